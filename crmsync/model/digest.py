@@ -1,0 +1,67 @@
+"""Keyed digests: the state remembers that a value is the same, never the value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from crmsync.model.catalogue import Field
+from crmsync.model.values import Member, Members, Value
+
+DIGEST_SIZE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Digester:
+    """Makes digests of 8 bytes (as hex) under the state's secret *key*; the kind's name and version are part of each."""
+
+    key: bytes
+
+    def value(self, field: Field, value: Value) -> str:
+        """Return the digest of a canonical value of *field*."""
+        return self._digest(field, "value", canonical(value))
+
+    def member_key(self, field: Field, member: Member) -> str:
+        """Return the digest of which member this is."""
+        return self._digest(field, "key", canonical(member.key))
+
+    def member(self, field: Field, member: Member) -> str:
+        """Return the digest of the member with its attributes."""
+        return self._digest(field, "member", [canonical(member.key), member.category])
+
+    def text(self, purpose: str, text: str) -> str:
+        """Return the digest of a text that is not a field's value, such as a natural key."""
+        return self._hash(purpose, text)
+
+    def _digest(self, field: Field, purpose: str, data: Any) -> str:
+        return self._hash(f"{field.kind.name}/{field.kind.version}/{purpose}", data)
+
+    def _hash(self, purpose: str, data: Any) -> str:
+        text = json.dumps([purpose, data], ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self.key[:64], digest_size=DIGEST_SIZE).hexdigest()
+
+
+def canonical(value: Value) -> Any:
+    """Return *value* as JSON data in which different values never look alike."""
+    if isinstance(value, Members):
+        return {"members": sorted(([str(each.key), each.category or ""] for each in value), key=str)}
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return value
+    if isinstance(value, date):
+        return {"date": value.isoformat()}
+    if isinstance(value, Decimal):
+        return {"number": str(value.normalize())}
+    if isinstance(value, int):
+        return {"id": value}
+    return {"address": str(value)}
+
+
+def document_digest(data: Mapping[str, Any] | list[Any]) -> str:
+    """Return the SHA-256 of *data* as canonical JSON: what a reviewer can compare."""
+    text = json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,209 @@
+"""
+The events of the state: an append-only log under one lineage.
+
+Nothing here holds a value of a field: only ids, addresses as the user wrote them, and keyed digests.
+`crmsync.state.codec` turns events into JSON and back; the format is frozen (`EVENT_FORMAT`), a new kind of event raises the number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from crmsync.model.address import Address
+
+EVENT_FORMAT = 1
+
+
+class Origin(StrEnum):
+    """How an address came to its record."""
+
+    CREATED = "created"
+    ADOPTED = "adopted"
+    REBUILT = "rebuilt"
+
+
+class WriteAction(StrEnum):
+    """What one request does to one record."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    RELATE = "relate"
+    UNRELATE = "unrelate"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """
+    What crmsync last confirmed of one field: digests of what was *asked* and what Copper *answered*.
+
+    *members* holds the same pair for each member that is ours, by the digest of its key.
+    *is_kept*: the answer is a person's value, left on purpose while the file asks for something else.
+    """
+
+    asked: str
+    answered: str
+    members: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    is_kept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """An address names this record from now on."""
+
+    address: Address
+    record_id: int
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class FieldsApplied:
+    """Fields confirmed: by field id (not name). Also written for a value *kept* on purpose, with `is_kept` set."""
+
+    address: Address
+    fields: Mapping[str, Applied]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldsReleased:
+    """Fields no longer managed: what was applied to them is forgotten."""
+
+    address: Address
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """
+    About to send this; committed before the first byte leaves.
+
+    *fields* holds the digest of each sent field by field id; *likeness* the digests of name and natural keys, by which
+    a twin is recognised.
+    *send_by* is our clock in unix seconds, *server_clock* Copper's at the time.
+    *record_id* is None for a create. *members* holds, for the sets that were sent, our members' digests by the digest of
+    their key. *target_id* is the other end of a relation.
+    """
+
+    id: str
+    run: str
+    address: Address
+    action: WriteAction
+    record_id: int | None
+    fields: Mapping[str, str]
+    likeness: Mapping[str, str]
+    send_by: float
+    server_clock: float
+    members: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    target_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The server confirmed the intent."""
+
+    intent: str
+    record_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The intent was not executed."""
+
+    intent: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nobody can say yet whether the intent was executed."""
+
+    intent: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An unknown intent was executed after all: this is its record."""
+
+    intent: str
+    record_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """An unknown intent was not executed and, after the settling time, never will be."""
+
+    intent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Protected:
+    """The record may not be deleted, also after its file is gone (or may again)."""
+
+    address: Address
+    is_on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """A record's own ``on_delete``, remembered because it counts when the file is gone; None takes it back."""
+
+    address: Address
+    on_delete: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """A record has a new address (``moved`` in the files, ``state mv``)."""
+
+    origin: Address
+    destination: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """An address names no record any more; *reason* is ``deleted``, ``forgotten`` or ``gone``."""
+
+    address: Address
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """An apply began; *plan* is the digest of a saved plan, which may start once. *account_id* pins the account."""
+
+    run: str
+    at: float
+    account_id: int
+    plan: str | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """An apply ended; *counts* is its ledger."""
+
+    run: str
+    at: float
+    counts: Mapping[str, int]
+
+
+Event = (
+    Bound
+    | FieldsApplied
+    | FieldsReleased
+    | Intent
+    | Done
+    | Refused
+    | Unknown
+    | Found
+    | Absent
+    | Protected
+    | Ruled
+    | Renamed
+    | Forgotten
+    | RunStarted
+    | RunEnded
+)

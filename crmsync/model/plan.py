@@ -1,0 +1,205 @@
+"""The plan: all that shall happen, as a value. Printing and applying are its two readers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from crmsync.model.address import Address
+from crmsync.model.events import Applied, Origin, WriteAction
+from crmsync.model.records import Policy
+from crmsync.model.source import Position
+from crmsync.model.values import Members, Value
+
+
+class Action(StrEnum):
+    """What happens to a record, as the user sees it."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    ADOPT = "adopt"
+    FORGET = "forget"
+
+
+class Cause(StrEnum):
+    """Why a field changes or is set aside: the verdict of the difference law (design.md section 4)."""
+
+    CREATED = "created"  # the record is new
+    EDITED = "edited"  # the file changed
+    DRIFTED = "drifted"  # Copper changed, the file did not
+    CONFLICT = "conflict"  # both changed
+    ADOPTED = "adopted"  # nothing known of it yet
+    RELEASED = "released"  # a unique value is given up for another record
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What happens to the members of a set; members in none of the lists stay as they are."""
+
+    added: Members = Members()
+    removed: Members = Members()
+    changed: Members = Members()
+    foreign: Members = Members()  # others', which stay
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field goes from *before* (as observed) to *after*. For a set under `own` or `add`, *delta* is what we change of it."""
+
+    field: str
+    before: Value
+    after: Value
+    cause: Cause
+    position: Position | None = None
+    delta: Delta | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class StepId:
+    """Which step: of which record, and which of its steps."""
+
+    address: Address
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """
+    One request for one record.
+
+    *record_id* is None where the record does not exist yet: a create, or a follow-up to one.
+    RELATE and UNRELATE carry exactly one field, the link.
+    *after* names the steps that must be done before; an `Address` among the values stands for the id that its create will bring.
+    """
+
+    id: StepId
+    action: WriteAction
+    record_id: int | None
+    fields: tuple[FieldChange, ...]
+    after: tuple[StepId, ...] = ()
+
+    @property
+    def address(self) -> Address:
+        """The record."""
+        return self.id.address
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What shall happen to one record; *name* is its display name, *fields* everything that changes over all its steps."""
+
+    address: Address
+    action: Action
+    record_id: int | None
+    name: str
+    fields: tuple[FieldChange, ...]
+    position: Position | None
+    reason: str
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A person's value that stays: the field moved and its policy says keep (or observe: then *is_observed*)."""
+
+    address: Address
+    record_id: int
+    name: str
+    change: FieldChange
+    is_observed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """
+    Something the plan will not do by itself: a field set aside, or (field None) a whole record.
+
+    *reason* is one sentence, *cure* says how to let it happen (a line for the file or a flag).
+    """
+
+    address: Address
+    reason: str
+    cure: str
+    field: FieldChange | None = None
+    position: Position | None = None
+    record_id: int | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A limit that this plan exceeds: apply refuses until *flag* is given."""
+
+    kind: str  # updates, deletes, adopts
+    type: str
+    count: int
+    of: int
+    limit: str
+    flag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What the state learns without a request: a binding, fields seen in sync, values kept, renames."""
+
+    address: Address
+    applied: Mapping[str, Applied] = field(default_factory=dict)
+    released: tuple[str, ...] = ()
+    renamed_from: Address | None = None
+    is_protected: bool | None = None
+    on_delete: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What applying costs: requests, of which *bulk* bulk calls, and minutes at the account's pace."""
+
+    requests: int
+    bulk: int
+    minutes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Records by their first action."""
+
+    add: int = 0
+    change: int = 0
+    destroy: int = 0
+    adopt: int = 0
+    forget: int = 0
+    filled: int = 0
+    overwritten: int = 0
+    kept: int = 0
+    held: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """
+    All that shall happen.
+
+    *changes* are sorted by address; *steps* stand in an order that respects their prerequisites and is the same every time.
+    *gone* are managed records that Copper no longer has (by address, with their id).
+    *unsettled* are addresses with an open intent: nothing is planned for them.
+    """
+
+    changes: tuple[Change, ...] = ()
+    steps: tuple[Step, ...] = ()
+    kept: tuple[Kept, ...] = ()
+    held: tuple[Held, ...] = ()
+    gone: tuple[tuple[Address, int], ...] = ()
+    unsettled: tuple[Address, ...] = ()
+    notes: tuple[Note, ...] = ()
+    breaches: tuple[Breach, ...] = ()
+    counts: Counts = Counts()
+    price: Price = Price(0, 0, 0.0)
+    policies: Mapping[Address, Mapping[str, Policy]] = field(default_factory=dict)
+    is_partial: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether nothing would change in Copper or in what is bound."""
+        return not self.changes

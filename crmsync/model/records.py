@@ -1,0 +1,143 @@
+"""Records at the stations of their way: declared, desired, observed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from crmsync.model.address import Address
+from crmsync.model.source import Position
+from crmsync.model.values import Plain, Value, Written
+
+
+class Mode(StrEnum):
+    """What crmsync does with a field; see design.md section 3, field policies."""
+
+    ENFORCE = "enforce"
+    OWN = "own"
+    ADD = "add"
+    SEED = "seed"
+    FILL = "fill"
+    OBSERVE = "observe"
+
+
+class OnDrift(StrEnum):
+    """What happens to a field that was changed in Copper while the file stayed the same."""
+
+    OVERWRITE = "overwrite"
+    KEEP = "keep"
+    HOLD = "hold"
+
+
+class OnAdopt(StrEnum):
+    """What happens to a field that differs when its record is adopted."""
+
+    OVERWRITE = "overwrite"
+    FILL = "fill"
+    HOLD = "hold"
+
+
+class OnDelete(StrEnum):
+    """What happens to a record that vanished from the files; None elsewhere means: delete what we created, forget the rest."""
+
+    DELETE = "delete"
+    FORGET = "forget"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules of one field."""
+
+    mode: Mode = Mode.ENFORCE
+    on_drift: OnDrift = OnDrift.OVERWRITE
+    on_adopt: OnAdopt = OnAdopt.OVERWRITE
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRule:
+    """
+    One ``policy`` entry as written; None where it says nothing.
+
+    *modes* maps field names to a rule of their own.
+    """
+
+    mode: Mode | None = None
+    on_drift: OnDrift | None = None
+    on_adopt: OnAdopt | None = None
+    on_delete: OnDelete | None = None
+    fields: Mapping[str, PolicyRule] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOptions:
+    """The reserved key ``crmsync:`` of a record. *id* is already the one of the active profile."""
+
+    id: int | None = None
+    id_position: Position | None = None
+    is_new: bool = False
+    is_protected: bool = False
+    policy: PolicyRule = field(default_factory=PolicyRule)
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredField:
+    """A value as a file says it, labels and references not yet looked up."""
+
+    value: Written
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A record as the files declare it, defaults laid under; `fields` by the user's field name."""
+
+    address: Address
+    fields: Mapping[str, DeclaredField]
+    position: Position
+    options: RecordOptions = field(default_factory=RecordOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredField:
+    """A canonical value that a field should have, with its rules and its place."""
+
+    value: Value
+    policy: Policy
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """A record as it should be."""
+
+    address: Address
+    fields: Mapping[str, DesiredField]
+    position: Position
+    options: RecordOptions = field(default_factory=RecordOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A ``moved`` entry: the record of address *origin* is now called *destination*."""
+
+    origin: Address
+    destination: Address
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A record as Copper showed it: canonical values by field name. *body* is the body it was decoded from."""
+
+    type: str
+    id: int
+    fields: Mapping[str, Value]
+    date_modified: int | None = None
+    body: Mapping[str, Plain] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The record's name in Copper."""
+        return str(self.fields.get("name") or f"#{self.id}")

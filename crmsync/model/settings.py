@@ -1,0 +1,57 @@
+"""``crmsync.yaml`` as a value, with the active profile merged in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from crmsync.model.records import PolicyRule
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What the account allows: requests in any 60 seconds, bulk calls in any second."""
+
+    requests: int = 180
+    bulk: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A brake: a number of records, or a share of them in percent."""
+
+    amount: int
+    is_percent: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.amount}%" if self.is_percent else str(self.amount)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one plan may do; percentages count above *apply_from* records, below it at most 3 deletes."""
+
+    updates: Limit = Limit(30, True)
+    deletes: Limit = Limit(5, True)
+    adopts: Limit = Limit(100)
+    apply_from: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """
+    The settings of a project. Paths are as written, relative to the file.
+
+    *policies* are the ``policy`` entries by type, ``*`` for all. *profile* is the active one's name, or None.
+    """
+
+    project: str
+    records: tuple[str, ...] = ("crm/",)
+    account: int | None = None
+    state: str = ".crmsync/state.db"
+    phone_region: str = "US"
+    close_date_order: str = "mdy"
+    pace: Pace = Pace()
+    limits: Limits = Limits()
+    policies: Mapping[str, PolicyRule] = field(default_factory=dict)
+    profile: str | None = None

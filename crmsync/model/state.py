@@ -1,0 +1,139 @@
+"""The state as a value: the log folded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from crmsync.model.address import Address
+from crmsync.model.events import (
+    Absent,
+    Applied,
+    Bound,
+    Done,
+    Event,
+    FieldsApplied,
+    FieldsReleased,
+    Forgotten,
+    Found,
+    Intent,
+    Origin,
+    Protected,
+    Refused,
+    Renamed,
+    Ruled,
+    RunEnded,
+    RunStarted,
+    Unknown,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What never changes in a log: whose it is, and the secret of its digests (32 random bytes)."""
+
+    lineage: str
+    digest_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What the state knows of one address; *applied* is by field id."""
+
+    record_id: int
+    origin: Origin
+    applied: Mapping[str, Applied] = field(default_factory=dict)
+    is_protected: bool = False
+    on_delete: str | None = None
+
+
+@dataclass(frozen=True)
+class State:
+    """
+    Everything crmsync remembers, at *position* of the log.
+
+    *open_intents* are those with no outcome yet, by id; *started_plans* the digests of saved plans that were ever begun.
+    """
+
+    head: Head
+    position: int = 0
+    account_id: int | None = None
+    bindings: Mapping[Address, Binding] = field(default_factory=dict)
+    open_intents: Mapping[str, Intent] = field(default_factory=dict)
+    started_plans: frozenset[str] = frozenset()
+    has_open_run: bool = False
+
+    @cached_property
+    def address_of(self) -> Mapping[tuple[str, int], Address]:
+        """The address of each bound record, by type and id."""
+        return {(address.type, binding.record_id): address for address, binding in self.bindings.items()}
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether nothing is bound and nothing is open."""
+        return not self.bindings and not self.open_intents
+
+    def advance(self, events: Iterable[Event], position: int) -> State:
+        """Return the state after *events*, which bring the log to *position*."""
+        folding = _Folding(self)
+        for event in events:
+            folding.take(event)
+        return folding.state(self.head, position)
+
+
+class _Folding:
+    """The one mutable thing: copies of the state's tables while a batch of events is folded in."""
+
+    def __init__(self, state: State) -> None:
+        self.account_id = state.account_id
+        self.bindings = dict(state.bindings)
+        self.open_intents = dict(state.open_intents)
+        self.started_plans = set(state.started_plans)
+        self.has_open_run = state.has_open_run
+
+    def state(self, head: Head, position: int) -> State:
+        return State(
+            head=head,
+            position=position,
+            account_id=self.account_id,
+            bindings=self.bindings,
+            open_intents=self.open_intents,
+            started_plans=frozenset(self.started_plans),
+            has_open_run=self.has_open_run,
+        )
+
+    def take(self, event: Event) -> None:
+        match event:
+            case Bound(address, record_id, origin):
+                earlier = self.bindings.get(address)
+                rules = earlier or Binding(record_id, origin)
+                self.bindings[address] = Binding(record_id, origin, {}, rules.is_protected, rules.on_delete)
+            case FieldsApplied(address, fields):
+                binding = self.bindings[address]
+                self.bindings[address] = replace(binding, applied={**binding.applied, **fields})
+            case FieldsReleased(address, names):
+                binding = self.bindings[address]
+                kept = {name: applied for name, applied in binding.applied.items() if name not in names}
+                self.bindings[address] = replace(binding, applied=kept)
+            case Intent(id=id):
+                self.open_intents[id] = event
+            case Done(intent) | Refused(intent) | Found(intent) | Absent(intent):
+                self.open_intents.pop(intent, None)
+            case Unknown():
+                pass  # stays open until it is found or absent
+            case Protected(address, is_on):
+                self.bindings[address] = replace(self.bindings[address], is_protected=is_on)
+            case Ruled(address, on_delete):
+                self.bindings[address] = replace(self.bindings[address], on_delete=on_delete)
+            case Renamed(origin, destination):
+                self.bindings[destination] = self.bindings.pop(origin)
+            case Forgotten(address):
+                self.bindings.pop(address, None)
+            case RunStarted(account_id=account_id, plan=plan):
+                self.account_id = account_id
+                self.has_open_run = True
+                if plan is not None:
+                    self.started_plans.add(plan)
+            case RunEnded():
+                self.has_open_run = False

@@ -1,0 +1,77 @@
+"""The contract of a state store; the engines are in `crmsync.state`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from crmsync.model.events import Event
+from crmsync.model.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds the lease: a made-up *nonce*, a human description, the host and process, and since when (unix seconds)."""
+
+    nonce: str
+    who: str
+    host: str
+    pid: int
+    since: float
+    renewed: float
+
+
+class Lost(Exception):
+    """Somebody else appended first: what we know is stale, and nothing was written."""
+
+
+class Locked(Exception):
+    """Another run holds the lease."""
+
+    def __init__(self, holder: Holder) -> None:
+        super().__init__(f"held by {holder.who} on {holder.host}, process {holder.pid}")
+        self.holder = holder
+
+
+class Unusable(Exception):
+    """The store cannot be used as it is: corrupt, newer, foreign, unreachable. The message says what to do."""
+
+
+class Store(Protocol):
+    """An append-only log of events with compare-and-append, and a courtesy lease."""
+
+    def read(self) -> State:
+        """Return the state at the head of the log. Raises Unusable."""
+
+    def events(self) -> Sequence[tuple[int, float, Event]]:
+        """Return the events since the last compaction: position, time of appending (unix seconds), event."""
+
+    def append(self, position: int, events: Sequence[Event]) -> int:
+        """
+        Append *events* if the log is still at *position*, durably, and return the new position (one more per call).
+
+        Raises Lost when somebody else appended, Unusable when the store failed (nothing was written, or it is unclear
+        and was settled by reading back).
+        """
+
+    def compact(self, position: int) -> int:
+        """Replace the events up to *position* by a snapshot, open intents kept, and return the new position. Raises Lost."""
+
+    def acquire(self, holder: Holder, now: float) -> None:
+        """Take the lease for *holder*; over one silent for 60 s, or whose process on this host is dead. Raises Locked."""
+
+    def renew(self, nonce: str, now: float) -> None:
+        """Say that the holder is alive. Raises Lost when the lease was taken over."""
+
+    def release(self, nonce: str) -> None:
+        """Give the lease back, if it is still ours."""
+
+    def holder(self) -> Holder | None:
+        """Return who holds the lease."""
+
+    def break_lease(self) -> Holder | None:
+        """Take the lease from whoever holds it and return them (``crmsync unlock``)."""
+
+    def close(self) -> None:
+        """Close the store."""
