@@ -69,7 +69,7 @@ CODES = _rows(
     (
         "CRM040",
         "Two records with one natural key",
-        "Copper allows an e-mail or domain once; two addresses would be one record.",
+        "Copper allows an e-mail or domain once; both would be one record.",
     ),
     ("CRM041", "Required field missing", "Copper does not create a record without it."),
     ("CRM042", "Record bound elsewhere", "The record belongs to another address in the state."),
@@ -77,4 +77,5 @@ CODES = _rows(
     ("CRM044", "No such record", "Copper has no record with this id."),
     ("CRM045", "Profile missing", "The settings have profiles, so one must be named."),
     ("CRM046", "Taken by another record", "The unique value belongs to a record that does not give it up."),
+    ("CRM047", "Entry missing", "This mapping is of no use without the entry named."),
 )

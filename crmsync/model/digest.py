@@ -18,7 +18,11 @@ DIGEST_SIZE = 8
 
 @dataclass(frozen=True, slots=True)
 class Digester:
-    """Makes digests of 8 bytes (as hex) under the state's secret *key*; the kind's name and version are part of each."""
+    """
+    Makes digests of 8 bytes under the state's secret *key*.
+
+    A digest of a value is written ``<version of its kind>.<hex>``: canonical forms of different versions are not comparable.
+    """
 
     key: bytes
 
@@ -39,11 +43,16 @@ class Digester:
         return self._hash(purpose, text)
 
     def _digest(self, field: Field, purpose: str, data: Any) -> str:
-        return self._hash(f"{field.kind.name}/{field.kind.version}/{purpose}", data)
+        return f"{field.kind.version}.{self._hash(f'{field.kind.name}/{purpose}', data)}"
 
     def _hash(self, purpose: str, data: Any) -> str:
         text = json.dumps([purpose, data], ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self.key[:64], digest_size=DIGEST_SIZE).hexdigest()
+
+
+def is_comparable(field: Field, digest: str) -> bool:
+    """Say whether *digest* was made by the present version of the field's kind; otherwise it says nothing."""
+    return digest.partition(".")[0] == str(field.kind.version)
 
 
 def canonical(value: Value) -> Any:

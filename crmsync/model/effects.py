@@ -47,6 +47,15 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """Keep a full copy of a record before it is deleted, durably. Answered with None."""
+
+    address: Address
+    record_id: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Sleep:
     """Wait until this time, in unix seconds. Answered with None."""
 
@@ -72,7 +81,7 @@ class Join:
     """Wait until one started task has ended. Answered with its return value."""
 
 
-Effect = Append | Read | Reserve | Send | Sleep | Emit | Start | Join
+Effect = Append | Read | Reserve | Send | Copy | Sleep | Emit | Start | Join
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +135,7 @@ Task = Generator[Effect, Answer, Any]
 __all__ = [
     "Answer",
     "Append",
+    "Copy",
     "Effect",
     "Emit",
     "Failed",

@@ -2,7 +2,8 @@
 The events of the state: an append-only log under one lineage.
 
 Nothing here holds a value of a field: only ids, addresses as the user wrote them, and keyed digests.
-`crmsync.state.codec` turns events into JSON and back; the format is frozen (`EVENT_FORMAT`), a new kind of event raises the number.
+`crmsync.state.codec` turns events into JSON and back; the format is frozen (`EVENT_FORMAT`),
+a new kind of event raises the number.
 """
 
 from __future__ import annotations

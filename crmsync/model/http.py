@@ -55,8 +55,8 @@ def parse_json(body: bytes) -> Any:
     """
     Return the data in *body*, numbers with a fraction as Decimal.
 
-    Raises Unparseable for anything but plain, unambiguous JSON: text that is cut, NaN, numbers of thousands of digits, nesting
-    beyond reason.
+    Raises Unparseable for anything but plain JSON: text that is cut, NaN, numbers of thousands of digits,
+    nesting beyond reason.
     """
     try:
         return json.loads(body, parse_float=Decimal, parse_constant=_refuse)

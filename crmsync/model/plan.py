@@ -36,17 +36,26 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What happens to the members of a set; members in none of the lists stay as they are."""
+    """
+    What happens to the members of a set; members in none of the lists stay as they are.
+
+    *foreign* members are others' and stay. *remembered* are the digests of our members that do not change, for the state.
+    """
 
     added: Members = Members()
     removed: Members = Members()
     changed: Members = Members()
-    foreign: Members = Members()  # others', which stay
+    foreign: Members = Members()
+    remembered: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field goes from *before* (as observed) to *after*. For a set under `own` or `add`, *delta* is what we change of it."""
+    """
+    One field goes from *before* (as observed) to *after*.
+
+    For a set under `own` or `add`, *delta* is what we change of it; otherwise *after* is the whole value.
+    """
 
     field: str
     before: Value
@@ -71,7 +80,8 @@ class Step:
 
     *record_id* is None where the record does not exist yet: a create, or a follow-up to one.
     RELATE and UNRELATE carry exactly one field, the link.
-    *after* names the steps that must be done before; an `Address` among the values stands for the id that its create will bring.
+    *after* names the steps that must be done before.
+    An `Address` among the values stands for the id that its create will bring.
     """
 
     id: StepId
@@ -117,6 +127,7 @@ class Held:
     Something the plan will not do by itself: a field set aside, or (field None) a whole record.
 
     *reason* is one sentence, *cure* says how to let it happen (a line for the file or a flag).
+    *rival* is the vanished address that holds the record this one seems to be.
     """
 
     address: Address
@@ -126,6 +137,7 @@ class Held:
     position: Position | None = None
     record_id: int | None = None
     name: str = ""
+    rival: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)

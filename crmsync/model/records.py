@@ -39,7 +39,7 @@ class OnAdopt(StrEnum):
 
 
 class OnDelete(StrEnum):
-    """What happens to a record that vanished from the files; None elsewhere means: delete what we created, forget the rest."""
+    """What happens to a record that vanished from the files. Unsaid: what we created is deleted, the rest forgotten."""
 
     DELETE = "delete"
     FORGET = "forget"

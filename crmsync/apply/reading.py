@@ -1,0 +1,106 @@
+"""Guard reads: what the records look like right before they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from crmsync.apply import requests
+from crmsync.apply.work import GUARD_SECONDS, Work
+from crmsync.model.address import Address
+from crmsync.model.bodies import decode_body
+from crmsync.model.catalogue import EntityType
+from crmsync.model.effects import Answer, Effect, Failed, Read
+from crmsync.model.http import Unparseable, parse_json
+from crmsync.model.plan import Step
+from crmsync.model.records import Observed
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What Copper showed of some records at *at* (our clock): None if one is gone; *trouble* when nobody answered."""
+
+    at: float
+    observed: Mapping[Address, Observed | None] = field(default_factory=dict)
+    trouble: str = ""
+
+
+Reading = Generator[Effect, Answer, Any]
+
+
+def read_guard(work: Work, entity: EntityType, steps: Sequence[Step], now: float) -> Generator[Effect, Answer, Guard]:
+    """
+    Return what Copper shows of the records of *steps*.
+
+    One search by ids; a record missing from it is asked for by itself, for "not seen" is never "gone".
+    A record that this run wrote is not searched for, because the search index may lag: its own answer counts while it
+    is young, then a GET.
+    """
+    found: dict[Address, Observed | None] = {}
+    alone: list[Step] = []
+    searched: list[Step] = []
+    oldest = now
+    for step in steps:
+        known = work.fresh.get(step.address)
+        if known is None:
+            searched.append(step)
+        elif now - known[1] <= GUARD_SECONDS / 2:
+            found[step.address] = known[0]
+            oldest = min(oldest, known[1])
+        else:
+            alone.append(step)
+    if searched:
+        seen = yield from _search(work, entity, searched)
+        if isinstance(seen, str):
+            return Guard(oldest, trouble=seen)
+        found |= {step.address: seen[work.record_id(step)] for step in searched if work.record_id(step) in seen}
+        alone += [step for step in searched if work.record_id(step) not in seen]
+    for step in alone:
+        record = yield from read_one(work, entity, work.record_id(step))
+        if isinstance(record, str):
+            return Guard(oldest, trouble=record)
+        found[step.address] = record
+    return Guard(oldest, found)
+
+
+def _search(work: Work, entity: EntityType, steps: Sequence[Step]) -> Generator[Effect, Answer, dict[int, Observed] | str]:
+    answer = yield Read(requests.by_ids(entity, [work.record_id(step) for step in steps]))
+    data = data_of(answer)
+    if not isinstance(data, list):
+        return _trouble(answer)
+    try:
+        records = [decode_body(entity, body, work.catalogue.locale) for body in data]
+    except (ValueError, TypeError, AttributeError) as error:
+        return f"Copper showed a record that makes no sense: {error}"
+    return {record.id: record for record in records}
+
+
+def read_one(work: Work, entity: EntityType, id: int) -> Generator[Effect, Answer, Observed | str | None]:
+    """Return the record with *id*, None when Copper says that there is none, or a text when nobody could say."""
+    answer = yield Read(requests.get(entity, id))
+    if not isinstance(answer.value, Failed) and answer.value.status == 404:
+        return None
+    data = data_of(answer)
+    if not isinstance(data, Mapping) or data.get("id") != id:
+        return _trouble(answer)
+    try:
+        return decode_body(entity, data, work.catalogue.locale)
+    except (ValueError, TypeError, AttributeError) as error:
+        return f"Copper showed a record that makes no sense: {error}"
+
+
+def data_of(answer: Answer) -> Any:
+    """Return the data of a successful answer, or None."""
+    if isinstance(answer.value, Failed) or answer.value.status != 200:
+        return None
+    try:
+        return parse_json(answer.value.body)
+    except Unparseable:
+        return None
+
+
+def _trouble(answer: Answer) -> str:
+    if isinstance(answer.value, Failed):
+        return f"It could not be re-read: {answer.value.reason}."
+    return f"It could not be re-read: Copper answered {answer.value.status}."

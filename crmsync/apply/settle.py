@@ -1,0 +1,181 @@
+"""
+Settling: finding out whether a request whose outcome is unknown was executed.
+
+Updates, relations and deletes are settled by re-reading the record. A create is settled once the settling time after
+its last possible send has passed (late commits, search lag): among the unbound records created since the intent, those
+whose every sent field has the digest in the intent are ours. As many as there are equal intents: bound, in the order of
+ids. None, and none that shares name or natural key either: it never happened, and may be sent again. Anything else is
+for a human to look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+
+from crmsync.apply import requests
+from crmsync.apply.reading import data_of, read_one
+from crmsync.apply.work import Work
+from crmsync.apply.writing import likeness
+from crmsync.model.bodies import decode_body
+from crmsync.model.catalogue import EntityType
+from crmsync.model.effects import Answer, Append, Effect, Emit, Progress, Read, Sleep
+from crmsync.model.events import Absent, Applied, Bound, Event, FieldsApplied, Forgotten, Found, Intent, Origin, WriteAction
+from crmsync.model.records import Observed
+from crmsync.plan.diff import confirmed
+
+#: How far back from the intent a record may claim to be created, in seconds: clocks differ.
+LOOK_BACK_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of an intent: *status* is found, absent or unknown (still), with the record where there is one."""
+
+    intent: Intent
+    status: str
+    observed: Observed | None = None
+    detail: str = ""
+
+
+Settling = Generator[Effect, Answer, list[Settled]]
+
+
+def settle(work: Work, intents: Sequence[Intent], bound: set[tuple[str, int]]) -> Settling:
+    """Settle *intents*, waiting where it takes time, and commit what was found out. *bound* records are somebody's."""
+    settled: list[Settled] = []
+    for intent in intents:
+        if intent.action is not WriteAction.CREATE:
+            settled.append((yield from _reread(work, intent)))
+    creates = [intent for intent in intents if intent.action is WriteAction.CREATE]
+    if creates:
+        until = max(intent.send_by for intent in creates) + work.job.settle_seconds
+        yield Emit(Progress(0, len(creates), f"{len(creates)} creates with unknown outcome to settle"))
+        answer = yield Sleep(until)
+        if answer.is_stopping:
+            return settled + [Settled(intent, "unknown", None, "interrupted") for intent in creates]
+        by_type: dict[str, list[Intent]] = {}
+        for intent in creates:
+            by_type.setdefault(intent.address.type, []).append(intent)
+        for type_name, group in sorted(by_type.items()):
+            settled += yield from _search(work, work.catalogue[type_name], group, bound)
+    events = [event for each in settled for event in _events(work, each)]
+    if events:
+        yield Append(events)
+    return settled
+
+
+def _reread(work: Work, intent: Intent) -> Generator[Effect, Answer, Settled]:
+    """Settle a write to a record that exists by looking at it."""
+    answer = yield Sleep(intent.send_by)
+    if answer.is_stopping:
+        return Settled(intent, "unknown", None, "interrupted")
+    entity = work.catalogue[intent.address.type]
+    assert intent.record_id is not None
+    record = yield from read_one(work, entity, intent.record_id)
+    if isinstance(record, str):
+        return Settled(intent, "unknown", None, record)
+    is_delete = intent.action is WriteAction.DELETE
+    if record is None:
+        return Settled(intent, "found" if is_delete else "absent")
+    is_done = not is_delete and _is_as_sent(work, entity, intent, record)
+    return Settled(intent, "found" if is_done else "absent", record)
+
+
+def _is_as_sent(work: Work, entity: EntityType, intent: Intent, record: Observed) -> bool:
+    """Say whether every field of *record* that was sent has the digest that was sent."""
+    for field_id, digest in intent.fields.items():
+        row = entity.by_id.get(field_id)
+        if row is None or work.digester.value(row, record.fields.get(row.name)) != digest:
+            return False
+    return True
+
+
+def _search(work: Work, entity: EntityType, intents: Sequence[Intent], bound: set[tuple[str, int]]) -> Settling:
+    """Settle creates of one type by the records created since."""
+    since = int(min(intent.server_clock for intent in intents)) - LOOK_BACK_SECONDS
+    records = yield from newest(work, entity, since)
+    if isinstance(records, str):
+        return [Settled(intent, "unknown", None, records) for intent in intents]
+    free = [record for record in records if (entity.name, record.id) not in bound]
+    return match_creates(work, entity, intents, free)
+
+
+def newest(work: Work, entity: EntityType, since: int) -> Generator[Effect, Answer, list[Observed] | str]:
+    """Return the records created since *since* (unix seconds, Copper's clock), or a text when nobody could say."""
+    found: dict[int, Observed] = {}
+    page = 1
+    while True:
+        answer = yield Read(requests.newest(entity, since, page))
+        data = data_of(answer)
+        if not isinstance(data, list):
+            return "Copper could not be searched for it."
+        for body in data:
+            record = decode_body(entity, body, work.catalogue.locale)
+            found[record.id] = record
+        if not data:
+            return list(found.values())
+        page += 1
+
+
+def match_creates(work: Work, entity: EntityType, intents: Sequence[Intent], free: Sequence[Observed]) -> list[Settled]:
+    """Return which of *intents* are which of the *free* records."""
+    settled = []
+    equal: dict[tuple[tuple[str, str], ...], list[Intent]] = {}
+    for intent in intents:
+        equal.setdefault(tuple(sorted(intent.fields.items())), []).append(intent)
+    for group in equal.values():
+        matches = sorted(
+            (record for record in free if _is_as_sent(work, entity, group[0], record)), key=lambda each: each.id
+        )
+        if len(matches) == len(group):
+            pairs = zip(sorted(group, key=lambda each: each.id), matches, strict=True)
+            settled += [Settled(intent, "found", record) for intent, record in pairs]
+        elif not matches:
+            settled += [_none_matches(work, entity, intent, free) for intent in group]
+        else:
+            ids = ", ".join(f"#{record.id}" for record in matches)
+            detail = (
+                f"{len(matches)} new records fit {len(group)} requests: {ids}. Adopt the right one: crmsync: {{id: ...}}"
+            )
+            settled += [Settled(intent, "unknown", None, detail) for intent in group]
+    return settled
+
+
+def _none_matches(work: Work, entity: EntityType, intent: Intent, free: Sequence[Observed]) -> Settled:
+    for record in free:
+        marks = likeness(work, entity, record.fields)
+        if set(marks.values()) & set(intent.likeness.values()):
+            detail = (
+                f'A new record "{record.name}" (#{record.id}) is like it, but not the same. '
+                f"If it is this one, adopt it: crmsync: {{id: {record.id}}}"
+            )
+            return Settled(intent, "unknown", None, detail)
+    return Settled(intent, "absent")
+
+
+def _events(work: Work, settled: Settled) -> list[Event]:
+    intent = settled.intent
+    if settled.status == "unknown":
+        return []
+    if settled.status == "absent":
+        return [Absent(intent.id)]
+    if intent.action is WriteAction.DELETE:
+        return [Found(intent.id, intent.record_id or 0), Forgotten(intent.address, "deleted")]
+    record = settled.observed
+    assert record is not None
+    events: list[Event] = [Found(intent.id, record.id)]
+    if intent.action is WriteAction.CREATE:
+        events.append(Bound(intent.address, record.id, Origin.CREATED))
+    return [*events, FieldsApplied(intent.address, _applied(work, intent, record))]
+
+
+def _applied(work: Work, intent: Intent, record: Observed) -> Mapping[str, Applied]:
+    entity = work.catalogue[intent.address.type]
+    fields = {}
+    for field_id, asked in intent.fields.items():
+        row = entity.by_id.get(field_id)
+        if row is not None:
+            value = record.fields.get(row.name)
+            fields[field_id] = confirmed(row, asked, intent.members.get(field_id, {}), value, work.digester)
+    return fields

@@ -1,0 +1,114 @@
+"""What the engine knows while it works: the one mutable thing in the room."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from crmsync.model.address import Address
+from crmsync.model.catalogue import Catalogue, EntityType
+from crmsync.model.digest import Digester
+from crmsync.model.effects import Outcome
+from crmsync.model.events import Intent
+from crmsync.model.plan import Change, FieldChange, Plan, Step, StepId
+from crmsync.model.records import Observed
+from crmsync.model.settings import Pace
+from crmsync.model.state import State
+from crmsync.model.values import Value
+
+#: How old a read may be, in seconds, when a write relies on it (design.md, promise 4).
+GUARD_SECONDS = 5.0
+#: How long an intent lives, in seconds: after that its request is not sent any more.
+SEND_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """
+    What to do and under which rules.
+
+    *run* is a fresh random name. *planned_at* is Copper's clock when the plan was made,
+    *skew_seconds* Copper's clock minus ours.
+    *settle_seconds* is how long an unclear create may still turn up after it was sent.
+    *parallel* is how many calls may be in flight.
+    """
+
+    plan: Plan
+    catalogue: Catalogue
+    state: State
+    run: str
+    planned_at: float
+    skew_seconds: float = 0.0
+    settle_seconds: float = 120.0
+    parallel: int = 4
+    bulk_size: int = 10
+    pace: Pace = Pace()
+    plan_digest: str | None = None
+    account_id: int = 0
+    by: str = ""
+
+
+@dataclass
+class Work:
+    """The tables of a run."""
+
+    job: Job
+    digester: Digester
+    ids: dict[Address, int]
+    changes: Mapping[Address, Change]
+    todo: dict[StepId, Step] = field(default_factory=dict)
+    done: set[StepId] = field(default_factory=set)
+    failed: dict[StepId, str] = field(default_factory=dict)
+    unclear: dict[str, tuple[Intent, Step]] = field(default_factory=dict)
+    fresh: dict[Address, tuple[Observed, float]] = field(default_factory=dict)
+    outcomes: dict[str, set[Address]] = field(default_factory=dict)
+    attempts: Counter[StepId] = field(default_factory=Counter)
+    bulk_size: int = 10
+    no_bulk: set[tuple[str, str]] = field(default_factory=set)
+    replaces_custom_fields: bool = False
+    stop_reason: str = ""
+    intent_count: int = 0
+    skew: float = 0.0
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The rows."""
+        return self.job.catalogue
+
+    def entity(self, address: Address) -> EntityType:
+        """Return the row of an address."""
+        return self.job.catalogue[address.type]
+
+    def change(self, address: Address) -> Change:
+        """Return the plan's change of an address."""
+        return self.changes[address]
+
+    def next_intent_id(self) -> str:
+        """Return a name for an intent that no other run or step uses."""
+        self.intent_count += 1
+        return f"{self.job.run}-{self.intent_count}"
+
+    def record_id(self, step: Step) -> int:
+        """Return the id of the record that a step is about; it exists by now."""
+        return self.ids[step.address]
+
+    def with_ids(self, change: FieldChange) -> FieldChange:
+        """Return *change* with the id of the record it names."""
+        return replace(change, after=self.id_of(change.after), before=self.id_of(change.before))
+
+    def id_of(self, value: Value) -> Value:
+        """Return the id behind an address, any other value as it is."""
+        return self.ids[value] if isinstance(value, Address) else value
+
+    def count(self, outcome: Outcome) -> None:
+        """Add an outcome to the ledger: a record counts once a status."""
+        self.outcomes.setdefault(outcome.status, set()).add(outcome.address)
+
+    def ledger(self) -> dict[str, int]:
+        """Return how many records had which outcome; an adopted record is not counted as applied as well."""
+        adopted = self.outcomes.get("adopted", set())
+        names = ("applied", "adopted", "forgotten", "conflict", "failed", "skipped", "unknown")
+        counts = {name: len(self.outcomes.get(name, ())) for name in names}
+        counts["applied"] = len(self.outcomes.get("applied", set()) - adopted)
+        return counts

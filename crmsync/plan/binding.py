@@ -1,0 +1,132 @@
+"""Which record each declared address is: renames, bindings, the identity ladder, and what cannot be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from crmsync.model.address import Address
+from crmsync.model.catalogue import EntityType
+from crmsync.model.codes import CODES
+from crmsync.model.plan import FieldChange, Held, Note
+from crmsync.model.records import Desired, DesiredField
+from crmsync.model.source import Diagnostic
+from crmsync.plan.identity import Find, display_name, identify, index
+from crmsync.plan.world import Work, describe
+
+
+def rename(work: Work) -> None:
+    for moved in work.world.moved:
+        if moved.origin not in work.bindings or moved.origin in work.world.desired:
+            continue
+        if moved.destination in work.bindings:
+            detail = f"Both {moved.origin} and {moved.destination} are bound; a record cannot move onto another."
+            work.problems.append(Diagnostic(CODES["CRM043"], detail, moved.position))
+            continue
+        work.bindings[moved.destination] = work.bindings.pop(moved.origin)
+        work.notes.append(Note(moved.destination, renamed_from=moved.origin))
+
+
+def identify_all(work: Work) -> dict[Address, int]:
+    """Find out who each declared record is; return those to adopt. Links are part of identity, so types go in order."""
+    gone = {address for address, binding in work.bindings.items() if work.record(address, binding.record_id) is None}
+    work.ids = {address: binding.record_id for address, binding in work.bindings.items() if address not in gone}
+    adopted: dict[Address, int] = {}
+    for entity in work.catalogue.types:
+        owner = {id: address for address, id in work.ids.items() if address.type == entity.name}
+        records = [record for (type_name, _), record in sorted(work.world.observed.items()) if type_name == entity.name]
+        find = index(records, [match.by for match in entity.match_on])
+        for address in sorted(each for each in work.world.desired if each.type == entity.name):
+            if address in work.bindings:
+                _check_binding(work, address, address in gone)
+            elif address not in work.unsettled:
+                _identify(work, address, entity, find, owner, adopted)
+    return adopted
+
+
+def _check_binding(work: Work, address: Address, is_gone: bool) -> None:
+    desired, binding = work.world.desired[address], work.bindings[address]
+    if desired.options.id is not None and desired.options.id != binding.record_id:
+        detail = (
+            f"{address} is bound to record {binding.record_id}, the file says {desired.options.id}. "
+            f"Forget the binding first: crmsync state forget {address}"
+        )
+        work.problems.append(Diagnostic(CODES["CRM042"], detail, desired.options.id_position, address))
+    if is_gone and address in work.wishes.recreate:
+        work.creating.add(address)
+    elif is_gone:
+        work.gone.append((address, binding.record_id))
+
+
+def _identify(
+    work: Work, address: Address, entity: EntityType, find: Find, owner: dict[int, Address], adopted: dict[Address, int]
+) -> None:
+    desired = with_ids(work, work.world.desired[address])
+    if desired.options.id is not None:
+        _adopt_by_id(work, desired, owner, adopted)
+        return
+    declared = frozenset(work.world.desired)
+    identity = identify(desired, entity, find, owner, declared, lambda record: describe(record, entity))
+    if identity.problem is not None:
+        work.problems.append(identity.problem)
+    elif identity.held is not None:
+        work.held.append(identity.held)
+    elif identity.record_id is not None:
+        adopted[address] = work.ids[address] = identity.record_id
+        owner[identity.record_id] = address
+    else:
+        work.creating.add(address)
+
+
+def _adopt_by_id(work: Work, desired: Desired, owner: dict[int, Address], adopted: dict[Address, int]) -> None:
+    id = desired.options.id
+    assert id is not None
+    if id in owner:
+        detail = f"Record {id} is bound to {owner[id]} already. One record has one address."
+        work.problems.append(Diagnostic(CODES["CRM042"], detail, desired.options.id_position, desired.address))
+    elif work.record(desired.address, id) is None:
+        detail = f"Copper has no record {id} among its {desired.address.type}, or this key may not see it."
+        work.problems.append(Diagnostic(CODES["CRM044"], detail, desired.options.id_position, desired.address))
+    else:
+        adopted[desired.address] = work.ids[desired.address] = id
+        owner[id] = desired.address
+
+
+def with_ids(work: Work, desired: Desired) -> Desired:
+    """Return *desired* with the ids of the records it names, where they exist."""
+
+    def known(each: DesiredField) -> DesiredField:
+        if isinstance(each.value, Address) and each.value in work.ids:
+            return replace(each, value=work.ids[each.value])
+        return each
+
+    return replace(desired, fields={name: known(each) for name, each in desired.fields.items()})
+
+
+def hold_impossible(work: Work) -> None:
+    """Hold, over and over, the new records that need one which will not exist: held, gone, unsettled, or not selected."""
+    work.creating = {address for address in work.creating if work.wishes.selects(address)}
+    while True:
+        stuck = [
+            (address, each.value)
+            for address in sorted(work.creating)
+            for each in work.world.desired[address].fields.values()
+            if isinstance(each.value, Address) and each.value not in work.ids and each.value not in work.creating
+        ]
+        if not stuck:
+            return
+        for address, target in stuck:
+            if address in work.creating:
+                work.creating.discard(address)
+                work.held.append(waits(work, address, target))
+
+
+def waits(work: Work, address: Address, target: Address, change: FieldChange | None = None) -> Held:
+    desired = work.world.desired[address]
+    cure = f"Run again once {target} exists."
+    gone = {address for address, _ in work.gone}
+    if not work.wishes.selects(target):
+        cure = f"Select {target} as well."
+    elif target in gone:
+        cure = f"Create it again with --recreate {target}, or link another record."
+    reason = f"It names {target}, which does not exist in Copper and is not created by this plan."
+    return Held(address, reason, cure, change, desired.position, work.ids.get(address), display_name(desired))

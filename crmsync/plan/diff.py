@@ -1,0 +1,317 @@
+"""
+The difference law: what one declared field needs.
+
+Three values meet: D, what the file says; O, what Copper shows; A, what crmsync last confirmed, remembered as
+two digests: what was *asked* and what Copper *answered*. Their agreement gives a verdict, the field's policy
+turns the verdict into a judgement. Because A has two digests, an account that rewrites values (asked "Acme ",
+answered "ACME") stays quiet: D is as asked and O is as answered.
+
+| D and O | D as asked | O as answered | verdict   |
+|---------|------------|---------------|-----------|
+| same    |            |               | in sync   |
+| differ  | no A       | no A          | adopted   |
+| differ  | yes        | yes           | in sync   |
+| differ  | no         | yes           | edited    |
+| differ  | yes        | no            | drifted   |
+| differ  | no         | no            | conflict  |
+
+A value that was kept on purpose stays kept for this D, whatever happens to O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from crmsync.model.catalogue import EntityType, Field
+from crmsync.model.digest import Digester, is_comparable
+from crmsync.model.events import Applied
+from crmsync.model.plan import Cause, Delta, FieldChange
+from crmsync.model.records import DesiredField, Mode, Observed, OnAdopt, OnDrift, Policy
+from crmsync.model.values import Member, Members, Value, is_empty
+
+#: How bad a cause is; a set takes the worst of its members.
+_SEVERITY = (Cause.EDITED, Cause.ADOPTED, Cause.DRIFTED, Cause.CONFLICT)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """
+    What one field needs: a change to write, a person's value kept, a change set aside, or nothing.
+
+    *applied* is what the state should learn without any request; None when it knows already.
+    """
+
+    change: FieldChange | None = None
+    kept: FieldChange | None = None
+    held: FieldChange | None = None
+    observed_only: FieldChange | None = None
+    applied: Applied | None = None
+
+
+def verdict(is_same: bool, desired: str, observed: str, applied: tuple[str, str] | None) -> Cause | None:
+    """Return the verdict on a value by the table above; None means in sync. *applied* is (asked, answered)."""
+    if is_same:
+        return None
+    if applied is None:
+        return Cause.ADOPTED
+    is_as_asked, is_as_answered = desired == applied[0], observed == applied[1]
+    if is_as_asked:
+        return None if is_as_answered else Cause.DRIFTED
+    return Cause.EDITED if is_as_answered else Cause.CONFLICT
+
+
+def judge(field: Field, desired: DesiredField, observed: Value, applied: Applied | None, digester: Digester) -> Judgement:
+    """Return what *field* of an existing record needs."""
+    if applied is not None and not is_comparable(field, applied.asked):
+        applied = None
+    mode = desired.policy.mode
+    if mode is Mode.SEED:
+        return Judgement()
+    if mode in (Mode.OWN, Mode.ADD) and isinstance(desired.value, Members) and isinstance(observed, Members):
+        return _judge_members(field, desired, desired.value, observed, applied, digester)
+    return _judge_value(field, desired, observed, applied, digester)
+
+
+def creation(field: Field, desired: DesiredField) -> FieldChange | None:
+    """Return what *field* contributes to a new record; nothing when it is only observed."""
+    if desired.policy.mode is Mode.OBSERVE:
+        return None
+    after = Members() if field.kind.is_set and desired.value is None else desired.value
+    before: Value = Members() if field.kind.is_set else None
+    delta = Delta(added=after) if isinstance(after, Members) and desired.policy.mode in (Mode.OWN, Mode.ADD) else None
+    return FieldChange(field.name, before, after, Cause.CREATED, desired.position, delta)
+
+
+def _judge_value(
+    field: Field, desired: DesiredField, observed: Value, applied: Applied | None, digester: Digester
+) -> Judgement:
+    target = Members() if field.kind.is_set and desired.value is None else desired.value
+    asked, answered = digester.value(field, target), digester.value(field, observed)
+    pair = None if applied is None else (applied.asked, applied.answered)
+    cause = verdict(target == observed, asked, answered, pair)
+    seen = Applied(asked, answered, _all_members(field, target, digester))
+    is_kept = applied is not None and applied.is_kept and asked == applied.asked and target != observed
+    if cause is None and not is_kept:
+        is_known = applied is not None and (target != observed or (pair == (asked, answered) and not applied.is_kept))
+        return Judgement(applied=None if is_known else seen)
+    change = FieldChange(field.name, observed, target, cause or Cause.DRIFTED, desired.position)
+    if desired.policy.mode is Mode.OBSERVE:
+        return Judgement(observed_only=change)
+    if desired.policy.mode is Mode.FILL:
+        return Judgement(change=change) if is_empty(observed) else Judgement()
+    if is_kept:
+        note = replace(seen, is_kept=True)
+        return Judgement(kept=change, applied=None if note == applied else note)
+    return _settle(change, desired.policy, is_empty(observed), replace(seen, is_kept=True))
+
+
+def _settle(change: FieldChange, policy: Policy, was_empty: bool, kept: Applied | None) -> Judgement:
+    """Return what the policy makes of a value that differs; *kept* is what the state learns when it is left."""
+    if change.cause is Cause.EDITED:
+        return Judgement(change=change)
+    if change.cause is Cause.ADOPTED:
+        if policy.on_adopt is OnAdopt.HOLD:
+            return Judgement(held=change)
+        if policy.on_adopt is OnAdopt.FILL and not was_empty:
+            return Judgement(kept=change, applied=kept)
+        return Judgement(change=change)
+    by_drift = {
+        OnDrift.OVERWRITE: Judgement(change=change),
+        OnDrift.KEEP: Judgement(kept=change, applied=kept),
+        OnDrift.HOLD: Judgement(held=change),
+    }
+    return by_drift[policy.on_drift]
+
+
+def _all_members(field: Field, value: Value, digester: Digester) -> Mapping[str, tuple[str, str]]:
+    if not isinstance(value, Members):
+        return {}
+    return {digester.member_key(field, each): (digester.member(field, each),) * 2 for each in value}
+
+
+@dataclass
+class _Sorting:
+    """The members of one set while they are sorted by what happens to them."""
+
+    write: dict[str, list[Member]] = field(default_factory=lambda: {"added": [], "removed": [], "changed": []})
+    kept: list[Member] = field(default_factory=list)
+    held: list[Member] = field(default_factory=list)
+    foreign: list[Member] = field(default_factory=list)
+    causes: list[Cause] = field(default_factory=list)
+    idle_causes: list[Cause] = field(default_factory=list)
+    remembered: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+
+def _judge_members(
+    field: Field, desired: DesiredField, wanted: Members, observed: Members, applied: Applied | None, digester: Digester
+) -> Judgement:
+    ours = {} if applied is None else applied.members
+    sorting = _Sorting()
+    for member in wanted:
+        _sort_declared(field, member, observed.get(member.key), desired.policy, ours, applied is not None, digester, sorting)
+    for member in observed:
+        if wanted.get(member.key) is None:
+            _sort_undeclared(digester.member_key(field, member), member, desired.policy.mode, ours, sorting)
+    return _members_judgement(field, desired, wanted, observed, applied, digester, sorting)
+
+
+def _sort_declared(
+    field: Field,
+    member: Member,
+    observed: Member | None,
+    policy: Policy,
+    ours: Mapping[str, tuple[str, str]],
+    is_known: bool,
+    digester: Digester,
+    sorting: _Sorting,
+) -> None:
+    key, asked = digester.member_key(field, member), digester.member(field, member)
+    pair = ours.get(key)
+    if observed is None:
+        place = "added"
+        cause: Cause | None = Cause.EDITED if is_known else Cause.ADOPTED
+        if pair is not None:
+            cause = Cause.DRIFTED if pair[0] == asked else Cause.EDITED
+    else:
+        place = "changed"
+        answered = digester.member(field, observed)
+        cause = verdict(member == observed, asked, answered, pair)
+        if cause is None:
+            sorting.remembered[key] = pair if pair and member != observed else (asked, answered)
+            return
+    if pair is not None:
+        sorting.remembered[key] = pair
+    judgement = _settle(FieldChange(field.name, None, None, cause or Cause.EDITED), policy, observed is None, None)
+    if policy.mode is Mode.OBSERVE or judgement.kept is not None:
+        sorting.kept.append(member)
+        sorting.idle_causes.append(cause or Cause.EDITED)
+    elif judgement.held is not None:
+        sorting.held.append(member)
+        sorting.idle_causes.append(cause or Cause.EDITED)
+    else:
+        sorting.write[place].append(member)
+        sorting.causes.append(cause or Cause.EDITED)
+
+
+def _sort_undeclared(key: str, member: Member, mode: Mode, ours: Mapping[str, tuple[str, str]], sorting: _Sorting) -> None:
+    if key in ours and mode is Mode.OWN:
+        sorting.write["removed"].append(member)
+        sorting.causes.append(Cause.EDITED)
+    else:
+        sorting.foreign.append(member)
+
+
+def _members_judgement(
+    field: Field,
+    desired: DesiredField,
+    wanted: Members,
+    observed: Members,
+    applied: Applied | None,
+    digester: Digester,
+    sorting: _Sorting,
+) -> Judgement:
+    delta = Delta(
+        added=Members(tuple(sorting.write["added"])),
+        removed=Members(tuple(sorting.write["removed"])),
+        changed=Members(tuple(sorting.write["changed"])),
+        foreign=Members(tuple(sorting.foreign)),
+        remembered=sorting.remembered,
+    )
+    change = None
+    if sorting.causes:
+        worst = max(sorting.causes, key=_SEVERITY.index)
+        change = FieldChange(field.name, observed, compose(observed, delta), worst, desired.position, delta)
+    idle = max(sorting.idle_causes, key=_SEVERITY.index) if sorting.idle_causes else Cause.DRIFTED
+
+    def left(members: list[Member]) -> FieldChange | None:
+        if not members:
+            return None
+        wish = Delta(added=Members(tuple(members)), foreign=delta.foreign)
+        return FieldChange(field.name, observed, compose(observed, wish), idle, desired.position, wish)
+
+    seen = Applied(digester.value(field, wanted), digester.value(field, observed), sorting.remembered)
+    is_known = applied is not None and applied.members == sorting.remembered
+    note = None if change is not None or is_known else seen
+    return Judgement(change=change, kept=left(sorting.kept), held=left(sorting.held), applied=note)
+
+
+def compose(observed: Members, delta: Delta) -> Members:
+    """Return the members after *delta*: others' keep their place, additions come last."""
+    removed = {member.key for member in delta.removed}
+    changed = {member.key: member for member in (*delta.changed, *delta.added)}
+    stay = tuple(changed.get(member.key, member) for member in observed if member.key not in removed)
+    present = {member.key for member in observed}
+    return Members(stay + tuple(member for member in delta.added if member.key not in present))
+
+
+def rebase(change: FieldChange, observed: Value) -> FieldChange | None:
+    """
+    Return *change* as it must be sent now that Copper shows *observed*, or None when a person moved the value since.
+
+    A change that already holds comes back with ``before == after``: there is nothing left to send.
+    """
+    if change.delta is None or not isinstance(observed, Members) or not isinstance(change.before, Members):
+        is_done = observed == change.after
+        return replace(change, before=observed) if is_done or observed == change.before else None
+    delta = change.delta
+    for member in delta.added:
+        now = observed.get(member.key)
+        if now is not None and now != member and now != change.before.get(member.key):
+            return None
+    for member in (*delta.changed, *delta.removed):
+        now, before = observed.get(member.key), change.before.get(member.key)
+        is_gone = now is None and delta.removed.get(member.key) is not None
+        if now != before and now != member and not is_gone:
+            return None
+    return replace(change, before=observed, after=compose(observed, delta))
+
+
+def members_asked(field: Field, change: FieldChange, digester: Digester) -> Mapping[str, str]:
+    """Return the digests of the members that are ours after *change*, by the digests of their keys; for the intent."""
+    if not isinstance(change.after, Members):
+        return {}
+    if change.delta is None:
+        return {digester.member_key(field, each): digester.member(field, each) for each in change.after}
+    asked = {key: pair[0] for key, pair in change.delta.remembered.items()}
+    for member in (*change.delta.added, *change.delta.changed):
+        asked[digester.member_key(field, member)] = digester.member(field, member)
+    return asked
+
+
+def confirmed(field: Field, asked: str, members: Mapping[str, str], answered: Value, digester: Digester) -> Applied:
+    """Return what the state learns once Copper answered *answered*: *asked* and *members* are as in the intent."""
+    pairs: Mapping[str, tuple[str, str]] = {}
+    if isinstance(answered, Members):
+        now = {digester.member_key(field, each): digester.member(field, each) for each in answered}
+        pairs = {key: (digest, now[key]) for key, digest in members.items() if key in now}
+    return Applied(asked, digester.value(field, answered), pairs)
+
+
+def is_met(change: FieldChange, answered: Value) -> bool:
+    """Say whether Copper's answer holds what *change* asked for: of a set that is not ours alone, our part of it."""
+    if change.delta is None or not isinstance(answered, Members):
+        return answered == change.after
+    is_removed = all(answered.get(member.key) is None for member in change.delta.removed)
+    is_there = all(answered.get(member.key) == member for member in (*change.delta.added, *change.delta.changed))
+    return is_removed and is_there
+
+
+def moved_fields(
+    applied: Mapping[str, Applied], record: Observed, entity: EntityType, digester: Digester
+) -> tuple[str, ...]:
+    """Return the names of the managed fields that are no longer as crmsync left them: a person's work is in them."""
+    moved = []
+    for field_id, known in applied.items():
+        row = entity.by_id.get(field_id)
+        if row is None or not is_comparable(row, known.answered):
+            continue
+        observed = record.fields.get(row.name)
+        if known.members and isinstance(observed, Members):
+            now = {digester.member_key(row, each): digester.member(row, each) for each in observed}
+            is_moved = any(now.get(key) != answered for key, (_, answered) in known.members.items())
+        else:
+            is_moved = digester.value(row, observed) != known.answered
+        if is_moved or known.is_kept:
+            moved.append(row.name)
+    return tuple(sorted(moved))

@@ -1,0 +1,143 @@
+"""The identity ladder: which record of Copper, if any, a declared record without a binding is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from crmsync.model.address import Address
+from crmsync.model.catalogue import EntityType, Field, Match
+from crmsync.model.codes import CODES
+from crmsync.model.plan import Held
+from crmsync.model.records import Desired, Observed
+from crmsync.model.source import Diagnostic
+from crmsync.model.values import Members, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a declared record is: a record of Copper, nobody (create it), or a question that stops it."""
+
+    record_id: int | None = None
+    held: Held | None = None
+    problem: Diagnostic | None = None
+
+
+#: Finds the records of one type that show a value in a field: ``find(field name, key)``.
+Find = Callable[[str, Value], Iterable[Observed]]
+
+
+def identify(
+    desired: Desired,
+    entity: EntityType,
+    find: Find,
+    owner: Mapping[int, Address],
+    declared: frozenset[Address],
+    describe: Callable[[Observed], str],
+) -> Identity:
+    """
+    Return who *desired* is, among the records that *find* finds.
+
+    *owner* says which address holds a record already; *declared* are the addresses in the files.
+    """
+    if desired.options.is_new:
+        return Identity()
+    for match in entity.match_on:
+        value = _value(desired, match.by)
+        if value is None:
+            continue
+        identity = _try(match, value, desired, entity, find, owner, declared, describe)
+        if identity is not None:
+            return identity
+    return Identity()
+
+
+def _value(desired: Desired, name: str) -> Value:
+    field = desired.fields.get(name)
+    return field.value if field is not None and field.value not in (None, Members()) else None
+
+
+def keys_of(value: Value) -> tuple[Value, ...]:
+    """Return the single keys under which a value can be found: each member of a set, or the value itself."""
+    return tuple(member.key for member in value) if isinstance(value, Members) else (value,)
+
+
+def display_name(desired: Desired) -> str:
+    """Return the name a record will have, or its key."""
+    return str(_value(desired, "name") or desired.address.key)
+
+
+def _try(
+    match: Match,
+    value: Value,
+    desired: Desired,
+    entity: EntityType,
+    find: Find,
+    owner: Mapping[int, Address],
+    declared: frozenset[Address],
+    describe: Callable[[Observed], str],
+) -> Identity | None:
+    alike = {record.id: record for key in keys_of(value) for record in find(match.by, key)}
+    if match.within is not None:
+        link = desired.fields.get(match.within)
+        wanted = link.value if link is not None else None
+        alike = {id: record for id, record in alike.items() if record.fields.get(match.within) == wanted}
+    others = {}
+    if match.where_empty is not None:
+        others = {id: record for id, record in alike.items() if record.fields.get(match.where_empty)}
+        alike = {id: record for id, record in alike.items() if id not in others}
+    vanished = [owner[id] for id in alike if id in owner and owner[id] not in declared]
+    if vanished:
+        return Identity(held=_renamed(desired, vanished[0], describe(alike[next(iter(alike))])))
+    free = {id: record for id, record in alike.items() if id not in owner}
+    if len(free) > 1:
+        return Identity(problem=_several(desired, entity.by_name[match.by], free, describe))
+    if free:
+        return Identity(record_id=next(iter(free)))
+    others = {id: record for id, record in others.items() if id not in owner}
+    return Identity(held=_alike(desired, match, next(iter(others.values())), describe)) if others else None
+
+
+def _renamed(desired: Desired, vanished: Address, description: str) -> Held:
+    return Held(
+        address=desired.address,
+        reason=f"{description} is bound to {vanished}, which is no longer in the files.",
+        cure=f"If it was renamed, add to a file:  moved: [{{from: {vanished}, to: {desired.address}}}]",
+        position=desired.position,
+        name=display_name(desired),
+        rival=vanished,
+    )
+
+
+def _alike(desired: Desired, match: Match, other: Observed, describe: Callable[[Observed], str]) -> Held:
+    return Held(
+        address=desired.address,
+        reason=f"Copper has {describe(other)} of the same {match.by} with another {match.where_empty}.",
+        cure=f"Adopt it with `crmsync: {{id: {other.id}}}`, or write `crmsync: {{new: true}}` to create another.",
+        position=desired.position,
+        record_id=other.id,
+        name=display_name(desired),
+    )
+
+
+def _several(
+    desired: Desired, field: Field, records: Mapping[int, Observed], describe: Callable[[Observed], str]
+) -> Diagnostic:
+    listed = "; ".join(describe(record) for _, record in sorted(records.items()))
+    detail = (
+        f"{desired.address} could be any of these by its {field.name}: {listed}. "
+        f"Say which with `crmsync: {{id: ...}}`, or `crmsync: {{new: true}}` to create another."
+    )
+    return Diagnostic(CODES["CRM038"], detail, desired.fields[field.name].position, desired.address)
+
+
+def index(records: Iterable[Observed], names: Iterable[str]) -> Find:
+    """Return a `Find` over *records* for the fields *names*."""
+    table: dict[tuple[str, Value], list[Observed]] = {}
+    wanted = tuple(names)
+    for record in records:
+        for name in wanted:
+            for key in keys_of(record.fields.get(name)):
+                if key is not None:
+                    table.setdefault((name, key), []).append(record)
+    return lambda name, key: table.get((name, key), ())

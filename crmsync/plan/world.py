@@ -1,0 +1,79 @@
+"""What a plan is made of, what the user asked for, and the tables of a plan while it is built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from crmsync.model.address import Address
+from crmsync.model.catalogue import Catalogue, EntityType
+from crmsync.model.digest import Digester
+from crmsync.model.plan import Change, Held, Kept, Note
+from crmsync.model.records import Desired, Moved, Observed, PolicyRule
+from crmsync.model.settings import Limits, Pace
+from crmsync.model.source import Diagnostic
+from crmsync.model.state import Binding, State
+
+
+@dataclass(frozen=True)
+class World:
+    """
+    What a plan is made of.
+
+    *observed* holds every bound record that Copper still has, and the candidates for adoption, by (type, id).
+    *related* holds, for each record that may be deleted, what Copper relates to it, as (singular type, id).
+    """
+
+    desired: Mapping[Address, Desired]
+    observed: Mapping[tuple[str, int], Observed]
+    state: State
+    moved: tuple[Moved, ...] = ()
+    related: Mapping[tuple[str, int], tuple[tuple[str, int], ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asked for on the command line and in the settings, beside the records."""
+
+    only: tuple[str, ...] = ()
+    excepted: tuple[str, ...] = ()
+    is_destroy: bool = False
+    recreate: frozenset[Address] = frozenset()
+    limits: Limits = Limits()
+    pace: Pace = Pace()
+    policies: Mapping[str, PolicyRule] = field(default_factory=dict)
+
+    def selects(self, address: Address) -> bool:
+        """Say whether the plan may touch *address*: globs over addresses."""
+        name = str(address)
+        is_in = not self.only or any(fnmatchcase(name, glob) for glob in self.only)
+        return is_in and not any(fnmatchcase(name, glob) for glob in self.excepted)
+
+
+@dataclass
+class Work:
+    """The tables of a plan while it is built."""
+
+    world: World
+    catalogue: Catalogue
+    wishes: Wishes
+    digester: Digester
+    bindings: dict[Address, Binding]
+    changes: list[Change] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
+    gone: list[tuple[Address, int]] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    problems: list[Diagnostic] = field(default_factory=list)
+    ids: dict[Address, int] = field(default_factory=dict)
+    creating: set[Address] = field(default_factory=set)
+    unsettled: set[Address] = field(default_factory=set)
+
+    def record(self, address: Address, id: int) -> Observed | None:
+        return self.world.observed.get((address.type, id))
+
+
+def describe(record: Observed, entity: EntityType) -> str:
+    """Return how a record of Copper is named in a message: type, name, id."""
+    return f'{entity.singular} "{record.name}" (#{record.id})'
