@@ -1,0 +1,151 @@
+"""What an account holds besides records: users, lookups, pipelines and custom field definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from crmsync.sandbox.replies import Json
+
+
+@dataclass(frozen=True)
+class User:
+    """A person of the firm who may use the API."""
+
+    id: int
+    name: str
+    email: str
+
+    def show(self) -> Json:
+        """Return the user as /users shows it (copper-api.md 4.1)."""
+        return {"id": self.id, "name": self.name, "email": self.email, "groups": []}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of a pipeline."""
+
+    id: int
+    name: str
+    win_probability: int
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A sequence of stages; the first of the account is the default (4.4)."""
+
+    id: int
+    name: str
+    stages: tuple[Stage, ...]
+
+    def show(self) -> Json:
+        """Return the pipeline as /pipelines shows it (4.9)."""
+        stages = [{"id": s.id, "name": s.name, "win_probability": s.win_probability} for s in self.stages]
+        return {"id": self.id, "name": self.name, "stages": stages, "type": "opportunity", "is_revenue": True}
+
+    def show_stages(self) -> list[Json]:
+        """Return the stages as /pipeline_stages shows them (4.9)."""
+        return [
+            {"id": s.id, "name": s.name, "pipeline_id": self.id, "win_probability": s.win_probability} for s in self.stages
+        ]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One entry of a lookup table, such as a contact type, or one option of a custom field."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A custom field: one definition may serve several types of record (5.1)."""
+
+    id: int
+    name: str
+    data_type: str
+    available_on: tuple[str, ...]
+    is_filterable: bool = True
+    options: tuple[Choice, ...] = ()
+    currency: str | None = None
+
+    def show(self) -> Json:
+        """Return the definition as /custom_field_definitions shows it (5.1)."""
+        shown: dict[str, Json] = {
+            "id": self.id,
+            "name": self.name,
+            "data_type": self.data_type,
+            "available_on": list(self.available_on),
+            "is_filterable": self.is_filterable,
+        }
+        if self.data_type in OPTION_TYPES:
+            # The order of the array follows neither rank nor id (copper-field.md 2.7).
+            options = [{"id": o.id, "name": o.name, "rank": rank} for rank, o in enumerate(self.options)]
+            shown["options"] = options[1:] + options[:1]
+        if self.data_type == "Currency":
+            shown["currency"] = self.currency
+        if self.data_type == "Connect":
+            shown["connected_id"] = None
+        return shown
+
+
+OPTION_TYPES = ("Dropdown", "MultiSelect")
+DATA_TYPES = (
+    "String",
+    "Text",
+    "Dropdown",
+    "Date",
+    "Checkbox",
+    "Float",
+    "URL",
+    "Percentage",
+    "Currency",
+    "MultiSelect",
+    "Connect",
+)
+LOOKUPS = ("contact_types", "customer_sources", "loss_reasons", "lead_statuses")
+
+
+@dataclass(frozen=True)
+class Account:
+    """Everything the API can only read, apart from the definitions (copper-api.md section 0, 5)."""
+
+    id: int
+    name: str
+    timezone: str
+    users: tuple[User, ...]
+    pipelines: tuple[Pipeline, ...]
+    definitions: tuple[Definition, ...]
+    lookups: Mapping[str, tuple[Choice, ...]]
+    currency: str = "USD"
+    leads: bool = True
+    zone: ZoneInfo = field(init=False, repr=False, compare=False)
+    by_definition: Mapping[int, Definition] = field(init=False, repr=False, compare=False)
+    by_stage: Mapping[int, tuple[Pipeline, Stage]] = field(init=False, repr=False, compare=False)
+    ids: Mapping[str, frozenset[int]] = field(init=False, repr=False, compare=False)
+    by_type: Mapping[str, tuple[Definition, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "zone", ZoneInfo(self.timezone))
+        put(self, "by_definition", {d.id: d for d in self.definitions})
+        put(self, "by_stage", {s.id: (p, s) for p in self.pipelines for s in p.stages})
+        tables = {name: self.lookups.get(name, ()) for name in LOOKUPS}
+        named: dict[str, Sequence[User | Pipeline | Choice]] = {"users": self.users, "pipelines": self.pipelines, **tables}
+        ids = {name: frozenset(row.id for row in rows) for name, rows in named.items()}
+        put(self, "ids", {**ids, "pipeline_stages": frozenset(self.by_stage)})
+        types = {name for d in self.definitions for name in d.available_on}
+        by_type = {t: tuple(d for d in self.definitions if t in d.available_on) for t in types}
+        put(self, "by_type", by_type)
+
+    def show(self) -> Json:
+        """Return the account as /account shows it (4.1)."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "primary_timezone": self.timezone,
+            "settings": {"setting_team_permissions_enabled": False, "setting_enable_leads": self.leads},
+            "logo_mini_url": None,
+        }

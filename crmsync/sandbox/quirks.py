@@ -1,0 +1,111 @@
+"""
+The knobs: every answer of Copper that nobody could prove, with the value assumed and the others.
+
+Each field of `Quirks` is a row of copper-api.md section 13 (or the open question of section 14 named
+in its text). The first value is the default. Tests turn each knob to each of its values.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+def _knob(*values: str, doc: str) -> Any:
+    return field(default=values[0], metadata={"values": values, "doc": doc})
+
+
+def _seconds(default: float, *, doc: str) -> Any:
+    return field(default=default, metadata={"values": (), "doc": doc})
+
+
+@dataclass(frozen=True)
+class Quirks:
+    """How this Copper behaves where the real one is unknown; `Quirks()` is section 13's defaults."""
+
+    unknown_keys: str = _knob("refuse", "ignore", doc="keys an entity does not have, in writes")
+    own_read_only_keys: str = _knob("ignore", "refuse", doc="a record's own read-only keys, in writes")
+    array_update: str = _knob("replace", "merge", doc="e-mails, phones, socials, websites, tags in a PUT")
+    address_update: str = _knob("replace", "merge", doc="an address with some of its parts in a PUT")
+    custom_fields_update: str = _knob("merge", "replace", doc="custom fields a PUT leaves out")
+    unset_custom_fields: str = _knob("show", "omit", doc="custom fields without a value, in replies")
+    custom_fields_order: str = _knob("shuffled", "id", doc="set values first and the rest shuffled, or by id")
+    tags: str = _knob("lower", "keep", doc="upper case in tags")
+    tags_order: str = _knob("as_sent", "sorted", doc="order of tags read back")
+    country: str = _knob("verbatim", "iso2", doc="a full country name in an address")
+    empty_address: str = _knob("null", "parts", "strings", doc="an address without a value")
+    email_case: str = _knob("casefold", "exact", doc="upper case when e-mails are compared")
+    email_stored: str = _knob("verbatim", "lower", doc="upper case and blanks in stored e-mails")
+    person_company_put: str = _knob("apply", "ignore", "refuse", doc="company_id in PUT of a person")
+    company_name: str = _knob("link", "text", doc="company_name when a person is created")
+    opportunity_company: str = _knob("copy", "null", doc="company_id left out when an opportunity is created")
+    primary_contact: str = _knob("optional", "required", doc="primary_contact_id of a new opportunity")
+    stage_resets_probability: str = _knob("unless_sent", "always", doc="win_probability on a stage change")
+    close_date_order: str = _knob("mdy", "dmy", doc="order of day and month in close_date")
+    custom_date: str = _knob("snap", "verbatim", "utc", doc="custom dates: account midnight, as sent, or UTC")
+    search_lag: float = _seconds(0.0, doc="seconds until search shows a creation or a deletion")
+    short_pages: str = _knob("off", "on", doc="pages of a search that miss up to a tenth of their rows")
+    total: str = _knob("exact", "surplus", doc="X-PW-TOTAL, an upper bound")
+    page_size: str = _knob("refuse", "clamp", doc="page_size 0 or above 200")
+    multiselect_order: str = _knob("sorted", "as_sent", doc="order of the options read back")
+    name_filter: str = _knob("exact", "substring", doc="the name filter of a search, upper case aside")
+    email_filter: str = _knob("exact", "prefix", doc="the emails and email_domains filters (section 6.1)")
+    empty_ids: str = _knob("refuse", "all", "none", doc="an empty ids list in a search (not documented)")
+    modified_filter: str = _knob("supported", "refused", doc="modified_date filters on people and companies")
+    text_filter: str = _knob("refuse", "error", doc="String, Text and URL custom filters: 422, or 500")
+    retry_after: str = _knob("no", "yes", doc="Retry-After on a 429 for too many requests")
+    bulk_limit: str = _knob("10", "5", doc="records a bulk call may hold")
+    bulk_item_message: str = _knob("object", "string", doc="message of a failed bulk item")
+    bulk_unknown_id: str = _knob("item", "call", doc="an unknown id in bulk_update")
+    bulk_company_links: str = _knob(
+        "apply", "ignore", doc="assignee, contact type and primary contact in companies/bulk_update (14, 15)"
+    )
+    delete_links: str = _knob("null", "dangle", doc="links to a deleted record, until the peer is read")
+    noop_put: str = _knob("keep", "bump", doc="date_modified after a PUT that changes nothing")
+    impossible_id: str = _knob("error", "not_found", doc="an id such as -1 in a path")
+    empty_create: str = _knob("error", "refuse", doc="creating from an empty object")
+    converted_value: str = _knob("text", "null", doc="converted_value of an opportunity with a value")
+
+    def __post_init__(self) -> None:
+        for knob in fields(self):
+            _value(knob.name, str(getattr(self, knob.name)), knob.metadata["values"])
+
+    @classmethod
+    def parse(cls, settings: Iterable[str]) -> Quirks:
+        """Return the quirks that *settings* such as `tags=keep` describe; raise ValueError naming the cure."""
+        knobs = {knob.name: knob for knob in fields(cls)}
+        chosen: dict[str, Any] = {}
+        for setting in settings:
+            name, _, value = setting.partition("=")
+            name, value = name.strip(), value.strip()
+            if name not in knobs:
+                raise ValueError(f"There is no quirk called {name!r}.{_suggest(name, knobs)}")
+            chosen[name] = _value(name, value, knobs[name].metadata["values"])
+        return cls(**chosen)
+
+    @classmethod
+    def table(cls) -> tuple[tuple[str, tuple[str, ...], str], ...]:
+        """Return name, values (default first) and meaning of every knob, for help and documents."""
+        return tuple((knob.name, knob.metadata["values"] or ("SECONDS",), knob.metadata["doc"]) for knob in fields(cls))
+
+
+def _value(name: str, value: str, values: tuple[str, ...]) -> str | float:
+    if values and value in values:
+        return value
+    if values:
+        raise ValueError(f"Quirk {name} cannot be {value!r}. It is one of: {', '.join(values)}.")
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(f"Quirk {name} cannot be {value!r}. It is a number of seconds.")
+    return seconds
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    return f" Did you mean {close[0]}?" if close else f" Known quirks: {', '.join(names)}."

@@ -1,0 +1,269 @@
+"""
+The routes, as rows of (method, pattern, handler); what is not here answers 404 `{"error":"not_found"}`.
+
+Patterns have literal segments and `{name}` segments; a literal is tried first. Source: copper-api.md
+section 2. An operation is added by adding a row, an entity's operations by a row in `tables.ENTITIES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from crmsync.sandbox.bulk import bulk_create, bulk_update
+from crmsync.sandbox.codec import as_int
+from crmsync.sandbox.related import relate, related, unrelate
+from crmsync.sandbox.replies import Answer, Invalid, Json, blank, no_route, not_found, server_error
+from crmsync.sandbox.search import search, search_users
+from crmsync.sandbox.show import show
+from crmsync.sandbox.store import canonical
+from crmsync.sandbox.tables import ENTITIES, EntityRow
+from crmsync.sandbox.tags import list_tags
+from crmsync.sandbox.world import World
+from crmsync.sandbox.write import create, delete, heal, update
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request taken apart: path parameters, query, parsed body, and the user it speaks for."""
+
+    parts: Mapping[str, str]
+    query: Mapping[str, Json]
+    body: Json
+    user_email: str
+
+    @property
+    def computed(self) -> bool:
+        """Whether custom fields shall carry computed_value (copper-api.md 5.4)."""
+        return str(self.query.get("custom_field_computed_values", "")).lower() == "true"
+
+
+Handler = Callable[[World, Call], Answer]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One operation of the API."""
+
+    method: str
+    pattern: str
+    handler: Handler
+    writes: bool = False
+    is_bulk: bool = False
+
+
+def path_id(world: World, text: str) -> int:
+    """Return the id in a path; text is not found, and -1 made Copper stumble (section 13)."""
+    id = as_int(text)
+    if id is not None and id <= 0 and world.quirks.impossible_id == "error":
+        raise server_error()
+    if id is None or id <= 0:
+        raise not_found()
+    return id
+
+
+# ---- records
+
+
+def _get(row: EntityRow, world: World, call: Call) -> Answer:
+    record = world.visible(row.plural, path_id(world, call.parts["id"]))
+    if record is None:
+        raise not_found()
+    return Answer(show(world, row, heal(world, row, record), computed=call.computed))
+
+
+def _create(row: EntityRow, world: World, call: Call) -> Answer:
+    if call.body == {} and world.quirks.empty_create == "error":
+        raise server_error()
+    return Answer(show(world, row, create(world, row, call.body), computed=call.computed))
+
+
+def _update(row: EntityRow, world: World, call: Call) -> Answer:
+    record = update(world, row, path_id(world, call.parts["id"]), call.body)
+    return Answer(show(world, row, record, computed=call.computed))
+
+
+def _delete(row: EntityRow, world: World, call: Call) -> Answer:
+    return Answer(delete(world, row, path_id(world, call.parts["id"])))
+
+
+def _search(row: EntityRow, world: World, call: Call) -> Answer:
+    return search(world, row, _criteria(call), computed=call.computed)
+
+
+def _criteria(call: Call) -> Json:
+    """Return the body of a search with the parameters of the query string below it (section 13)."""
+    if not isinstance(call.body, dict):
+        return call.body
+    query = {key: value for key, value in call.query.items() if key != "custom_field_computed_values"}
+    return query | call.body
+
+
+def _bulk_create(row: EntityRow, world: World, call: Call) -> Answer:
+    return Answer(bulk_create(world, row, call.body, computed=call.computed))
+
+
+def _bulk_update(row: EntityRow, world: World, call: Call) -> Answer:
+    return Answer(bulk_update(world, row, call.body, computed=call.computed))
+
+
+def _related(row: EntityRow, world: World, call: Call) -> Answer:
+    return Answer(related(world, row, path_id(world, call.parts["id"]), call.parts.get("plural")))
+
+
+def _relate(row: EntityRow, world: World, call: Call) -> Answer:
+    return Answer(relate(world, row, path_id(world, call.parts["id"]), call.body))
+
+
+def _unrelate(row: EntityRow, world: World, call: Call) -> Answer:
+    return Answer(unrelate(world, row, path_id(world, call.parts["id"]), call.body))
+
+
+def _fetch_by_email(world: World, call: Call) -> Answer:
+    """Answer the person with the e-mail (6.4); upper case counts as the quirk email_case says."""
+    email = call.body.get("email") if isinstance(call.body, dict) else None
+    if not isinstance(email, str) or not email.strip():
+        raise Invalid([blank("email")])
+    row = ENTITIES["people"]
+    for id in world.store.ids("people", "emails", canonical(email)):
+        record = world.visible("people", id)
+        exact = record and any(item["email"].strip() == email.strip() for item in record["emails"])
+        if record and (exact or world.quirks.email_case == "casefold"):
+            return Answer(show(world, row, record, computed=call.computed))
+    raise not_found()
+
+
+# ---- what can only be read
+
+
+def _account(world: World, call: Call) -> Answer:
+    return Answer(world.account.show())
+
+
+def _me(world: World, call: Call) -> Answer:
+    mine = canonical(call.user_email)
+    return Answer(next(u.show() for u in world.account.users if canonical(u.email) == mine))
+
+
+def _user(world: World, call: Call) -> Answer:
+    return Answer(_by_id(world, call, {user.id: user.show() for user in world.account.users}))
+
+
+def _users(world: World, call: Call) -> Answer:
+    return search_users(world, _criteria(call))
+
+
+def _definitions(world: World, call: Call) -> Answer:
+    return Answer([definition.show() for definition in world.account.definitions])
+
+
+def _definition(world: World, call: Call) -> Answer:
+    return Answer(_by_id(world, call, {d.id: d.show() for d in world.account.definitions}))
+
+
+def _pipelines(world: World, call: Call) -> Answer:
+    return Answer([pipeline.show() for pipeline in world.account.pipelines])
+
+
+def _stages(world: World, call: Call) -> Answer:
+    return Answer([stage for pipeline in world.account.pipelines for stage in pipeline.show_stages()])
+
+
+def _stages_of(world: World, call: Call) -> Answer:
+    return Answer(_by_id(world, call, {p.id: p.show_stages() for p in world.account.pipelines}))
+
+
+def _by_id(world: World, call: Call, table: Mapping[int, Json]) -> Json:
+    id = path_id(world, call.parts["id"])
+    if id not in table:
+        raise not_found()
+    return table[id]
+
+
+def _lookup(name: str, world: World, call: Call) -> Answer:
+    return Answer([{"id": row.id, "name": row.name} for row in world.account.lookups.get(name, ())])
+
+
+def _lead_statuses(world: World, call: Call) -> Answer:
+    rows = world.account.lookups.get("lead_statuses", ())
+    return Answer([{"id": s.id, "name": s.name, "order": n, "is_default": n == 0} for n, s in enumerate(rows)])
+
+
+def _tags(world: World, call: Call) -> Answer:
+    return Answer(list_tags(world, call.query))
+
+
+# ---- the table
+
+
+def _entity_routes(row: EntityRow) -> Iterator[Route]:
+    base, one = f"/{row.plural}", f"/{row.plural}/{{id}}"
+    yield Route("GET", one, partial(_get, row))
+    yield Route("POST", base, partial(_create, row), writes=True)
+    yield Route("PUT", one, partial(_update, row), writes=True)
+    yield Route("DELETE", one, partial(_delete, row), writes=True)
+    yield Route("POST", f"{base}/search", partial(_search, row))
+    yield Route("GET", f"{one}/related", partial(_related, row))
+    yield Route("GET", f"{one}/related/{{plural}}", partial(_related, row))
+    yield Route("POST", f"{one}/related", partial(_relate, row), writes=True)
+    yield Route("DELETE", f"{one}/related", partial(_unrelate, row), writes=True)
+    for verb in row.bulk:
+        handler = partial(BULK[verb], row)
+        yield Route("POST", f"{base}/bulk_{verb}", handler, writes=True, is_bulk=True)
+
+
+BULK: dict[str, Callable[[EntityRow, World, Call], Answer]] = {"create": _bulk_create, "update": _bulk_update}
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/account", _account),
+    Route("GET", "/users/me", _me),
+    Route("GET", "/users/{id}", _user),
+    Route("POST", "/users/search", _users),
+    Route("GET", "/custom_field_definitions", _definitions),
+    Route("GET", "/custom_field_definitions/{id}", _definition),
+    Route("GET", "/pipelines", _pipelines),
+    Route("GET", "/pipeline_stages", _stages),
+    Route("GET", "/pipeline_stages/pipeline/{id}", _stages_of),
+    *(Route("GET", f"/{name}", partial(_lookup, name)) for name in ("contact_types", "customer_sources", "loss_reasons")),
+    Route("GET", "/lead_statuses", _lead_statuses),
+    Route("GET", "/tags", _tags),
+    Route("POST", "/people/fetch_by_email", _fetch_by_email),
+    *(route for row in ENTITIES.values() for route in _entity_routes(row)),
+)
+
+
+def _by_shape() -> dict[tuple[str, int], list[tuple[tuple[str, ...], Route]]]:
+    table: dict[tuple[str, int], list[tuple[tuple[str, ...], Route]]] = {}
+    for route in ROUTES:
+        segments = tuple(route.pattern.strip("/").split("/"))
+        table.setdefault((route.method, len(segments)), []).append((segments, route))
+    for routes in table.values():
+        routes.sort(key=lambda entry: sum(segment.startswith("{") for segment in entry[0]))
+    return table
+
+
+BY_SHAPE = _by_shape()
+
+
+def find_route(method: str, path: str) -> tuple[Route, dict[str, str]]:
+    """Return the route of a path without query, and its parameters; raise the 404 of unknown routes."""
+    # A trailing slash is taken: several public clients send one (section 13).
+    segments = path.strip("/").split("/")
+    for pattern, route in BY_SHAPE.get((method, len(segments)), ()):
+        if all(want == have or want[0] == "{" for want, have in zip(pattern, segments, strict=True)):
+            pairs = zip(pattern, segments, strict=True)
+            return route, {want[1:-1]: unquote(have) for want, have in pairs if want[0] == "{"}
+    raise no_route()
+
+
+def read_query(path: str) -> tuple[str, dict[str, Json]]:
+    """Return path and query apart; `ids[]=1&ids[]=2` is a list."""
+    parts = urlsplit(path)
+    query: dict[str, Json] = {}
+    for key, value in parse_qsl(parts.query, keep_blank_values=True):
+        if key.endswith("[]"):
+            query.setdefault(key[:-2], []).append(value)
+        else:
+            query[key] = value
+    return parts.path, query

@@ -1,0 +1,83 @@
+"""How records go out: every key of the samples, in their order, null or [] where nothing is set."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from typing import Any
+
+from crmsync.sandbox.codec import show_day
+from crmsync.sandbox.custom import show_custom_fields
+from crmsync.sandbox.replies import Json
+from crmsync.sandbox.store import Record
+from crmsync.sandbox.tables import ADDRESS_PARTS, EntityRow
+from crmsync.sandbox.world import World
+
+
+def show(world: World, row: EntityRow, record: Record, *, computed: bool = False) -> dict[str, Json]:
+    """Return the record as Copper shows it; *computed* adds computed_value to custom fields (5.4)."""
+    shown = {}
+    for field in row.fields:
+        value = record[field.name]
+        writer = WRITERS.get(field.kind)
+        shown[field.name] = writer(world, record, value) if writer else value
+    shown["custom_fields"] = show_custom_fields(world, row.singular, record["custom_fields"], computed=computed)
+    return shown
+
+
+def _list(world: World, record: Record, value: Any) -> Json:
+    return list(value)
+
+
+def _items(world: World, record: Record, value: Any) -> Json:
+    return [dict(item) for item in value]
+
+
+def _address(world: World, record: Record, value: Any) -> Json:
+    style = world.quirks.empty_address
+    filler = "" if style == "strings" else None
+    if not value or not any(value.values()):
+        return None if style == "null" else dict.fromkeys(ADDRESS_PARTS, filler)
+    # A partly set address comes back with the other keys null (copper-field.md 2.6).
+    return {part: filler if value.get(part) is None else value[part] for part in ADDRESS_PARTS}
+
+
+def _close_date(world: World, record: Record, value: Any) -> Json:
+    if value is None:
+        return None
+    return show_day(datetime.date.fromisoformat(value), world.quirks.close_date_order)
+
+
+def _company_name(world: World, record: Record, value: Any) -> Json:
+    """Return the linked company's name, or the text given on create (4.2)."""
+    if record["company_id"] is None:
+        return value
+    company = world.store.get("companies", record["company_id"])
+    return company["name"] if company else None
+
+
+def _unit(world: World, record: Record, value: Any) -> Json:
+    return world.account.currency if record["monetary_value"] is not None else None
+
+
+def _converted(world: World, record: Record, value: Any) -> Json:
+    # A string, unlike monetary_value (copper-field.md 2.6, recorded).
+    amount = record["monetary_value"]
+    return str(amount) if amount is not None and world.quirks.converted_value == "text" else None
+
+
+def _converted_unit(world: World, record: Record, value: Any) -> Json:
+    return _unit(world, record, value) if world.quirks.converted_value == "text" else None
+
+
+WRITERS: dict[str, Callable[[World, Record, Any], Json]] = {
+    "list": _list,
+    "tags": _list,
+    "items": _items,
+    "address": _address,
+    "close_date": _close_date,
+    "mirror": _company_name,
+    "unit": _unit,
+    "converted": _converted,
+    "converted_unit": _converted_unit,
+}

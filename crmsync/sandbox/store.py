@@ -1,0 +1,194 @@
+"""
+The records, their indexes and their relations; every change is a small value that can be replayed.
+
+A change is a JSON list: ["put", plural, record], ["remove", plural, id], ["relate", a, b],
+["unrelate", a, b], ["hide", plural, id, hidden], ["next", plural, id], with a and b as [plural, id].
+Records are replaced, never edited, so that a copy handed out stays as it was.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from crmsync.sandbox.replies import Json
+from crmsync.sandbox.tables import EntityRow, FieldRow
+
+Record = dict[str, Any]
+Ref = tuple[str, int]
+
+
+def canonical(text: str) -> str:
+    """Return *text* as it is compared: without blanks around, upper case aside."""
+    return text.strip().casefold()
+
+
+def index_keys(row: FieldRow, value: Json) -> Iterator[str | int]:
+    """Yield the keys under which a record with this value is found."""
+    if isinstance(value, str):
+        if value.strip():
+            yield canonical(value)
+    elif isinstance(value, int):
+        yield value
+    elif value:
+        for item in value:
+            yield canonical(item[row.key])
+
+
+@dataclass
+class _Order:
+    """Ids in the order of a key, and the ids whose place is to be found again."""
+
+    entries: list[tuple[Any, int]]
+    changed: set[int]
+    ids: list[int] = dataclasses.field(default_factory=list)
+
+
+class Store:
+    """Holds the records of one account. Not thread-safe; `Sandbox` has the lock."""
+
+    def __init__(self, rows: Mapping[str, EntityRow]) -> None:
+        self._rows = rows
+        self._indexed = {plural: [f for f in row.fields if f.index] for plural, row in rows.items()}
+        self.records: dict[str, dict[int, Record]] = {plural: {} for plural in rows}
+        self.hidden: dict[str, set[int]] = {plural: set() for plural in rows}
+        self.unsaved: list[Json] = []
+        self._next = {plural: row.first_id for plural, row in rows.items()}
+        self._edges: dict[Ref, dict[Ref, None]] = {}
+        self._index: dict[tuple[str, str], dict[str | int, dict[int, None]]] = {}
+        self._orders: dict[tuple[str, str], _Order] = {}
+
+    def next_id(self, plural: str) -> int:
+        """Return the id of the next record of the type; ids are never used twice."""
+        return self._next[plural]
+
+    def get(self, plural: str, id: int) -> Record | None:
+        """Return the record, or None."""
+        return self.records[plural].get(id)
+
+    def ids(self, plural: str, field: str, key: str | int) -> Collection[int]:
+        """Return the ids of the records whose indexed *field* has *key*, oldest entry first."""
+        return self._index.get((plural, field), {}).get(key, {}).keys()
+
+    def keys(self, plural: str, field: str) -> Collection[str | int]:
+        """Return every key the indexed *field* has."""
+        return self._index.get((plural, field), {}).keys()
+
+    def referrers(self, plural: str, id: int) -> list[tuple[str, int, str]]:
+        """Return (type, id, field) of each record whose link field names this record."""
+        return [
+            (row.plural, referrer, field.name)
+            for row in self._rows.values()
+            for field in row.fields
+            if field.target == plural
+            for referrer in self.ids(row.plural, field.name, id)
+        ]
+
+    def edges(self, ref: Ref) -> list[Ref]:
+        """Return what the record was related to by the related-items routes, oldest first."""
+        return list(self._edges.get(ref, {}))
+
+    def in_order(self, plural: str, name: str, key: Callable[[Record], Any]) -> list[int]:
+        """Return all ids sorted by *key*, remembered under *name*; only what changed is sorted in anew."""
+        table = self.records[plural]
+        order = self._orders.get((plural, name))
+        if order is None:
+            order = self._orders[plural, name] = _Order([], set(table))
+        if order.changed:
+            kept = [entry for entry in order.entries if entry[1] not in order.changed]
+            order.entries = kept + [(key(table[id]), id) for id in order.changed if id in table]
+            order.entries.sort()
+            order.ids = [id for _, id in order.entries]
+            order.changed = set()
+        return order.ids
+
+    def put(self, plural: str, record: Record) -> None:
+        """Add or replace a record."""
+        self._commit(["put", plural, record])
+
+    def remove(self, plural: str, id: int) -> None:
+        """Remove a record and its relations."""
+        for other in self.edges((plural, id)):
+            self.unrelate((plural, id), other)
+        self._commit(["remove", plural, id])
+
+    def relate(self, a: Ref, b: Ref) -> None:
+        """Relate two records, both ways."""
+        self._commit(["relate", list(a), list(b)])
+
+    def unrelate(self, a: Ref, b: Ref) -> None:
+        """Undo `relate`."""
+        self._commit(["unrelate", list(a), list(b)])
+
+    def hide(self, plural: str, id: int, hidden: bool) -> None:
+        """Let a record be out of sight of the API, as team permissions do, or back in sight."""
+        self._commit(["hide", plural, id, hidden])
+
+    def snapshot(self) -> Iterator[Json]:
+        """Yield the changes that build the present content from nothing."""
+        for plural, table in self.records.items():
+            for record in table.values():
+                yield ["put", plural, record]
+            yield ["next", plural, self._next[plural]]
+            for id in self.hidden[plural]:
+                yield ["hide", plural, id, True]
+        for a, others in self._edges.items():
+            for b in others:
+                if a < b:
+                    yield ["relate", list(a), list(b)]
+
+    def replay(self, change: Json) -> None:
+        """Apply one change that was recorded before."""
+        verb, *rest = change
+        getattr(self, f"_do_{verb}")(*rest)
+
+    def _commit(self, change: Json) -> None:
+        self.replay(change)
+        self.unsaved.append(change)
+
+    def _do_put(self, plural: str, record: Record) -> None:
+        # Keys of custom fields are numbers; JSON makes them text.
+        record = {**record, "custom_fields": {int(k): v for k, v in record["custom_fields"].items()}}
+        id = record["id"]
+        old = self.records[plural].get(id)
+        self._reindex(plural, id, old, record)
+        self.records[plural][id] = record
+        self._next[plural] = max(self._next[plural], id + 1)
+
+    def _do_remove(self, plural: str, id: int) -> None:
+        self._reindex(plural, id, self.records[plural].pop(id), None)
+        self.hidden[plural].discard(id)
+
+    def _do_relate(self, a: list[Any], b: list[Any]) -> None:
+        for one, other in ((a, b), (b, a)):
+            self._edges.setdefault((one[0], one[1]), {})[other[0], other[1]] = None
+
+    def _do_unrelate(self, a: list[Any], b: list[Any]) -> None:
+        for one, other in ((a, b), (b, a)):
+            self._edges.get((one[0], one[1]), {}).pop((other[0], other[1]), None)
+
+    def _do_hide(self, plural: str, id: int, hidden: bool) -> None:
+        (self.hidden[plural].add if hidden else self.hidden[plural].discard)(id)
+
+    def _do_next(self, plural: str, id: int) -> None:
+        self._next[plural] = max(self._next[plural], id)
+
+    def _reindex(self, plural: str, id: int, old: Record | None, new: Record | None) -> None:
+        for (kind, _), order in self._orders.items():
+            if kind == plural:
+                order.changed.add(id)
+        for field in self._indexed[plural]:
+            before = old[field.name] if old else None
+            after = new[field.name] if new else None
+            if before == after:
+                continue
+            index = self._index.setdefault((plural, field.name), {})
+            for key in index_keys(field, before):
+                ids = index.get(key, {})
+                ids.pop(id, None)
+                if not ids:
+                    index.pop(key, None)
+            for key in index_keys(field, after):
+                index.setdefault(key, {})[id] = None

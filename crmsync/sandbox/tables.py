@@ -1,0 +1,217 @@
+"""
+The record types as rows: fields in the order of Copper's samples, who may write them, what they hold.
+
+Written from copper-api.md section 4 alone. Adding a type of record is adding a row to `ENTITIES`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crmsync.sandbox.replies import Json
+
+SOCIALS = (
+    "linkedin",
+    "twitter",
+    "googleplus",
+    "facebook",
+    "youtube",
+    "quora",
+    "foursquare",
+    "klout",
+    "gravatar",
+    "other",
+)
+ADDRESS_PARTS = ("street", "city", "state", "postal_code", "country")
+
+
+@dataclass(frozen=True)
+class FieldRow:
+    """
+    One key of a record.
+
+    *kind* names the codec in `values.py`. *write*: `yes`, `no` (own read-only key), `create` (writable on
+    create, ignored in PUT) or `put` (writable, but a PUT follows the quirk of the same name). *target* is
+    the table an id must be in. *key* is the key of an array's items. *words* are the allowed categories or
+    values. *index* keeps the field findable without a scan.
+    """
+
+    name: str
+    kind: str = "text"
+    write: str = "yes"
+    default: Json = None
+    required: bool = False
+    unique: bool = False
+    target: str = ""
+    key: str = ""
+    words: tuple[str | None, ...] = ()
+    longest: int = 0
+    index: bool = False
+
+
+@dataclass(frozen=True)
+class EntityRow:
+    """A type of record: its path, its name in the singular, its fields, the bulk calls it has."""
+
+    plural: str
+    singular: str
+    first_id: int
+    fields: tuple[FieldRow, ...]
+    bulk: tuple[str, ...]
+    default_sort: str
+    bulk_undocumented: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The keys the entity has."""
+        return frozenset(field.name for field in self.fields)
+
+    def field(self, name: str) -> FieldRow:
+        """Return the row of the field called *name*."""
+        return next(field for field in self.fields if field.name == name)
+
+
+def _read_only(name: str, kind: str = "text", default: Json = None) -> FieldRow:
+    return FieldRow(name, kind, write="no", default=default)
+
+
+def _link(name: str, target: str, default: Json = None, *, required: bool = False) -> FieldRow:
+    # `required` here means: has a default on create and can never be cleared.
+    return FieldRow(name, "id", target=target, default=default, required=required, index=True)
+
+
+def _items(name: str, key: str, *words: str | None, unique: bool = False) -> FieldRow:
+    return FieldRow(name, "items", key=key, words=words, unique=unique, index=unique, default=())
+
+
+NAME = FieldRow("name", required=True, longest=255, index=True)
+ADDRESS = FieldRow("address", "address")
+ASSIGNEE = _link("assignee_id", "users")
+CONTACT_TYPE = _link("contact_type_id", "contact_types")
+DETAILS = FieldRow("details")
+PHONES = _items("phone_numbers", "number", "mobile", "work", "home", "other")
+SOCIAL = _items("socials", "url", *SOCIALS)
+# A website's category may be null in real data (section 3).
+WEBSITES = _items("websites", "url", "work", "personal", "other", None)
+TAGS = FieldRow("tags", "tags", default=())
+CUSTOM = FieldRow("custom_fields", "custom_fields")
+CREATED = _read_only("date_created")
+MODIFIED = _read_only("date_modified")
+CONTACTED = _read_only("date_last_contacted")
+INTERACTIONS = _read_only("interaction_count", default=0)
+LEADS = _read_only("leads_converted_from", "list", default=())
+LEAD_DATE = _read_only("date_lead_created")
+
+PEOPLE = EntityRow(
+    "people",
+    "person",
+    70_000_001,
+    (
+        _read_only("id"),
+        NAME,
+        # Whether the parts can be written is not proven (4.2); here they can not.
+        *(_read_only(part) for part in ("prefix", "first_name", "middle_name", "last_name", "suffix")),
+        ADDRESS,
+        ASSIGNEE,
+        FieldRow("company_id", "id", write="put", target="companies", index=True),
+        FieldRow("company_name", "mirror", write="create", longest=255),
+        # The account's first contact type is filled in when it is left out (4.2, doc sample).
+        FieldRow("contact_type_id", "id", target="contact_types", default="first", index=True),
+        DETAILS,
+        _items("emails", "email", "work", "personal", "other", unique=True),
+        PHONES,
+        SOCIAL,
+        TAGS,
+        FieldRow("title", longest=255),
+        WEBSITES,
+        CUSTOM,
+        CREATED,
+        MODIFIED,
+        CONTACTED,
+        INTERACTIONS,
+        LEADS,
+        LEAD_DATE,
+    ),
+    bulk=("create", "update"),
+    default_sort="first_name",
+)
+
+COMPANIES = EntityRow(
+    "companies",
+    "company",
+    40_000_001,
+    (
+        _read_only("id"),
+        NAME,
+        ADDRESS,
+        ASSIGNEE,
+        CONTACT_TYPE,
+        DETAILS,
+        FieldRow("email_domain", unique=True, longest=255, index=True),
+        PHONES,
+        _link("primary_contact_id", "people"),
+        SOCIAL,
+        TAGS,
+        WEBSITES,
+        CUSTOM,
+        INTERACTIONS,
+        CREATED,
+        MODIFIED,
+    ),
+    bulk=("create", "update"),
+    default_sort="date_modified",
+    # The bulk page leaves these three out (4.3); see the quirk bulk_company_links.
+    bulk_undocumented=("assignee_id", "contact_type_id", "primary_contact_id"),
+)
+
+OPPORTUNITIES = EntityRow(
+    "opportunities",
+    "opportunity",
+    20_000_001,
+    (
+        _read_only("id"),
+        NAME,
+        ASSIGNEE,
+        FieldRow("close_date", "close_date"),
+        _link("company_id", "companies"),
+        FieldRow("company_name", "mirror", write="no"),
+        _link("customer_source_id", "customer_sources"),
+        DETAILS,
+        _link("loss_reason_id", "loss_reasons"),
+        _link("pipeline_id", "pipelines", required=True),
+        _link("pipeline_stage_id", "pipeline_stages", required=True),
+        _read_only("pipeline_type", default="opportunity"),
+        _read_only("pipeline_is_revenue", default=True),
+        _link("primary_contact_id", "people"),
+        FieldRow("priority", "word", words=("None", "Low", "Medium", "High", None), default="None"),
+        FieldRow("status", "word", words=("Open", "Won", "Lost", "Abandoned"), default="Open"),
+        TAGS,
+        INTERACTIONS,
+        # Whether the unit can be written is not known (4.4); here it can not.
+        _read_only("monetary_unit", "unit"),
+        FieldRow("monetary_value", "money"),
+        _read_only("converted_unit", "converted_unit"),
+        _read_only("converted_value", "converted"),
+        FieldRow("win_probability", "probability"),
+        _read_only("date_stage_changed"),
+        CONTACTED,
+        LEADS,
+        LEAD_DATE,
+        CREATED,
+        MODIFIED,
+        CUSTOM,
+    ),
+    # No bulk_update (section 0, correction 2).
+    bulk=("create",),
+    default_sort="name",
+)
+
+ENTITIES: dict[str, EntityRow] = {row.plural: row for row in (PEOPLE, COMPANIES, OPPORTUNITIES)}
+BY_SINGULAR: dict[str, EntityRow] = {row.singular: row for row in ENTITIES.values()}
+
+RELATABLE: dict[frozenset[str], tuple[str, str] | None] = {
+    frozenset({"people", "companies"}): ("people", "company_id"),
+    frozenset({"companies", "opportunities"}): ("opportunities", "company_id"),
+    frozenset({"people", "opportunities"}): None,
+}
+"""Which types may be related (7.9), and the (type, field) that holds the one company, if it is a field."""

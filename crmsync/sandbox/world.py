@@ -1,0 +1,56 @@
+"""What every handler works with: the account, its records, the quirks and the time of the request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+
+from crmsync.sandbox.account import Account
+from crmsync.sandbox.quirks import Quirks
+from crmsync.sandbox.store import Record, Store
+
+
+@dataclass(frozen=True)
+class Ghost:
+    """A deleted record that search still shows for a while."""
+
+    plural: str
+    record: Record
+    deleted_at: float
+
+
+@dataclass
+class Lag:
+    """What search does not know yet: when records were created and deleted."""
+
+    born: dict[tuple[str, int], float] = field(default_factory=dict)
+    ghosts: list[Ghost] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class World:
+    """The sandbox at the moment of one request; *now* is in unix seconds."""
+
+    account: Account
+    store: Store
+    quirks: Quirks
+    rng: Random
+    now: float
+    seed: int = 0
+    lag: Lag = field(default_factory=Lag)
+    sees_hidden: bool = False
+
+    @property
+    def stamp(self) -> int:
+        """The time as Copper writes it."""
+        return int(self.now)
+
+    def has(self, target: str, id: int) -> bool:
+        """Return whether *id* exists in a lookup table or among the records of a type."""
+        table = self.account.ids.get(target)
+        return id in table if table is not None else self.store.get(target, id) is not None
+
+    def visible(self, plural: str, id: int) -> Record | None:
+        """Return the record if it exists and may be seen."""
+        is_hidden = id in self.store.hidden[plural] and not self.sees_hidden
+        return None if is_hidden else self.store.get(plural, id)
