@@ -69,6 +69,14 @@ class Write(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Filter:
+    """How Copper's search finds records by the value of a field; *takes_many* when one call may ask for several."""
+
+    key: str
+    takes_many: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """
     One field of an entity type.
@@ -79,7 +87,7 @@ class Field:
     narrows the label table (stage within pipeline). *reset_by* names a sibling whose change makes Copper overwrite this one.
     *route* is ``related`` where a change after creation goes through related items.
     *definition_id* marks a custom field. *choices* are the words of a closed list. *max_length* is in characters.
-    *doc* says where the fact comes from.
+    *filter* says how a search finds a value of it. *doc* says where the fact comes from.
     """
 
     name: str
@@ -97,6 +105,7 @@ class Field:
     choices: tuple[str, ...] = ()
     max_length: int | None = None
     reset_by: str | None = None
+    filter: Filter | None = None
 
     @property
     def id(self) -> str:

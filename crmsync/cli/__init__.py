@@ -1,0 +1,68 @@
+"""
+[edge] The commands: one short file each, imported when it is called, so that ``--help`` costs little.
+
+Each parses its options, calls `crmsync.project`, prints, and ends with an exit code (design.md section 5).
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+import crmsync
+
+#: Command, and the line that ``--help`` shows for it. The file of the same name holds it as ``command``.
+COMMANDS = {
+    "init": "Start a project in this folder.",
+    "validate": "Check the files, without a network.",
+    "plan": "Show what apply would do.",
+    "apply": "Bring Copper to what the files say.",
+    "show": "Print a saved plan.",
+    "state": "Look at what crmsync remembers, or forget a record.",
+    "unlock": "Take the state's lease from a run that is gone.",
+    "doctor": "Say what is wrong with key, address, clock, permissions or state.",
+    "sandbox": "Run a local Copper to practise on.",
+}
+
+EPILOG = """\b
+Exit codes: 0 done or nothing to do; 1 error; 2 changes (with --detailed-exitcode);
+3 authentication or permission; 4 locked; 5 refused; 6 not everything was done, run again;
+64 usage; 130 interrupted, safe to run again.
+\b
+The key comes from COPPER_API_KEY and COPPER_USER_EMAIL; no option takes it.
+Example: crmsync plan --out plan.json && crmsync apply plan.json
+"""
+
+
+class _Commands(click.Group):
+    """Finds commands by name and imports only the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"crmsync.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(crmsync.__version__, prog_name="crmsync", message="%(prog)s %(version)s")
+def cli() -> None:
+    """CRM-as-code for Copper: YAML files say which records should exist, by label."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit. No traceback reaches a user."""
+    from crmsync.cli.ending import run  # here, for it imports what only a failing command needs
+
+    sys.exit(run(cli, arguments))

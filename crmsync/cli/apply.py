@@ -1,0 +1,62 @@
+"""``crmsync apply``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from crmsync.cli.common import common_options, selection_options, wishes_of
+
+
+@click.command()
+@click.argument("planfile", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--auto-approve", "-y", is_flag=True, help="Do not ask. What changed on both sides is set aside.")
+@click.option("--settle", default=120.0, show_default=True, metavar="S", help="Seconds an unclear create may still turn up.")
+@click.option("--allow-updates", type=int, metavar="N", help="Allow this many updates of a type, over the limit.")
+@click.option("--allow-deletes", type=int, metavar="N", help="Allow this many deletes of a type, over the limit.")
+@click.option("--allow-adopts", type=int, metavar="N", help="Allow this many adoptions that overwrite, over the limit.")
+@click.option("--backup", type=click.Path(path_type=Path, file_okay=False), help="Keep copies of deleted records here.")
+@click.option("--first-run", is_flag=True, help="In CI: start a local state although the machine may be thrown away.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@selection_options
+@common_options
+def command(
+    planfile: Path | None,
+    auto_approve: bool,
+    as_json: bool,
+    only: tuple[str, ...],
+    excepted: tuple[str, ...],
+    destroy: bool,
+    recreate: tuple[str, ...],
+    profile: str | None,
+    verbose: int,
+    **rules: Any,
+) -> int:
+    """
+    Bring Copper to what the files say.
+
+    With PLANFILE only what that plan shows is done, and what moved since is set aside. Without it the plan is shown and
+    confirmed.
+
+    Example: crmsync apply plan.json
+    """
+    from crmsync.cli.watching import Watching
+    from crmsync.project.applying import ApplyOptions, apply, load_reviewed
+    from crmsync.project.session import open_project
+
+    project = open_project(profile)
+    reviewed = load_reviewed(planfile) if planfile is not None else None
+    options = ApplyOptions(
+        wishes=wishes_of(project.settings, only, excepted, destroy, recreate),
+        reviewed=reviewed,
+        is_auto_approved=auto_approve,
+        settle_seconds=rules["settle"],
+        allowed={kind: rules[f"allow_{kind}"] or 0 for kind in ("updates", "deletes", "adopts")},
+        is_first_run_allowed=rules["first_run"],
+        backup=rules["backup"],
+    )
+    with Watching(as_json=as_json, is_agreed=auto_approve or reviewed is not None, verbose=verbose) as watching:
+        applied = apply(project, options, watching.watch)
+    return watching.end(applied)

@@ -1,0 +1,74 @@
+"""What the commands share: options that all of them take, and how results are printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TextIO, TypeVar
+
+import click
+
+from crmsync.model.source import Diagnostic
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def common_options(command: Command) -> Command:
+    """Give a command the options that every command has."""
+    command = click.option("--profile", metavar="NAME", help="Use this profile of crmsync.yaml.")(command)
+    return click.option("-v", "--verbose", count=True, help="Say more; -vv says most.")(command)
+
+
+def selection_options(command: Command) -> Command:
+    """Give a command the options that narrow a plan."""
+    rows: list[tuple[str, dict[str, Any]]] = [
+        ("--only", {"multiple": True, "metavar": "GLOB", "help": "Only addresses like this, such as 'people.*'."}),
+        ("--except", {"multiple": True, "metavar": "GLOB", "help": "No addresses like this."}),
+        ("--destroy", {"is_flag": True, "help": "Plan the removal of all that crmsync created."}),
+        ("--recreate", {"multiple": True, "metavar": "ADDRESS", "help": "Create again what is gone from Copper."}),
+    ]
+    for name, settings in rows:
+        command = click.option(name, "excepted" if name == "--except" else name[2:], **settings)(command)
+    return command
+
+
+def color(stream: TextIO) -> bool:
+    """Say whether *stream* takes colour: a terminal, unless NO_COLOR says otherwise; FORCE_COLOR forces it."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or (stream.isatty() and os.environ.get("TERM") != "dumb")
+
+
+def show_diagnostics(diagnostics: Sequence[Diagnostic], line_of: Callable[[str, int], str | None]) -> None:
+    """Print *diagnostics* with their source lines to stderr, and how many there are."""
+    from crmsync.render.diagnostics import diagnostics_text
+
+    if diagnostics:
+        click.echo(diagnostics_text(diagnostics, line_of, color=color(sys.stderr)), err=True)
+
+
+def echo_json(document: Any) -> None:
+    """Print one JSON document to stdout."""
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True, default=str))
+
+
+def wishes_of(settings: Any, only: Sequence[str], excepted: Sequence[str], destroy: bool, recreate: Sequence[str]) -> Any:
+    """Return the wishes that options and settings add up to. Raises UsageError for what is no address."""
+    from crmsync.model.address import Address
+    from crmsync.plan.world import Wishes
+
+    addresses = {text: Address.parse(text) for text in recreate}
+    wrong = [text for text, address in addresses.items() if address is None]
+    if wrong:
+        raise click.UsageError(f"{wrong[0]} is no address. An address looks like companies.acme")
+    return Wishes(
+        only=tuple(only),
+        excepted=tuple(excepted),
+        is_destroy=destroy,
+        recreate=frozenset(address for address in addresses.values() if address is not None),
+        limits=settings.limits,
+        pace=settings.pace,
+        policies=settings.policies,
+    )

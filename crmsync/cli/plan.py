@@ -1,0 +1,62 @@
+"""``crmsync plan``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from crmsync.cli.common import color, common_options, selection_options, show_diagnostics, wishes_of
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan, for: crmsync apply FILE")
+@click.option("--expires", default=24.0, show_default=True, metavar="HOURS", help="How long a saved plan may be applied.")
+@click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
+@click.option("--no-cache", is_flag=True, help="Trust nothing that only saves work.")
+@click.option("--timing", is_flag=True, help="Say how long it took and how many requests, on stderr.")
+@selection_options
+@common_options
+def command(
+    out: Path | None,
+    expires: float,
+    as_json: bool,
+    style: str,
+    detailed_exitcode: bool,
+    no_cache: bool,
+    timing: bool,
+    only: tuple[str, ...],
+    excepted: tuple[str, ...],
+    destroy: bool,
+    recreate: tuple[str, ...],
+    profile: str | None,
+    verbose: int,
+) -> int:
+    """
+    Show what apply would do. Nothing is written, neither to Copper nor to the state.
+
+    Example: crmsync plan --only 'companies.*' --out plan.json
+    """
+    from crmsync.project.session import open_project
+    from crmsync.project.showing import plan_to_show
+    from crmsync.render.document import dump
+    from crmsync.render.text import plan_text
+
+    started = time.monotonic()
+    project = open_project(profile)
+    wishes = wishes_of(project.settings, only, excepted, destroy, recreate)
+    shown = plan_to_show(project, wishes, out=out, expires_seconds=expires * 3600)
+    show_diagnostics(shown.warnings, shown.line_of)
+    is_json = as_json or style == "json"
+    click.echo(
+        dump(shown.document) if is_json else plan_text(shown.document, color=color(sys.stdout), verbose=verbose), nl=False
+    )
+    if out is not None:
+        click.echo(f"Saved to {out}. Apply exactly this with: crmsync apply {out}", err=True)
+    if timing:
+        click.echo(f"{time.monotonic() - started:.2f} s, {shown.requests} requests", err=True)
+    return 2 if detailed_exitcode and shown.document["resource_changes"] else 0

@@ -1,0 +1,299 @@
+"""From the parser's events to nodes: limits, anchors, merge keys, duplicate keys, tags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from crmsync.model.codes import CODES
+from crmsync.model.source import Diagnostic, Listing, Node, Position, Scalar, Table
+
+# The pure parser gives the same events, several times slower; some builds of PyYAML come without libyaml.
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_CONTROL_IN_VALUE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_ANCHOR = re.compile(r"&\S+[ \t]*")
+_TAG = re.compile(r"!\S*")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much one file may hold: bytes, levels of nesting, nodes, and nodes that its aliases stand for."""
+
+    bytes: int = 64 * 2**20
+    depth: int = 40
+    nodes: int = 5_000_000
+    aliased: int = 500_000
+
+
+BOUNDS = Bounds()
+
+
+def control_diagnostic(character: str, position: Position) -> Diagnostic:
+    """Return the complaint about one invisible *character*."""
+    name = "a byte order mark" if character == "\ufeff" else f"the control character U+{ord(character):04X}"
+    return Diagnostic(CODES["CRM007"], f"There is {name} here. Nobody sees it in Copper; delete it.", position)
+
+
+class _TooMuch(Exception):
+    """A limit is passed, which ends the building."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Anchored:
+    """A node that aliases may name, with what one alias to it costs."""
+
+    node: Node
+    nodes: int
+    height: int
+
+
+@dataclass(slots=True)
+class _Frame:
+    """A collection that is being built."""
+
+    position: Position
+    is_table: bool
+    is_flow: bool
+    anchor: str | None
+    nodes_before: int
+    height: int = 1
+    is_at_value: bool = False
+    key: Scalar | None = None
+    keys: int = 0
+    items: list[Node] = field(default_factory=list)
+    entries: list[tuple[Scalar, Node]] = field(default_factory=list)
+    merges: list[Node] = field(default_factory=list)
+    lines_of_keys: dict[str, int] = field(default_factory=dict)
+
+
+class Builder:
+    """Turns the events of one file into nodes, noting what is wrong; the one thing here that changes as it works."""
+
+    def __init__(self, file: str, lines: tuple[str, ...], limits: Bounds) -> None:
+        self.root: Node | None = None
+        self.diagnostics: list[Diagnostic] = []
+        self._file = file
+        self._lines = lines
+        self._limits = limits
+        self._frames: list[_Frame] = []
+        self._anchors: dict[str, _Anchored | None] = {}
+        self._nodes = 0
+        self._aliased = 0
+        self._documents = 0
+
+    def build(self, text: str) -> None:
+        """Read *text* to its end, or to the first limit it passes. Raises yaml.YAMLError."""
+        take: dict[type[yaml.Event], Callable[[Any], None]] = {
+            yaml.ScalarEvent: self._scalar,
+            yaml.MappingStartEvent: self._open,
+            yaml.SequenceStartEvent: self._open,
+            yaml.MappingEndEvent: self._close,
+            yaml.SequenceEndEvent: self._close,
+            yaml.AliasEvent: self._alias,
+            yaml.DocumentStartEvent: self._document,
+        }
+        try:
+            for event in yaml.parse(text, Loader=_LOADER):
+                handle = take.get(type(event))
+                if handle is not None:
+                    handle(event)
+                if self._documents > 1:
+                    break
+        except _TooMuch:
+            self.root = None
+            return
+        if isinstance(self.root, Scalar) and self.root.is_plain and not self.root.text:
+            self.root = None
+        if self.root is None and not self.diagnostics:
+            detail = "There is nothing in this file. Write records into it, or delete it."
+            self._tell("CRM003", detail, Position(self._file, 1, 1))
+
+    def _tell(self, code: str, detail: str, position: Position) -> None:
+        self.diagnostics.append(Diagnostic(CODES[code], detail, position))
+
+    def _refuse(self, detail: str, position: Position) -> None:
+        self._tell("CRM004", detail, position)
+        raise _TooMuch
+
+    # Events, in the order in which a file shows them
+
+    def _document(self, event: Any) -> None:
+        self._documents += 1
+        if self._documents > 1:
+            detail = "This line starts a second document. A file holds one: remove the line, or split the file."
+            self._tell("CRM014", detail, self._position(event))
+
+    def _scalar(self, event: Any) -> None:
+        start, end = event.start_mark, event.end_mark
+        if event.anchor is None and start.line == end.line:  # nearly always, and this is the busiest place of a run
+            position = Position(self._file, start.line + 1, start.column + 1, end.column - start.column or 1)
+        else:
+            position = self._position(event)
+        self._count(position)
+        if event.tag is not None:
+            self._tag(event)
+        text: str = event.value
+        if event.style == '"':
+            text = self._unescaped(text, position)
+        node = Scalar(text, position, not event.style)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = _Anchored(node, 1, 0)
+        self._add(node, position)
+
+    def _open(self, event: Any) -> None:
+        position = self._position(event)
+        self._count(position)
+        if event.tag is not None:
+            self._tag(event)
+        if len(self._frames) >= self._limits.depth:
+            self._refuse(f"Values are nested more than {self._limits.depth} levels deep here.", position)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = None  # until it is closed: an alias inside would name itself
+        is_table = isinstance(event, yaml.MappingStartEvent)
+        before = self._nodes + self._aliased
+        self._frames.append(_Frame(position, is_table, bool(event.flow_style), event.anchor, before))
+
+    def _close(self, event: Any) -> None:
+        frame = self._frames.pop()
+        position = self._extent(frame, event)
+        node: Node = Table(self._entries(frame), position) if frame.is_table else Listing(tuple(frame.items), position)
+        if frame.anchor is not None:
+            cost = self._nodes + self._aliased - frame.nodes_before + 1
+            self._anchors[frame.anchor] = _Anchored(node, cost, frame.height)
+        if self._frames:
+            parent = self._frames[-1]
+            parent.height = max(parent.height, frame.height + 1)
+        self._add(node, position)
+
+    def _alias(self, event: Any) -> None:
+        position = self._position(event)
+        if event.anchor not in self._anchors:
+            self._tell("CRM002", f"There is no &{event.anchor} above this *{event.anchor}.", position)
+            return self._add(None, position)
+        anchored = self._anchors[event.anchor]
+        if anchored is None:
+            self._tell("CRM002", f"The alias *{event.anchor} stands inside what it names.", position)
+            return self._add(None, position)
+        self._aliased += anchored.nodes
+        if self._aliased > self._limits.aliased:
+            self._refuse(f"The aliases stand for more than {self._limits.aliased:,} values in all.", position)
+        if len(self._frames) + anchored.height > self._limits.depth:
+            self._refuse(f"With this alias values are nested more than {self._limits.depth} levels deep.", position)
+        if self._frames:
+            parent = self._frames[-1]
+            parent.height = max(parent.height, anchored.height + 1)
+        return self._add(anchored.node, position)
+
+    # Putting nodes in their place
+
+    def _add(self, node: Node | None, position: Position) -> None:
+        """Put *node* into the open collection; None, which is something already complained about, leaves no trace."""
+        if not self._frames:
+            self.root = node
+            return
+        frame = self._frames[-1]
+        if not frame.is_table:
+            if node is not None:
+                frame.items.append(node)
+            return
+        if not frame.is_at_value:
+            frame.key = self._key(frame, node, position)
+            frame.is_at_value = True
+            return
+        frame.is_at_value = False
+        if node is None or frame.key is None:
+            return
+        if frame.key.is_plain and frame.key.text == "<<":
+            frame.merges.append(node)
+        else:
+            frame.entries.append((frame.key, node))
+
+    def _key(self, frame: _Frame, node: Node | None, position: Position) -> Scalar | None:
+        """Return *node* as a key, or None when the entry is to be dropped."""
+        if node is None:
+            return None
+        if not isinstance(node, Scalar) or (node.is_plain and not node.text):
+            self._tell("CRM013", "A key is a word, not a list, a mapping or nothing.", position)
+            return None
+        key = node if node.position is position else Scalar(node.text, position, node.is_plain)
+        first_line = frame.lines_of_keys.setdefault(key.text, position.line)
+        if len(frame.lines_of_keys) == frame.keys:
+            self._tell("CRM010", f'"{key.text}" already stands on line {first_line}. Keep one of the two.', position)
+            return None
+        frame.keys += 1
+        return key
+
+    def _entries(self, frame: _Frame) -> tuple[tuple[Scalar, Node], ...]:
+        """Return the entries of a mapping, those merged in with ``<<`` last; its own win over them."""
+        if not frame.merges:
+            return tuple(frame.entries)
+        entries = {key.text: (key, node) for key, node in frame.entries}
+        for source in self._sources(frame.merges):
+            for key, node in source.entries:
+                entries.setdefault(key.text, (key, node))
+        return tuple(entries.values())
+
+    def _sources(self, merges: Iterable[Node]) -> Iterable[Table]:
+        for merge in merges:
+            for source in merge.items if isinstance(merge, Listing) else (merge,):
+                if isinstance(source, Table):
+                    yield source
+                else:
+                    detail = "`<<` takes a mapping, or a list of mappings, to be laid under this one."
+                    self._tell("CRM014", detail, source.position)
+
+    # Looking closely
+
+    def _count(self, position: Position) -> None:
+        self._nodes += 1
+        if self._nodes > self._limits.nodes:
+            self._refuse(f"The file holds more than {self._limits.nodes:,} values. Split it into several files.", position)
+
+    def _unescaped(self, text: str, position: Position) -> str:
+        """Return a double-quoted text without what its escapes must not name."""
+        control = _CONTROL_IN_VALUE.search(text)
+        if control is not None:
+            self.diagnostics.append(control_diagnostic(control.group(), position))
+        if not text.isascii() and _SURROGATE.search(text):  # only the pure parser lets these through
+            self._tell("CRM005", "Half a character is escaped here. Write the character itself.", position)
+        return _SURROGATE.sub("?", text)
+
+    def _tag(self, event: Any) -> None:
+        line, column = event.start_mark.line, event.start_mark.column
+        tag = _TAG.search(self._line(line), column)
+        start, width = (column, 1) if tag is None else (tag.start(), tag.end() - tag.start())
+        written = "This tag" if tag is None else f"The tag {tag.group()}"
+        detail = f"{written} is not read: fields know their own types. Write the plain value."
+        self._tell("CRM006", detail, Position(self._file, line + 1, start + 1, width))
+
+    def _position(self, event: Any) -> Position:
+        """Return where the text of *event* stands, without its anchor, marked to the end of its line at most."""
+        start, end = event.start_mark, event.end_mark
+        line, column = start.line, start.column
+        if not isinstance(event, yaml.AliasEvent) and getattr(event, "anchor", None) is not None:
+            column = self._after_anchor(line, column)
+        width = (end.column if end.line == line else len(self._line(line).rstrip())) - column
+        return Position(self._file, line + 1, column + 1, max(width, 1))
+
+    def _after_anchor(self, line: int, column: int) -> int:
+        text = self._line(line)
+        anchor = _ANCHOR.match(text, column)
+        return anchor.end() if anchor is not None and anchor.end() < len(text) else column
+
+    def _extent(self, frame: _Frame, event: Any) -> Position:
+        """Return the place of a whole collection: its brackets when they share a line, else how it begins."""
+        position, end = frame.position, event.end_mark
+        if frame.is_flow and end.line == position.line - 1:
+            return Position(self._file, position.line, position.column, end.column - position.column + 1)
+        if frame.entries and frame.entries[0][0].position.line == position.line:
+            return frame.entries[0][0].position
+        return position
+
+    def _line(self, number: int) -> str:
+        return self._lines[number] if number < len(self._lines) else ""

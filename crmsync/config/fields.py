@@ -1,0 +1,222 @@
+"""Values of fields: each is read by the kind of its field, never by what YAML would make of it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+
+from crmsync.config.structure import is_empty_scalar
+from crmsync.model.address import Address
+from crmsync.model.catalogue import Catalogue, EntityType, Field, Write
+from crmsync.model.codes import CODES
+from crmsync.model.records import DeclaredField
+from crmsync.model.source import Diagnostic, Listing, Node, Position, Problem, Scalar, Severity, Table, is_null
+from crmsync.model.suggest import did_you_mean
+from crmsync.model.values import Written
+
+#: Declared fields by name; the parts of an address are fields of their own.
+Fields = Mapping[str, DeclaredField]
+
+CUSTOM_FIELDS = "custom_fields"
+
+_LOOKS_LIKE_NULL = ("~", "Null", "NULL")
+_WITH_ID = re.compile(r"(.*?)\s*#([0-9]+)")
+
+#: What the schema says of a value that its kind has read without complaint does not count.
+_JUDGED_BY_KIND = ("CRM020", "CRM024", "CRM026")
+
+
+class FieldReader:
+    """
+    Reads the fields of records by the rows of a catalogue.
+
+    While *is_watched*, it remembers which places it has judged, so that what the schema found there is not told twice.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.is_watched = False
+        self._catalogue = catalogue
+        self._judged: dict[Position, bool] = {}
+        self._groups = {entity.name: _groups(entity) for entity in catalogue.types}
+        self._custom = {entity.name: _by_label(entity) for entity in catalogue.types}
+
+    def read(self, table: Table, entity: EntityType, address: Address | None, diagnostics: list[Diagnostic]) -> Fields:
+        """Return the fields that *table* declares, and add what is wrong with them to *diagnostics*."""
+        fields: dict[str, DeclaredField] = {}
+        for name, field, node in self._places(table, entity, address, diagnostics):
+            value, problems = self._value(node, field)
+            diagnostics += [
+                Diagnostic(each.code, each.detail, each.position, address, each.severity) for each in problems
+            ]
+            if value is not None:
+                fields[name] = value
+        return fields
+
+    def still_open(self, shape: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
+        """Yield those findings of the schema about the file just read that are not settled by having read its values."""
+        for diagnostic in shape:
+            complained = self._judged.get(diagnostic.position) if diagnostic.position is not None else None
+            if complained is None or not (complained or diagnostic.code.number in _JUDGED_BY_KIND):
+                yield diagnostic
+        self._judged.clear()
+
+    def names(
+        self, written: Scalar, entity: EntityType, address: Address, diagnostics: list[Diagnostic]
+    ) -> tuple[str, ...] | None:
+        """
+        Return the fields that a name in a policy or in `without` stands for: `address` for all its parts.
+
+        None: there is no such field, which is not told here; only what is wrong with a custom field is.
+        """
+        text = written.text
+        if text in entity.by_name:
+            return (text,)
+        if text in self._groups[entity.name]:
+            return tuple(field.name for field in self._groups[entity.name][text].values())
+        group, _, label = text.partition(".")
+        if group == CUSTOM_FIELDS and not label:
+            return tuple(field.name for fields in self._custom[entity.name].values() for field in fields)
+        if group == CUSTOM_FIELDS:
+            if not self._catalogue.has_account:
+                return (text,)
+            found = self._custom_field(label, written.position, entity, address, diagnostics)
+            return (found[0],) if found is not None else ()
+        return None
+
+    # Which fields a record names, and where
+
+    def _places(
+        self, table: Table, entity: EntityType, address: Address | None, diagnostics: list[Diagnostic]
+    ) -> Iterator[tuple[str, Field, Node]]:
+        """Yield the declared fields with their nodes; names that do not exist are told by the schema."""
+        groups = self._groups[entity.name]
+        for key, node in table.entries:
+            field = entity.by_name.get(key.text)
+            if field is not None and "." not in key.text:
+                yield field.name, field, node
+            elif key.text in groups:
+                yield from _parts(groups[key.text], node)
+            elif key.text == CUSTOM_FIELDS and isinstance(node, Table) and self._catalogue.has_account:
+                for label, value in node.entries:
+                    self._judge(label.position, complained=True)
+                    found = self._custom_field(label.text, label.position, entity, address, diagnostics)
+                    if found is not None:
+                        yield *found, value
+
+    def _custom_field(
+        self, label: str, position: Position, entity: EntityType, address: Address | None, diagnostics: list[Diagnostic]
+    ) -> tuple[str, Field] | None:
+        """Return name and row of the custom field that a file calls *label* or ``label#id``."""
+        by_label = self._custom[entity.name]
+        fields = by_label.get(_folded(label), ())
+        if len(fields) == 1:
+            return fields[0].name, fields[0]
+        if fields:
+            ids = " or ".join(f'"{label}#{field.definition_id}"' for field in fields)
+            detail = f'{entity.name} have {len(fields)} custom fields called "{label}". Write {ids}.'
+            diagnostics.append(Diagnostic(CODES["CRM035"], detail, position, address))
+            return None
+        with_id = _WITH_ID.fullmatch(label)
+        if with_id is not None:
+            alike = by_label.get(_folded(with_id.group(1)), ())
+            for field in alike:
+                if field.definition_id == int(with_id.group(2)):
+                    return (field.name if len(alike) == 1 else f"{field.name}#{field.definition_id}"), field
+        detail = f'{entity.name} have no custom field called "{label}".{did_you_mean(label, by_label)}'
+        diagnostics.append(Diagnostic(CODES["CRM034"], detail, position, address))
+        return None
+
+    # What a value says
+
+    def _value(self, node: Node, field: Field) -> tuple[DeclaredField | None, tuple[Problem, ...]]:
+        """Return the value of one field, or None when it is not to be had."""
+        if _has_empty(node):
+            return None, ()  # told by the schema check, with the name of what is empty
+        if field.write is Write.NEVER:
+            return None, self._read_only(node, field)
+        if is_null(node):
+            return DeclaredField(None, node.position), ()
+        value, problems = self._read(node, field)
+        if self.is_watched:
+            for position in _positions(node):
+                self._judge(position, complained=bool(problems))
+        if any(problem.severity is Severity.ERROR for problem in problems):
+            return None, problems
+        return DeclaredField(value, node.position), problems
+
+    def _read(self, node: Node, field: Field) -> tuple[Written, tuple[Problem, ...]]:
+        """Return what the kind reads; for what only looks like null, text with a warning, or else an error."""
+        value, problems = field.kind.read(node, field, self._catalogue.locale)
+        if not (isinstance(node, Scalar) and node.is_plain and node.text in _LOOKS_LIKE_NULL):
+            return value, problems
+        if isinstance(value, str) and not problems:
+            detail = f"`{node.text}` is text here. Put it in quotes to say so, or write null to clear the field."
+            return value, (Problem(CODES["CRM016"], detail, node.position, Severity.WARNING),)
+        detail = f"`{node.text}` is no value here. Write null to clear the field."
+        return None, (Problem(CODES["CRM016"], detail, node.position),)
+
+    def _read_only(self, node: Node, field: Field) -> tuple[Problem, ...]:
+        if field.definition_id is None:
+            return ()  # told by the schema check
+        detail = f'"{field.name}" is computed by Copper and cannot be written. Remove the line.'
+        return (Problem(CODES["CRM018"], detail, node.position),)
+
+    def _judge(self, position: Position, *, complained: bool) -> None:
+        if self.is_watched:
+            self._judged[position] = complained or self._judged.get(position, False)
+
+
+def _groups(entity: EntityType) -> dict[str, dict[str, Field]]:
+    """Return the nested fields by the name of their mapping and their own: `address` and its parts."""
+    groups: dict[str, dict[str, Field]] = {}
+    for field in entity.fields:
+        group, dot, part = field.name.partition(".")
+        if dot and field.definition_id is None:
+            groups.setdefault(group, {})[part] = field
+    return groups
+
+
+def _by_label(entity: EntityType) -> dict[str, tuple[Field, ...]]:
+    """Return the custom fields of *entity* by label; several may have the same."""
+    by_label: dict[str, tuple[Field, ...]] = {}
+    for field in entity.fields:
+        if field.definition_id is not None:
+            label = _folded(field.name.removeprefix(f"{CUSTOM_FIELDS}."))
+            by_label[label] = (*by_label.get(label, ()), field)
+    return by_label
+
+
+def _folded(label: str) -> str:
+    """Return *label* as it is compared: composed, without blanks around it."""
+    return unicodedata.normalize("NFC", label).strip()
+
+
+def _parts(group: Mapping[str, Field], node: Node) -> Iterator[tuple[str, Field, Node]]:
+    """Yield the parts of a nested field; null stands for every part."""
+    if is_null(node):
+        yield from ((field.name, field, node) for field in group.values())
+    elif isinstance(node, Table):
+        for key, value in node.entries:
+            if key.text in group:
+                yield group[key.text].name, group[key.text], value
+
+
+def _has_empty(node: Node) -> bool:
+    """Say whether anything in *node* was left unwritten."""
+    if isinstance(node, Scalar):
+        return is_empty_scalar(node)
+    children = node.items if isinstance(node, Listing) else [value for _, value in node.entries]
+    return any(_has_empty(child) for child in children)
+
+
+def _positions(node: Node) -> Iterator[Position]:
+    """Yield the places of *node* and of everything in it."""
+    yield node.position
+    if isinstance(node, Listing):
+        for item in node.items:
+            yield from _positions(item)
+    if isinstance(node, Table):
+        for key, value in node.entries:
+            yield key.position
+            yield from _positions(value)

@@ -1,0 +1,124 @@
+"""Record files in, declared records out: types, keys, defaults, and what concerns several records at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crmsync.config.document import Document
+from crmsync.config.fields import FieldReader, Fields
+from crmsync.config.moved import read_moved
+from crmsync.config.options import OptionsReader
+from crmsync.config.structure import check_structure
+from crmsync.config.twins import find_twins
+from crmsync.model.address import KEY_PATTERN, Address
+from crmsync.model.catalogue import Catalogue, EntityType
+from crmsync.model.codes import CODES
+from crmsync.model.records import Declared, Moved
+from crmsync.model.source import Diagnostic, Position, Scalar, Table, in_file_order
+
+
+@dataclass(frozen=True)
+class Declarations:
+    """Everything the record files say, and everything that is wrong with them."""
+
+    records: Mapping[Address, Declared]
+    moved: tuple[Moved, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+def read_records(
+    documents: Sequence[Document], catalogue: Catalogue, profile: str | None, schema: Mapping[str, Any]
+) -> Declarations:
+    """
+    Return the records that *documents* declare, with the ids that *profile* names.
+
+    Values are typed by the fields of *catalogue*; labels and references stay as written. Custom fields of an account
+    that is not known yet are checked for their shape only and left out. A field with an error is not declared, the rest
+    of its record is, so that one run tells everything.
+    """
+    reading = _Reading(catalogue, profile)
+    for document in documents:
+        reading.read(document, schema)
+    return reading.declarations(is_complete=all(document.root is not None for document in documents))
+
+
+class _Reading:
+    """What one call has read so far."""
+
+    def __init__(self, catalogue: Catalogue, profile: str | None) -> None:
+        self._catalogue = catalogue
+        self._fields = FieldReader(catalogue)
+        self._options = OptionsReader(self._fields, profile)
+        self._records: dict[Address, Declared] = {}
+        self._moved: list[Moved] = []
+        self._diagnostics: list[Diagnostic] = []
+
+    def read(self, document: Document, schema: Mapping[str, Any]) -> None:
+        """Add what one file says."""
+        self._diagnostics += document.diagnostics
+        shape = check_structure(document, schema)
+        self._fields.is_watched = bool(shape)
+        if isinstance(document.root, Table):
+            self._moved += read_moved(document.root, self._catalogue, self._diagnostics)
+            defaults = document.root.get("defaults")
+            for key, node in document.root.entries:
+                entity = self._catalogue.by_name.get(key.text)
+                if entity is not None and isinstance(node, Table):
+                    self._read_type(entity, node, self._read_defaults(entity, defaults))
+        self._diagnostics += self._fields.still_open(shape)
+
+    def _read_defaults(self, entity: EntityType, defaults: object) -> Fields:
+        table = defaults.get(entity.name) if isinstance(defaults, Table) else None
+        return self._fields.read(table, entity, None, self._diagnostics) if isinstance(table, Table) else {}
+
+    def _read_type(self, entity: EntityType, table: Table, defaults: Fields) -> None:
+        for key, node in table.entries:
+            if not isinstance(node, Table) or not KEY_PATTERN.fullmatch(key.text):
+                continue  # told by its shape
+            address = Address(entity.name, key.text)
+            earlier = self._records.get(address)
+            if earlier is not None:
+                self._tell_repeated(address, key, earlier.position)
+                continue
+            self._records[address] = self._read_record(entity, address, key.position, node, defaults)
+
+    def _read_record(
+        self, entity: EntityType, address: Address, position: Position, table: Table, defaults: Fields
+    ) -> Declared:
+        options = self._options.read(table.get("crmsync"), entity, address, self._diagnostics)
+        fields = self._fields.read(table, entity, address, self._diagnostics)
+        if defaults:
+            kept = {name: value for name, value in defaults.items() if name not in options.without}
+            fields = {**kept, **fields}
+        return Declared(address, fields, position, options.options)
+
+    def _tell_repeated(self, address: Address, key: Scalar, first: Position) -> None:
+        detail = f"{address} already stands in {first.file}, line {first.line}. Keep one of the two."
+        self._diagnostics.append(Diagnostic(CODES["CRM017"], detail, key.position, address))
+
+    def declarations(self, is_complete: bool) -> Declarations:
+        """Return the whole, with what can only be said of all files together; *is_complete*: none was unreadable."""
+        diagnostics = [*self._diagnostics, *find_twins(self._records.values(), self._catalogue)]
+        if is_complete:
+            diagnostics += self._stray_moves()
+        if not self._records and not any(each.is_error for each in diagnostics):
+            detail = "No file declares a record. Write one, or see `records` in crmsync.yaml for where they are looked for."
+            diagnostics.append(Diagnostic(CODES["CRM008"], detail))
+        return Declarations(self._records, tuple(self._moved), in_file_order(diagnostics))
+
+    def _stray_moves(self) -> Iterator[Diagnostic]:
+        """Yield the `moved` entries that do not lead from an address no longer declared to one that is."""
+        origins = [move.origin for move in self._moved]
+        destinations = [move.destination for move in self._moved]
+        for move in self._moved:
+            detail = None
+            if move.origin in self._records:
+                detail = f"{move.origin} is still declared, so it was not moved. Remove the record or this entry."
+            elif move.destination not in self._records and move.destination not in origins:
+                detail = f"{move.destination} is not declared. Declare it, or remove this entry."
+            elif origins.count(move.origin) > 1 or destinations.count(move.destination) > 1:
+                detail = f"Several entries move {move.origin} or lead to {move.destination}. Keep one of them."
+            if detail is not None:
+                yield Diagnostic(CODES["CRM043"], detail, move.position, move.destination)

@@ -1,0 +1,202 @@
+"""
+What Copper shows, as plain bodies: one function per question.
+
+A body that has another shape than Copper's raises `ServerTrouble`: what cannot be understood is never taken for "there
+is none". Searches show at most 200 rows a page and the first 100,000 of all matches, may show a page with fewer rows
+although more follow, and count in X-PW-TOTAL an upper bound (copper-api.md section 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from math import ceil
+from typing import Any
+
+from crmsync.copper.client import Client
+from crmsync.copper.errors import NotFound, ServerTrouble, odd_answer
+from crmsync.model.http import Request, Response, header, json_request
+
+PAGE_SIZE = 200
+LAST_PAGE = 500
+# Not documented; e-mails are long, and a person has few.
+TEXTS_PER_CALL = 100
+
+Body = dict[str, Any]
+
+
+def account(client: Client) -> Body:
+    """Return the account: id, name, time zone, settings."""
+    return _one(*client.read_data(Request("GET", "/account")))
+
+
+def me(client: Client) -> Body:
+    """Return the user whose key is used."""
+    return _one(*client.read_data(Request("GET", "/users/me")))
+
+
+def users(client: Client) -> list[Body]:
+    """Return all users."""
+    return _all(client, "/users", {})
+
+
+def definitions(client: Client) -> list[Body]:
+    """Return the custom field definitions."""
+    return _listing(client, "/custom_field_definitions")
+
+
+def pipelines(client: Client) -> list[Body]:
+    """Return the pipelines with their stages."""
+    return _listing(client, "/pipelines")
+
+
+def contact_types(client: Client) -> list[Body]:
+    """Return the contact types."""
+    return _listing(client, "/contact_types")
+
+
+def customer_sources(client: Client) -> list[Body]:
+    """Return the customer sources."""
+    return _listing(client, "/customer_sources")
+
+
+def loss_reasons(client: Client) -> list[Body]:
+    """Return the loss reasons."""
+    return _listing(client, "/loss_reasons")
+
+
+def get(client: Client, path: str, id: int) -> Body | None:
+    """
+    Return one record, or None when Copper says that it is gone.
+
+    A 404 in any other form than Copper's for records (a proxy's page, an unknown route) proves nothing and raises.
+    """
+    try:
+        response, data = client.read_data(Request("GET", f"{path}/{id}"))
+    except NotFound as error:
+        if not error.is_record:
+            raise ServerTrouble(f"The answer about {path}/{id} is a 404 that is not Copper's.", status=404) from error
+        return None
+    body = _one(response, data)
+    if body["id"] != id:
+        raise odd_answer(response, f"the record {path}/{id}")
+    return None if body.get("is_deleted") is True else body
+
+
+def by_ids(client: Client, path: str, ids: Iterable[int]) -> dict[int, Body]:
+    """Return the records with *ids* that a search shows, by id; not seen is not gone."""
+    wanted = sorted(set(ids))
+    found = (_all(client, path, {"ids": chunk}) for chunk in _chunks(wanted, PAGE_SIZE))
+    return {body["id"]: body for bodies in found for body in bodies}
+
+
+def search_all(client: Client, path: str, filters: Mapping[str, Any] | None = None) -> list[Body]:
+    """Return every record that *filters* let through, oldest first, each once, also beyond the first 100,000."""
+    filters = {**(filters or {}), "sort_by": "date_created", "sort_direction": "asc"}
+    found: dict[int, Body] = {}
+    while True:
+        before = len(found)
+        is_cut = _collect(client, path, filters, found)
+        if not is_cut:
+            return list(found.values())
+        if len(found) == before:
+            raise ServerTrouble(f"More than {LAST_PAGE * PAGE_SIZE} records of {path} were created in the same second.")
+        filters = {**filters, "minimum_created_date": max(_created(body) for body in found.values())}
+
+
+def by_texts(client: Client, path: str, filter: str, texts: Iterable[str], takes_many: bool) -> list[Body]:
+    """
+    Return records that a search for *texts* shows.
+
+    Whether a filter is exact, or finds beginnings and parts as well, is not documented: the caller compares.
+    """
+    wanted = sorted(set(texts))
+    asked: Iterable[Any] = _chunks(wanted, TEXTS_PER_CALL) if takes_many else wanted
+    found = (search_all(client, path, {filter: ask}) for ask in asked)
+    return list({body["id"]: body for bodies in found for body in bodies}.values())
+
+
+def newest_created(client: Client, path: str, since: float) -> list[Body]:
+    """Return the records created at *since* (Copper's clock, unix seconds) or later, newest first."""
+    return _all(client, path, {"minimum_created_date": int(since), "sort_by": "date_created", "sort_direction": "desc"})
+
+
+def related(client: Client, path: str, id: int) -> list[Body]:
+    """Return what a record is related to: ``{"id", "type"}`` each, the type in the singular."""
+    return _listing(client, f"{path}/{id}/related")
+
+
+def count(client: Client, path: str, filters: Mapping[str, Any] | None = None) -> int:
+    """Return how many records there are at most: X-PW-TOTAL is an upper bound."""
+    payload = {**(filters or {}), "page_number": 1, "page_size": 1}
+    response, _ = client.read_data(json_request("POST", f"{path}/search", payload))
+    total = _total(response)
+    if total is None:
+        raise odd_answer(response, "a search with X-PW-TOTAL")
+    return total
+
+
+def _created(body: Body) -> int:
+    created = body.get("date_created")
+    if not isinstance(created, int):
+        raise ServerTrouble(f"The record {body['id']} has no date_created.")
+    return created
+
+
+def _listing(client: Client, path: str) -> list[Body]:
+    return _rows(*client.read_data(Request("GET", path)))
+
+
+def _all(client: Client, path: str, filters: Mapping[str, Any]) -> list[Body]:
+    found: dict[int, Body] = {}
+    _collect(client, path, filters, found)
+    return list(found.values())
+
+
+def _collect(client: Client, path: str, filters: Mapping[str, Any], found: dict[int, Body]) -> bool:
+    """
+    Add the rows of every page to *found*, by id, and say whether Copper's cap cut the search off.
+
+    A page with fewer rows than asked is no end. An empty page is, and the last page the total speaks of once as many
+    rows as that were seen; the rows that a short page left out come later.
+    """
+    seen: set[int] = set()
+    for page in range(1, LAST_PAGE + 1):
+        payload = {**filters, "page_number": page, "page_size": PAGE_SIZE}
+        response, data = client.read_data(json_request("POST", f"{path}/search", payload))
+        rows = _rows(response, data)
+        found.update((row["id"], row) for row in rows)
+        seen.update(row["id"] for row in rows)
+        total = _total(response)
+        if not rows or (total is not None and page >= ceil(total / PAGE_SIZE) and len(seen) >= total):
+            return False
+    return True
+
+
+def _total(response: Response) -> int | None:
+    text = (header(response, "X-PW-TOTAL") or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def _one(response: Response, data: Any) -> Body:
+    if not _is_row(data):
+        raise odd_answer(response, "an object with an id")
+    body: Body = data
+    return body
+
+
+def _rows(response: Response, data: Any) -> list[Body]:
+    if not isinstance(data, list) or not all(_is_row(row) for row in data):
+        raise odd_answer(response, "a list of objects with ids")
+    return data
+
+
+def _is_row(data: Any) -> bool:
+    # Copper's own activity types count from 0.
+    return isinstance(data, dict) and type(data.get("id")) is int and data["id"] >= 0
+
+
+def _chunks(values: Sequence[Any], size: int) -> Iterator[list[Any]]:
+    remaining = iter(values)
+    while chunk := list(islice(remaining, size)):
+        yield chunk

@@ -1,0 +1,110 @@
+"""Bodies: records as Copper sends and takes them, to canonical values and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from crmsync.model.catalogue import EntityType, Field, Locale, Write
+from crmsync.model.records import Observed
+from crmsync.model.values import Value
+
+CUSTOM_FIELDS = "custom_fields"
+
+
+def decode_body(entity: EntityType, body: Mapping[str, Any], locale: Locale) -> Observed:
+    """
+    Return the record in *body*, with a canonical value for every field of *entity*; what is missing is empty.
+
+    Raises ValueError for a body that is no record, or whose values are not what their fields hold.
+    """
+    id = body.get("id")
+    if isinstance(id, bool) or not isinstance(id, int) or id <= 0:
+        raise ValueError(f"this is no {entity.singular}: it has no id")
+    custom = _custom_values(entity, id, body)
+    fields = {}
+    for field in entity.fields:
+        try:
+            fields[field.name] = field.kind.decode(_wire_value(field, body, custom), locale)
+        except ValueError as error:
+            raise ValueError(f"{field.name} of {entity.singular} {id}: {error}") from error
+    modified = body.get("date_modified")
+    return Observed(entity.name, id, fields, modified if isinstance(modified, int) else None, body)
+
+
+def _custom_values(entity: EntityType, id: int, body: Mapping[str, Any]) -> Mapping[int, Any]:
+    """Return the custom values by definition: their order means nothing (copper-api.md section 3)."""
+    try:
+        return {each["custom_field_definition_id"]: each.get("value") for each in body.get(CUSTOM_FIELDS) or ()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{CUSTOM_FIELDS} of {entity.singular} {id} is not a list of values by definition") from error
+
+
+def _wire_value(field: Field, body: Mapping[str, Any], custom: Mapping[int, Any]) -> Any:
+    if field.definition_id is not None:
+        return custom.get(field.definition_id)
+    value = body.get(field.key)
+    if field.part is None or value is None:
+        return value
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{field.key} has no parts")
+    return value.get(field.part)
+
+
+def encode_fields(
+    entity: EntityType,
+    values: Mapping[str, Value],
+    observed: Observed | None,
+    locale: Locale,
+    *,
+    all_custom_fields: bool = False,
+) -> dict[str, Any]:
+    """
+    Return a body with the fields in *values* and, of what was *observed*, only what must go with them.
+
+    That is the other parts of an address, which Copper may replace whole, and, with *all_custom_fields*, the other custom
+    values, for accounts seen to replace rather than merge them. None clears.
+    """
+    body: dict[str, Any] = {}
+    custom: dict[int, Any] = {}
+    for name, value in values.items():
+        field = entity.by_name[name]
+        assert field.write is not Write.NEVER, name
+        encoded = field.kind.encode(value, locale)
+        if field.definition_id is not None:
+            custom[field.definition_id] = encoded
+        elif field.part is not None:
+            body.setdefault(field.key, _other_parts(entity, field, observed, locale))[field.part] = encoded
+        else:
+            body[field.key] = encoded
+    if all_custom_fields and observed is not None and custom:
+        custom = {**_known_custom_values(entity, observed), **custom}
+    if custom:
+        body[CUSTOM_FIELDS] = [{"custom_field_definition_id": id, "value": custom[id]} for id in sorted(custom)]
+    return body
+
+
+def _other_parts(entity: EntityType, field: Field, observed: Observed | None, locale: Locale) -> dict[str, Any]:
+    """Return all parts of the nested object of *field* as observed, in Copper's own spelling where that is known."""
+    if observed is None:
+        return {}
+    parts = [each for each in entity.fields if each.key == field.key and each.part is not None]
+    if field.key in observed.body:
+        shown = observed.body[field.key]
+        return {str(each.part): shown.get(str(each.part)) if isinstance(shown, Mapping) else None for each in parts}
+    return {str(each.part): each.kind.encode(observed.fields.get(each.name), locale) for each in parts}
+
+
+def _known_custom_values(entity: EntityType, observed: Observed) -> dict[int, Any]:
+    """Return the custom values that are set, as Copper showed them, but for those that cannot be written."""
+    fixed = {field.definition_id for field in entity.fields if field.write is Write.NEVER}
+    shown = _custom_values(entity, observed.id, observed.body)
+    return {id: _plain(value) for id, value in shown.items() if id not in fixed and value not in (None, "", [])}
+
+
+def _plain(value: Any) -> Any:
+    """Return *value* as `json` writes it; bodies hold exact numbers."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value

@@ -1,0 +1,38 @@
+"""A client for the account of the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from crmsync.copper.client import Client
+from crmsync.copper.errors import AuthenticationFailed, CopperError, PaymentRequired, PermissionDenied
+from crmsync.copper.pace import Pacer
+from crmsync.copper.transport import Transport, base_url_from_env, credentials_from_env
+from crmsync.model.http import Send
+from crmsync.project.session import Project, make_private
+from crmsync.project.trouble import LoginTrouble, Trouble
+
+_LOGIN = (AuthenticationFailed, PermissionDenied, PaymentRequired)
+
+
+@contextmanager
+def copper_trouble() -> Iterator[None]:
+    """Turn the errors of the client into what a command ends with."""
+    try:
+        yield
+    except _LOGIN as error:
+        raise LoginTrouble(str(error)) from error
+    except CopperError as error:
+        raise Trouble(str(error)) from error
+
+
+def connect(project: Project, *, may_write: bool) -> Client:
+    """Return a client with the key and address of the environment, at the account's pace. Raises Trouble."""
+    with copper_trouble():
+        environ = project.environ
+        send: Send = Transport(base_url_from_env(environ), credentials_from_env(environ))
+    make_private(project)
+    pace = project.settings.pace
+    pacer = Pacer(pace.requests, pace.bulk, path=project.private / "pace.json")
+    return Client(send, pacer, may_write=may_write)

@@ -1,0 +1,122 @@
+"""The user's files: found, read, parsed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from crmsync.config.document import Document, parse
+from crmsync.config.settings import read_settings
+from crmsync.model.codes import CODES
+from crmsync.model.settings import Settings
+from crmsync.model.source import Diagnostic, Position
+from crmsync.project.trouble import InputTrouble, LineOf, UsageTrouble
+
+SETTINGS_FILE = "crmsync.yaml"
+_RECORD_SUFFIXES = {".yaml", ".yml", ".json"}
+_TABLE_SUFFIXES = {".csv", ".tsv", ".jsonl", ".xlsx", ".xls", ".ods"}
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The record files of a project, parsed; *diagnostics* are about files that could not be."""
+
+    documents: tuple[Document, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+    def line_of(self, file: str, line: int) -> str | None:
+        """Return a source line, for the caret of a diagnostic."""
+        return line_finder(self.documents)(file, line)
+
+
+def line_finder(documents: Sequence[Document]) -> LineOf:
+    """Return the function that finds source lines in *documents*."""
+    lines = {document.file: document.lines for document in documents}
+
+    def line_of(file: str, line: int) -> str | None:
+        known = lines.get(file, ())
+        return known[line - 1] if 0 < line <= len(known) else None
+
+    return line_of
+
+
+def schema(name: str) -> Mapping[str, Any]:
+    """Return a committed schema: shipped inside the package, or at the top of a checkout."""
+    shipped = files("crmsync") / "schemas" / f"{name}.schema.json"
+    path = shipped if shipped.is_file() else Path(__file__).parents[2] / "schemas" / f"{name}.schema.json"
+    document: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return document
+
+
+def find_root(start: Path) -> Path:
+    """Return the nearest folder, upwards from *start*, with a settings file. Raises UsageTrouble."""
+    for folder in (start, *start.parents):
+        if (folder / SETTINGS_FILE).is_file():
+            return folder
+    raise UsageTrouble(f"There is no {SETTINGS_FILE} in {start} or above it. Start a project with: crmsync init")
+
+
+def load_settings(root: Path, profile: str | None) -> Settings:
+    """Return the settings of the project at *root* with a profile merged in. Raises InputTrouble, UsageTrouble."""
+    document = parse((root / SETTINGS_FILE).read_bytes(), SETTINGS_FILE)
+    settings, diagnostics = read_settings(document, profile, schema("settings"))
+    problems = (*document.diagnostics, *diagnostics)
+    missing_profile = [each for each in problems if each.code.number == "CRM045"]
+    if missing_profile:
+        raise UsageTrouble(missing_profile[0].detail)
+    if settings is None or any(each.is_error for each in problems):
+        raise InputTrouble(tuple(dict.fromkeys(problems)), line_finder([document]))
+    return settings
+
+
+def load_sources(root: Path, settings: Settings) -> Sources:
+    """Return the record files that *settings* name, parsed, in the order of their names."""
+    documents: list[Document] = []
+    diagnostics: list[Diagnostic] = []
+    for entry in settings.records:
+        folder = (root / entry).resolve()
+        if not folder.is_relative_to(root.resolve()):
+            diagnostics.append(_unreadable(entry, "It lies outside the project."))
+            continue
+        if not folder.exists():
+            diagnostics.append(_unreadable(entry, f"It does not exist, but `records` in {SETTINGS_FILE} names it."))
+            continue
+        for path in _below(folder):
+            _load(root, path, documents, diagnostics)
+    return Sources(tuple(documents), tuple(diagnostics))
+
+
+def _below(path: Path) -> Iterator[Path]:
+    """Yield the files below *path* by name, without dotfiles and the lock files of office programs."""
+    if path.is_file():
+        yield path
+        return
+    for folder, names, found in os.walk(path):
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        for name in sorted(found):
+            if not name.startswith((".", "~$")):
+                yield Path(folder) / name
+
+
+def _load(root: Path, path: Path, documents: list[Document], diagnostics: list[Diagnostic]) -> None:
+    name = path.relative_to(root.resolve()).as_posix()
+    if not path.resolve().is_relative_to(root.resolve()):
+        diagnostics.append(_unreadable(name, "It is a link that leads outside the project."))
+        return
+    if path.suffix in _TABLE_SUFFIXES:
+        detail = f"{name} is a table, and this version reads YAML and JSON. Convert it, or move it out of `records`."
+        diagnostics.append(Diagnostic(CODES["CRM009"], detail, Position(name, 1, 1)))
+    elif path.suffix in _RECORD_SUFFIXES:
+        try:
+            documents.append(parse(path.read_bytes(), name))
+        except OSError as error:
+            diagnostics.append(_unreadable(name, f"It could not be read: {error.strerror}."))
+
+
+def _unreadable(name: str, detail: str) -> Diagnostic:
+    return Diagnostic(CODES["CRM001"], detail, Position(name, 1, 1))

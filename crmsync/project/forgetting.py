@@ -1,0 +1,24 @@
+"""Forgetting: an address stops naming a record, which stays in Copper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crmsync.model.address import Address
+from crmsync.model.events import Absent, Event, Forgotten
+from crmsync.project.applying import leased
+from crmsync.project.session import Project, opened_state
+from crmsync.project.trouble import Trouble
+
+
+def forget_addresses(project: Project, addresses: Sequence[Address]) -> tuple[Address, ...]:
+    """Forget *addresses*, with what is still open about them, all or none. Raises Trouble."""
+    with opened_state(project, create=False) as (store, state), leased(store):
+        open_about = {intent.address: id for id, intent in state.open_intents.items()}
+        missing = [each for each in addresses if each not in state.bindings and each not in open_about]
+        if missing:
+            raise Trouble(f"{missing[0]} is not bound to a record; nothing was forgotten.")
+        events: list[Event] = [Absent(id) for address, id in open_about.items() if address in addresses]
+        events += [Forgotten(each, "forgotten") for each in addresses]
+        store.append(state.position, events)
+    return tuple(addresses)

@@ -1,0 +1,147 @@
+"""
+What a plan must look at in Copper, and nothing more.
+
+Bound records by their ids, 200 a request; records without a binding by their natural keys, or in one scan of the type
+where that takes fewer requests; what lookups in the files name; and what is related to a record that may be deleted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from crmsync import resolve
+from crmsync.copper import read
+from crmsync.copper.client import Client
+from crmsync.model.address import Address
+from crmsync.model.bodies import decode_body
+from crmsync.model.catalogue import Catalogue, EntityType
+from crmsync.model.events import Origin
+from crmsync.model.records import Declared, Moved, Observed
+from crmsync.model.state import State
+from crmsync.model.values import Members
+
+#: Names are searched one by one; from this many on it is worth asking how large a scan would be.
+FEW_NAMES = 3
+
+Seen = dict[tuple[str, int], Observed]
+
+
+@dataclass
+class Gathered:
+    """What was seen: records by (type, id), what is related to those that may be deleted, what lookups found."""
+
+    observed: Seen = field(default_factory=dict)
+    related: dict[tuple[str, int], tuple[tuple[str, int], ...]] = field(default_factory=dict)
+    found: dict[tuple[str, str, str], tuple[Observed, ...]] = field(default_factory=dict)
+
+
+def gather(
+    client: Client,
+    catalogue: Catalogue,
+    declared: Mapping[Address, Declared],
+    state: State,
+    moved: Iterable[Moved],
+    is_destroy: bool,
+) -> Gathered:
+    """Return everything that planning needs to see."""
+    gathered = Gathered()
+    renamed = {each.destination: each.origin for each in moved if each.origin not in declared}
+    for entity in catalogue.types:
+        ids = {binding.record_id for address, binding in state.bindings.items() if address.type == entity.name}
+        mine = [each for each in declared.values() if each.address.type == entity.name]
+        ids |= {each.options.id for each in mine if each.options.id is not None}
+        _see_ids(client, catalogue, entity, ids, gathered.observed)
+        unbound = [each for each in mine if not _is_bound(each.address, state, renamed) and each.options.id is None]
+        if not is_destroy:
+            _see_candidates(client, catalogue, entity, unbound, gathered.observed)
+    if not is_destroy:
+        for lookup in resolve.lookups(declared, catalogue):
+            gathered.found[lookup] = tuple(_look_up(client, catalogue, *lookup))
+    vanished = {
+        (address.type, binding.record_id)
+        for address, binding in state.bindings.items()
+        if binding.origin is Origin.CREATED and (is_destroy or address not in declared)
+    }
+    renaming = {renamed[each] for each in declared if each in renamed}
+    vanished -= {(each.type, state.bindings[each].record_id) for each in renaming if each in state.bindings}
+    _see_related(client, catalogue, sorted(vanished & set(gathered.observed)), gathered)
+    return gathered
+
+
+def _is_bound(address: Address, state: State, renamed: Mapping[Address, Address]) -> bool:
+    return address in state.bindings or renamed.get(address) in state.bindings
+
+
+def _see(catalogue: Catalogue, entity: EntityType, bodies: Iterable[Mapping[str, object]], seen: Seen) -> None:
+    for body in bodies:
+        record = decode_body(entity, body, catalogue.locale)
+        seen[entity.name, record.id] = record
+
+
+def _see_ids(client: Client, catalogue: Catalogue, entity: EntityType, ids: Iterable[int], seen: Seen) -> None:
+    """See the records with *ids*; one that a search does not show is asked for by itself, for "not seen" is never "gone"."""
+    wanted = sorted(set(ids) - {id for type_name, id in seen if type_name == entity.name})
+    if not wanted:
+        return
+    bodies = read.by_ids(client, entity.path, wanted)
+    _see(catalogue, entity, bodies.values(), seen)
+    for id in wanted:
+        if id not in bodies:
+            body = read.get(client, entity.path, id)
+            _see(catalogue, entity, [body] if body is not None else [], seen)
+
+
+def _see_candidates(client: Client, catalogue: Catalogue, entity: EntityType, unbound: list[Declared], seen: Seen) -> None:
+    """See the records that *unbound* ones may be, by each rung of the identity ladder."""
+    for match in entity.match_on:
+        texts = sorted({text for each in unbound for text in _texts(each, match.by) if not each.options.is_new})
+        _see(catalogue, entity, _by(client, entity, match.by, texts), seen)
+
+
+def _texts(declared: Declared, name: str) -> list[str]:
+    each = declared.fields.get(name)
+    if each is None or each.value is None:
+        return []
+    if isinstance(each.value, Members):
+        return [str(member.key) for member in each.value]
+    return [str(each.value)]
+
+
+def _by(client: Client, entity: EntityType, name: str, texts: list[str]) -> list[read.Body]:
+    """Return records that may have one of *texts* in the field *name*, in the cheapest way."""
+    search = entity.by_name[name].filter
+    if not texts or search is None:
+        return []
+    if not search.takes_many and len(texts) >= FEW_NAMES:
+        pages = math.ceil(read.count(client, entity.path) / read.PAGE_SIZE)
+        if pages <= len(texts):
+            return read.search_all(client, entity.path)
+    return read.by_texts(client, entity.path, search.key, texts, search.takes_many)
+
+
+def _look_up(client: Client, catalogue: Catalogue, type_name: str, by: str, text: str) -> Iterable[Observed]:
+    """Return the records of Copper that a lookup in a file means, compared exactly."""
+    entity = catalogue[type_name]
+    row = entity.by_name[by]
+    for body in _by(client, entity, by, [text]):
+        record = decode_body(entity, body, catalogue.locale)
+        value = record.fields.get(row.name)
+        keys = {str(member.key) for member in value} if isinstance(value, Members) else {str(value)}
+        if text in keys or text.casefold() in keys:
+            yield record
+
+
+def _see_related(client: Client, catalogue: Catalogue, pairs: list[tuple[str, int]], gathered: Gathered) -> None:
+    types = {entity.singular: entity for entity in catalogue.types}
+    wanted: dict[str, set[int]] = {}
+    for type_name, id in pairs:
+        bodies = read.related(client, catalogue[type_name].path, id)
+        related = tuple((str(body["type"]), int(body["id"])) for body in bodies)
+        gathered.related[type_name, id] = related
+        for singular, other in related:
+            if singular in types:
+                wanted.setdefault(singular, set()).add(other)
+    for singular, ids in sorted(wanted.items()):
+        _see_ids(client, catalogue, types[singular], ids, gathered.observed)

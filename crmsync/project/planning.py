@@ -1,0 +1,148 @@
+"""Making a plan: files, state and account come together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import crmsync
+from crmsync import resolve
+from crmsync.catalogue import CATALOGUE
+from crmsync.catalogue.account import account_document, label_tables, with_account
+from crmsync.copper import read
+from crmsync.copper.client import Client
+from crmsync.model.address import Address
+from crmsync.model.catalogue import Catalogue, Locale
+from crmsync.model.digest import document_digest
+from crmsync.model.plan import Plan
+from crmsync.model.records import Observed
+from crmsync.model.source import Diagnostic, in_file_order
+from crmsync.model.state import State
+from crmsync.plan.build import build
+from crmsync.plan.world import Wishes, World
+from crmsync.project.account import Account, identify, zone_of
+from crmsync.project.connect import copper_trouble
+from crmsync.project.files import Sources
+from crmsync.project.gather import gather
+from crmsync.project.saving import write_json
+from crmsync.project.session import Project, load_project_sources, make_private, read_declarations, refuse_errors
+from crmsync.render.document import Meta
+
+#: How long a saved plan may be applied, in seconds, unless `--expires` says otherwise.
+PLAN_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan with all it was made of; *planned_at* is Copper's clock, *skew_seconds* Copper's clock minus ours."""
+
+    plan: Plan
+    account: Account
+    state: State
+    sources: Sources
+    warnings: tuple[Diagnostic, ...]
+    observed: Mapping[tuple[str, int], Observed]
+    planned_at: float
+    skew_seconds: float
+    meta: Meta
+
+
+def make_plan(
+    project: Project,
+    client: Client,
+    state: State,
+    wishes: Wishes,
+    *,
+    expires_seconds: float = PLAN_SECONDS,
+    clock: Callable[[], float] = time.time,
+) -> Planned:
+    """Return the plan for *project*. Raises InputTrouble with everything that is wrong, RefusedTrouble, LoginTrouble."""
+    sources = load_project_sources(project)
+    offline = read_declarations(project, sources, CATALOGUE)
+    if not wishes.is_destroy:
+        _refuse_structure(offline.diagnostics, sources)
+    with copper_trouble():
+        account = read_account(project, client, state)
+        declarations = read_declarations(project, sources, account.catalogue)
+        declared = {} if wishes.is_destroy else declarations.records
+        planned_at = client.server_clock or clock()
+        gathered = gather(client, account.catalogue, declared, state, declarations.moved, wishes.is_destroy)
+    resolved = resolve.resolve(declared, account.catalogue, project.settings.policies, gathered.found)
+    diagnostics = () if wishes.is_destroy else (*declarations.diagnostics, *resolved.diagnostics)
+    world = World(resolved.records, gathered.observed, state, declarations.moved, gathered.related)
+    plan, problems = build(world, account.catalogue, wishes)
+    everything = in_file_order([*diagnostics, *problems])
+    refuse_errors(everything, sources)
+    meta = _meta(project, account, state, plan, gathered.observed, clock(), expires_seconds)
+    skew = (client.server_clock or clock()) - clock()
+    return Planned(plan, account, state, sources, everything, gathered.observed, planned_at, skew, meta)
+
+
+def _refuse_structure(diagnostics: tuple[Diagnostic, ...], sources: Sources) -> None:
+    """Stop before anything is read from Copper when the files cannot even be parsed."""
+    if any(each.is_error and each.code.number in ("CRM001", "CRM002", "CRM004", "CRM008") for each in diagnostics):
+        refuse_errors(diagnostics, sources)
+
+
+def read_account(project: Project, client: Client, state: State) -> Account:
+    """Return the account with its labels, checked to be the right one, and remember the labels for `validate`."""
+    settings = project.settings
+    id, name, zone = identify(client, settings, state.account_id)
+    definitions = read.definitions(client)
+    tables = label_tables(
+        read.users(client),
+        read.pipelines(client),
+        read.contact_types(client),
+        read.customer_sources(client),
+        read.loss_reasons(client),
+    )
+    locale = Locale(zone_of(zone), settings.close_date_order, settings.phone_region)
+    catalogue = with_account(CATALOGUE, definitions, tables, locale)
+    make_private(project)
+    write_json(project.cache / "account.json", account_document(definitions, tables, locale))
+    return Account(id, name, catalogue)
+
+
+def _meta(
+    project: Project,
+    account: Account,
+    state: State,
+    plan: Plan,
+    observed: Mapping[tuple[str, int], Observed],
+    now: float,
+    expires_seconds: float,
+) -> Meta:
+    return Meta(
+        account_id=account.id,
+        account_name=account.name,
+        profile=project.settings.profile,
+        lineage=state.head.lineage,
+        state_position=state.position,
+        state_was_empty=state.is_empty,
+        labels_digest=labels_digest(plan, account.catalogue),
+        created_at=now,
+        expires_at=now + expires_seconds,
+        crmsync_version=crmsync.__version__,
+        address_of=_addresses(state, plan),
+        names={pair: record.name for pair, record in observed.items()},
+    )
+
+
+def _addresses(state: State, plan: Plan) -> Mapping[tuple[str, int], Address]:
+    adopted = {
+        (change.address.type, change.record_id): change.address for change in plan.changes if change.record_id is not None
+    }
+    return {**state.address_of, **adopted}
+
+
+def labels_digest(plan: Plan, catalogue: Catalogue) -> str:
+    """Return a digest of the labels that *plan* relies on, to notice when one is renamed or removed."""
+    used = set()
+    for change in plan.changes:
+        entity = catalogue[change.address.type]
+        for each in change.fields:
+            row = entity.by_name[each.field]
+            if row.target is not None and row.kind.is_label and isinstance(each.after, int):
+                used.add((row.target, each.after, catalogue.label(row.target, each.after)))
+    return document_digest({"labels": [list(entry) for entry in sorted(used)]})

@@ -1,0 +1,57 @@
+"""Starting a project: `crmsync init`."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+from crmsync.project.files import SETTINGS_FILE
+from crmsync.project.saving import write_private
+from crmsync.project.trouble import RefusedTrouble
+
+_SETTINGS = """\
+crmsync: 1                        # the format of this file
+project: {project}   # names the state; never change it
+{account}                 # Copper account id; checked before anything is read
+records: [crm/]                   # files or folders with records
+state: .crmsync/state.db          # what crmsync remembers: ids and digests, no values
+phone_region: US                  # for phone numbers without +
+close_date_order: mdy             # how this account writes close dates: mdy or dmy
+pace: {{requests: 180, bulk: 3}}    # what the account allows a minute / a second; lower it to leave room for others
+limits: {{updates: 30%, deletes: 5%, adopts: 100, from: 20}}   # more than that needs a flag
+policy:
+  "*": {{on_drift: overwrite}}      # a value changed in Copper: overwrite | keep | hold
+"""
+
+_RECORDS = """\
+# Everything here is looked up by label: stages, options, users. `crmsync plan` shows what would change.
+#
+# companies:
+#   acme:
+#     name: Acme Corporation
+#     email_domain: acme.com
+#     tags: [strategic]
+# people:
+#   wile:
+#     name: Wile E. Coyote
+#     emails: [wile@acme.com]
+#     company: acme
+"""
+
+
+def start_project(folder: Path, account: int | None) -> tuple[Path, ...]:
+    """Write the settings and a first record file into *folder*, and return what was written. Raises RefusedTrouble."""
+    settings = folder / SETTINGS_FILE
+    if settings.exists():
+        raise RefusedTrouble(f"There is a {SETTINGS_FILE} here already; nothing was written.")
+    line = f"account: {account}" if account is not None else "# account: 123456"
+    text = _SETTINGS.format(project=uuid.uuid4(), account=line)
+    write_private(settings, text)
+    settings.chmod(0o644)
+    written = [settings]
+    first = folder / "crm" / "records.yaml"
+    if not (folder / "crm").exists():
+        first.parent.mkdir()
+        first.write_text(_RECORDS, encoding="utf-8")
+        written.append(first)
+    return tuple(written)

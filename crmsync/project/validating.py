@@ -1,0 +1,57 @@
+"""Checking the files offline."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from crmsync import resolve
+from crmsync.catalogue import CATALOGUE
+from crmsync.catalogue.account import catalogue_from_document
+from crmsync.model.catalogue import Catalogue
+from crmsync.model.codes import CODES
+from crmsync.model.source import Diagnostic, Severity, in_file_order
+from crmsync.project.session import Project, load_project_sources, read_declarations
+from crmsync.project.trouble import LineOf
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What `validate` found; *labels* is a sentence on what labels were checked against."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    line_of: LineOf
+    records: int
+    files: int
+    labels: str
+
+
+def validate(project: Project) -> Checked:
+    """Return everything that is wrong with the files of *project*, as far as can be said without a network."""
+    sources = load_project_sources(project)
+    catalogue, labels = _catalogue(project.cache / "account.json")
+    declarations = read_declarations(project, sources, catalogue)
+    resolved = resolve.resolve(declarations.records, catalogue, project.settings.policies, None)
+    diagnostics = [*declarations.diagnostics, *resolved.diagnostics]
+    if not catalogue.has_account:
+        row = CODES["CRM039"]
+        diagnostics.append(Diagnostic(row, row.explanation, severity=Severity.WARNING))
+    return Checked(
+        in_file_order(diagnostics),
+        sources.line_of,
+        len(declarations.records),
+        len(sources.documents),
+        labels,
+    )
+
+
+def _catalogue(path: Path) -> tuple[Catalogue, str]:
+    """Return the catalogue with the labels that the last plan cached, where there are any, and what to say of them."""
+    try:
+        catalogue = catalogue_from_document(CATALOGUE, json.loads(path.read_text(encoding="utf-8")))
+        seen = datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (OSError, ValueError, KeyError, TypeError):
+        return CATALOGUE, "Labels were not checked: `crmsync plan` does that."
+    return catalogue, f"Labels are those that the account had at {seen}."

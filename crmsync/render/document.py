@@ -1,0 +1,208 @@
+"""The plan as a document: Terraform's keys, and our own under ``crmsync``. `schemas/plan.schema.json` is the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from crmsync.model.address import Address
+from crmsync.model.catalogue import Catalogue
+from crmsync.model.plan import Action, Cause, Change, Delta, FieldChange, Held, Kept, Plan
+from crmsync.model.values import Plain
+from crmsync.render.digests import change_digest, plan_digest
+from crmsync.render.jsontext import dump, dump_line
+from crmsync.render.shown import Meta, Showing, moment, place
+
+__all__ = ["FORMAT_VERSION", "Meta", "change_digest", "dump", "dump_line", "plan_document"]
+
+#: Minor: keys were added. Major: keys changed their meaning or went.
+FORMAT_VERSION = "1.0"
+
+#: How Terraform would call it; adopting without differences and forgetting send nothing to Copper.
+_TERRAFORM = {Action.CREATE: "create", Action.UPDATE: "update", Action.DELETE: "delete"}
+
+_DRIFT = (Cause.DRIFTED, Cause.CONFLICT)
+
+
+def plan_document(plan: Plan, catalogue: Catalogue, meta: Meta) -> dict[str, Any]:
+    """Return *plan* as plain data. The same plan in the same world gives the same document."""
+    showing = Showing(catalogue, meta)
+    renamed = {note.address: note.renamed_from for note in plan.notes if note.renamed_from is not None}
+    changes = [_change(change, renamed.get(change.address), showing) for change in plan.changes]
+    digests = [each["crmsync"]["digest"] for each in changes]
+    return {
+        "format_version": FORMAT_VERSION,
+        "crmsync_version": meta.crmsync_version,
+        "complete": not (plan.is_partial or plan.held or plan.gone or plan.unsettled),
+        "applyable": not plan.is_empty and not plan.breaches,
+        "resource_changes": changes,
+        "resource_drift": _drift(plan, showing),
+        "crmsync": {
+            **_own(plan, renamed, showing),
+            "digest": plan_digest(digests, meta.account_id, meta.lineage, plan.counts),
+        },
+    }
+
+
+def _own(plan: Plan, renamed: Mapping[Address, Address], showing: Showing) -> dict[str, Any]:
+    meta = showing.meta
+    return {
+        "account": {"id": meta.account_id, "name": meta.account_name},
+        "profile": meta.profile,
+        "lineage": meta.lineage,
+        "state_position": meta.state_position,
+        "state_was_empty": meta.state_was_empty,
+        "labels_digest": meta.labels_digest,
+        "created_at": moment(meta.created_at),
+        "expires_at": moment(meta.expires_at),
+        "is_partial": plan.is_partial,
+        "renamed": [{"from": str(origin), "to": str(address)} for address, origin in sorted(renamed.items())],
+        "kept": [_kept(kept, showing) for kept in plan.kept],
+        "held": [_held(held, showing) for held in plan.held],
+        "gone": [_record(address, id, meta.names.get((address.type, id), ""), showing) for address, id in plan.gone],
+        "unsettled": [str(address) for address in plan.unsettled],
+        "breaches": [asdict(breach) for breach in plan.breaches],
+        "counts": asdict(plan.counts),
+        "price": {
+            "requests": plan.price.requests,
+            "bulk": plan.price.bulk,
+            "minutes": round(plan.price.minutes, 2),
+        },
+    }
+
+
+def _change(change: Change, renamed_from: Address | None, showing: Showing) -> dict[str, Any]:
+    fields = [_field(change.address, each, showing) for each in change.fields]
+    action = _TERRAFORM.get(change.action, "update" if fields else "no-op")
+    is_new, is_gone = change.action is Action.CREATE, change.action is Action.DELETE
+    entry = {
+        **_address(change.address),
+        "change": {
+            "actions": [action],
+            "before": None if is_new else {each["field"]: each["before"] for each in fields},
+            "after": None if is_gone else {each["field"]: each["after"] for each in fields},
+            "after_unknown": {each.field: True for each in change.fields if isinstance(each.after, Address)},
+        },
+        "crmsync": {
+            "action": change.action.value,
+            "record_id": change.record_id,
+            "display_name": change.name,
+            "link": showing.link(change.address, change.record_id),
+            "reason": change.reason,
+            "file": place(change.position),
+            "fields": fields,
+            "digest": change_digest(change),
+        },
+    }
+    return entry if renamed_from is None else {**entry, "previous_address": str(renamed_from)}
+
+
+def _address(address: Address) -> dict[str, Any]:
+    return {"address": str(address), "type": address.type, "name": address.key}
+
+
+def _field(address: Address, change: FieldChange, showing: Showing) -> dict[str, Any]:
+    return {
+        "field": change.field,
+        "before": showing.value(address, change.field, change.before),
+        "after": showing.value(address, change.field, change.after),
+        "cause": change.cause.value,
+        "file": place(change.position),
+        "members": _members(address, change.field, change.delta, showing),
+    }
+
+
+def _members(address: Address, name: str, delta: Delta | None, showing: Showing) -> dict[str, Plain] | None:
+    if delta is None:
+        return None
+    return {
+        "added": showing.members(address, name, delta.added),
+        "removed": showing.members(address, name, delta.removed),
+        "changed": showing.members(address, name, delta.changed),
+        "foreign": showing.members(address, name, delta.foreign),
+    }
+
+
+def _record(address: Address, record_id: int | None, name: str, showing: Showing) -> dict[str, Any]:
+    return {
+        "address": str(address),
+        "record_id": record_id,
+        "display_name": name,
+        "link": showing.link(address, record_id),
+    }
+
+
+def _kept(kept: Kept, showing: Showing) -> dict[str, Any]:
+    return {
+        **_record(kept.address, kept.record_id, kept.name, showing),
+        **_field(kept.address, kept.change, showing),
+        "is_observed": kept.is_observed,
+    }
+
+
+_NO_FIELD = {"field": None, "before": None, "after": None, "cause": None, "members": None}
+
+
+def _held(held: Held, showing: Showing) -> dict[str, Any]:
+    return {
+        **_record(held.address, held.record_id, held.name, showing),
+        **(_NO_FIELD if held.field is None else _field(held.address, held.field, showing)),
+        "file": place(held.position),
+        "reason": held.reason,
+        "cure": held.cure,
+        "rival": None if held.rival is None else str(held.rival),
+    }
+
+
+def _drift(plan: Plan, showing: Showing) -> list[dict[str, Any]]:
+    """
+    Return the records that people changed in Copper, as Terraform tells it: *after* is what Copper shows now.
+
+    *before* is the file's value: the state holds no values, so what was there earlier is not known in a conflict.
+    """
+    found: dict[Address, list[tuple[FieldChange, str]]] = {}
+    about: dict[Address, tuple[int | None, str]] = {}
+
+    def note(address: Address, record_id: int | None, name: str, change: FieldChange | None, handling: str) -> None:
+        if change is not None and (change.cause in _DRIFT or handling == "keep"):
+            found.setdefault(address, []).append((change, handling))
+            about.setdefault(address, (record_id, name))
+
+    for change in plan.changes:
+        for each in change.fields:
+            note(change.address, change.record_id, change.name, each, "overwrite")
+    for kept in plan.kept:
+        note(kept.address, kept.record_id, kept.name, kept.change, "keep")
+    for held in plan.held:
+        note(held.address, held.record_id, held.name, held.field, "hold")
+    return [_drifted(address, *about[address], found[address], showing) for address in sorted(found)]
+
+
+def _drifted(
+    address: Address, record_id: int | None, name: str, changes: list[tuple[FieldChange, str]], showing: Showing
+) -> dict[str, Any]:
+    fields = []
+    for change, handling in changes:
+        shown = _field(address, change, showing)
+        swapped = {"before": shown["after"], "after": shown["before"], "members": None, "handling": handling}
+        fields.append({**shown, **swapped})
+    return {
+        **_address(address),
+        "change": {
+            "actions": ["update"],
+            "before": {each["field"]: each["before"] for each in fields},
+            "after": {each["field"]: each["after"] for each in fields},
+            "after_unknown": {},
+        },
+        "crmsync": {
+            "action": None,
+            "record_id": record_id,
+            "display_name": name,
+            "link": showing.link(address, record_id),
+            "reason": "changed in Copper",
+            "file": fields[0]["file"],
+            "fields": fields,
+            "digest": None,
+        },
+    }

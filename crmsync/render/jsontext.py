@@ -1,0 +1,80 @@
+"""JSON as bytes that are the same every time: sorted keys, exact decimals, nothing a terminal would act on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from json.encoder import encode_basestring
+from typing import Any
+
+from crmsync.render.sanitise import json_safe
+
+#: Beyond so many zeros a number is written with an exponent.
+_MAX_EXPONENT = 30
+
+
+def dump(document: Any) -> str:
+    """Return *document* as JSON for people and machines: sorted keys, 2 spaces, a newline at the end."""
+    parts: list[str] = []
+    _write(document, "\n", parts)
+    parts.append("\n")
+    return "".join(parts)
+
+
+def dump_line(document: Any) -> str:
+    """Return *document* as one line of JSON, sorted keys, without a newline."""
+    parts: list[str] = []
+    _write(document, None, parts)
+    return "".join(parts)
+
+
+def number_text(number: float | Decimal) -> str:
+    """Return *number* with all its digits and no idle zeros: ``1200000``, ``0.25``. It must be finite."""
+    if isinstance(number, int):
+        return str(number)
+    exact = Decimal(repr(number)) if isinstance(number, float) else number
+    assert exact.is_finite(), exact
+    if abs(exact.adjusted()) > _MAX_EXPONENT:
+        return str(exact)
+    text = format(exact, "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
+
+
+def _write(value: Any, line: str | None, parts: list[str]) -> None:
+    """Append *value*; *line* is the newline with the indent of where it stands, or None for all on one line."""
+    if isinstance(value, Mapping):
+        _write_all(((f"{_string(key)}: ", value[key]) for key in sorted(value)), "{}", line, parts)
+    elif isinstance(value, (list, tuple)):
+        _write_all((("", item) for item in value), "[]", line, parts)
+    else:
+        parts.append(_scalar(value))
+
+
+def _write_all(items: Any, brackets: str, line: str | None, parts: list[str]) -> None:
+    inner = None if line is None else f"{line}  "
+    is_first = True
+    parts.append(brackets[0])
+    for name, value in items:
+        if not is_first:
+            parts.append(", " if inner is None else ",")
+        parts.append((inner or "") + name)
+        _write(value, inner, parts)
+        is_first = False
+    if not is_first and line is not None:
+        parts.append(line)
+    parts.append(brackets[1])
+
+
+def _scalar(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _string(value)
+    return number_text(value)
+
+
+def _string(text: str) -> str:
+    return json_safe(encode_basestring(text))

@@ -1,0 +1,107 @@
+"""A state in memory, for tests, the simulator and the Python client; several threads may use one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from threading import RLock
+
+from crmsync.model.events import Event
+from crmsync.model.state import Head, State
+from crmsync.model.store import Holder, Locked, Lost
+from crmsync.state.codec import decode_events, decode_state, encode_events, encode_state
+from crmsync.state.fold import fold
+from crmsync.state.lease import may_take, process_is_alive
+
+
+class MemoryStore:
+    """
+    The contract of `crmsync.model.store.Store`, kept in memory.
+
+    Events pass through the codec, so that what cannot be written down fails here too.
+    """
+
+    def __init__(
+        self,
+        lineage: str = "memory",
+        *,
+        digest_key: bytes = bytes(32),
+        clock: Callable[[], float] = time.time,
+        is_alive: Callable[[int], bool] = process_is_alive,
+    ) -> None:
+        self._head = Head(lineage, digest_key)
+        self._clock = clock
+        self._is_alive = is_alive
+        self._lock = RLock()
+        self._snapshot = encode_state(State(self._head))
+        self._segments: list[tuple[int, float, str]] = []
+        self._position = 0
+        self._holder: Holder | None = None
+
+    def read(self) -> State:
+        """Return the state at the head of the log. Raises Unusable."""
+        with self._lock:
+            segments = [(position, decode_events(text)) for position, _, text in self._segments]
+            return fold(decode_state(self._snapshot, self._head), segments, self._position)
+
+    def events(self) -> Sequence[tuple[int, float, Event]]:
+        """Return the events since the last compaction: position, time of appending (unix seconds), event."""
+        with self._lock:
+            return [(position, at, event) for position, at, text in self._segments for event in decode_events(text)]
+
+    def append(self, position: int, events: Sequence[Event]) -> int:
+        """Append *events* if the log is still at *position*, and return the new position. Raises Lost."""
+        text = encode_events(events)
+        with self._lock:
+            self._move_on_from(position)
+            self._segments.append((self._position, self._clock(), text))
+            return self._position
+
+    def compact(self, position: int) -> int:
+        """Replace the events up to *position* by a snapshot, and return the new position. Raises Lost."""
+        with self._lock:
+            state = self.read()
+            self._move_on_from(position)
+            self._snapshot = encode_state(replace(state, position=self._position))
+            self._segments.clear()
+            return self._position
+
+    def acquire(self, holder: Holder, now: float) -> None:
+        """Take the lease for *holder*. Raises Locked."""
+        with self._lock:
+            if self._holder is not None and not may_take(self._holder, holder, now, self._is_alive):
+                raise Locked(self._holder)
+            self._holder = replace(holder, renewed=now)
+
+    def renew(self, nonce: str, now: float) -> None:
+        """Say that the holder is alive. Raises Lost when the lease was taken over."""
+        with self._lock:
+            if self._holder is None or self._holder.nonce != nonce:
+                raise Lost
+            self._holder = replace(self._holder, renewed=now)
+
+    def release(self, nonce: str) -> None:
+        """Give the lease back, if it is still ours."""
+        with self._lock:
+            if self._holder is not None and self._holder.nonce == nonce:
+                self._holder = None
+
+    def holder(self) -> Holder | None:
+        """Return who holds the lease."""
+        with self._lock:
+            return self._holder
+
+    def break_lease(self) -> Holder | None:
+        """Take the lease from whoever holds it and return them."""
+        with self._lock:
+            holder, self._holder = self._holder, None
+            return holder
+
+    def close(self) -> None:
+        """Do nothing: what is in memory stays for other handles."""
+
+    def _move_on_from(self, position: int) -> None:
+        if position != self._position:
+            raise Lost
+        self._position += 1

@@ -1,0 +1,284 @@
+"""
+The state in one SQLite file: the engine for one machine, and the default.
+
+Four tables. ``head`` is one row: lineage, digest key, position. ``segment`` is the log since the last compaction,
+``snapshot`` what came before, ``lease`` who holds it. An append inserts the segment and moves the head from n to n + 1 in
+one transaction, so that of two writers exactly one succeeds.
+
+Rollback journal and ``synchronous=EXTRA``, because what was acknowledged has to survive a power cut; WAL would need a
+shared memory file beside it. `sqlitefile` makes, opens and checks the file; here each row's checksum is compared, and
+positions without a gap show that nothing is missing.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from threading import RLock
+
+from crmsync.model.events import Event
+from crmsync.model.state import Head, State
+from crmsync.model.store import Holder, Locked, Lost, Unusable
+from crmsync.state.codec import DAMAGED, decode_events, decode_state, encode_events, encode_state
+from crmsync.state.fold import fold
+from crmsync.state.lease import may_take, process_is_alive
+from crmsync.state.sqlitefile import BUSY_SECONDS, build, checksum, connect, is_there, naming
+
+
+def open_sqlite(
+    path: Path,
+    lineage: str,
+    *,
+    create: bool,
+    digest_key: bytes | None = None,
+    clock: Callable[[], float] = time.time,
+    is_alive: Callable[[int], bool] = process_is_alive,
+    busy_seconds: float = BUSY_SECONDS,
+) -> SqliteStore:
+    """
+    Return the store in the file *path*, which belongs to *lineage*.
+
+    A missing file is created, its folder with it, or with *create* false reads as empty for as long as it is missing.
+    *digest_key* takes the place of the secret in the head. Raises Unusable.
+    """
+    if create:
+        with naming(path, busy_seconds):
+            build(path, lineage)
+    store = SqliteStore(path, lineage, digest_key=digest_key, clock=clock, is_alive=is_alive, busy_seconds=busy_seconds)
+    try:
+        store.read_head()
+    except Unusable:
+        store.close()
+        raise
+    return store
+
+
+class SqliteStore:
+    """The contract of `crmsync.model.store.Store` on one file; several threads may share it."""
+
+    def __init__(
+        self,
+        path: Path,
+        lineage: str,
+        *,
+        digest_key: bytes | None,
+        clock: Callable[[], float],
+        is_alive: Callable[[int], bool],
+        busy_seconds: float,
+    ) -> None:
+        self._path = path
+        self._empty = Head(lineage, digest_key or secrets.token_bytes(32))
+        self._digest_key = digest_key
+        self._clock = clock
+        self._is_alive = is_alive
+        self._busy_seconds = busy_seconds
+        self._lock = RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._inode = 0
+
+    def read(self) -> State:
+        """Return the state at the head of the log. Raises Unusable."""
+        with self._reading() as connection:
+            return State(self._empty) if connection is None else self._state(connection)
+
+    def read_head(self) -> Head:
+        """Return whose log it is, without reading the log. Raises Unusable."""
+        with self._reading() as connection:
+            return self._empty if connection is None else self._head(connection)[0]
+
+    def events(self) -> Sequence[tuple[int, float, Event]]:
+        """Return the events since the last compaction: position, time of appending (unix seconds), event."""
+        with self._reading() as connection:
+            segments = [] if connection is None else self._segments(connection)
+        return [(position, at, event) for position, at, events in segments for event in events]
+
+    def append(self, position: int, events: Sequence[Event]) -> int:
+        """Append *events* if the log is still at *position*, durably, and return the new position. Raises Lost, Unusable."""
+        text, writer, at = encode_events(events), secrets.token_hex(8), float(self._clock())
+        row = (position + 1, at, text, writer, checksum(self._empty.lineage, position + 1, at, text, writer))
+
+        def change(connection: sqlite3.Connection) -> None:
+            self._move_on_from(connection, position)
+            connection.execute("INSERT INTO segment VALUES (?, ?, ?, ?, ?)", row)
+
+        self._change_log(change, lambda connection: self._writer_of(connection, position + 1) == writer)
+        return position + 1
+
+    def compact(self, position: int) -> int:
+        """Replace the events up to *position* by a snapshot, and return the new position. Raises Lost, Unusable."""
+        new = position + 1
+
+        def change(connection: sqlite3.Connection) -> None:
+            state = self._state(connection)
+            self._move_on_from(connection, position)
+            text = encode_state(replace(state, position=new))
+            digest = checksum(self._empty.lineage, text)
+            connection.execute("INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?)", (text, digest))
+            connection.execute("DELETE FROM segment")
+
+        self._change_log(change, lambda connection: self._snapshot(connection, self._empty).position == new)
+        return new
+
+    def acquire(self, holder: Holder, now: float) -> None:
+        """Take the lease for *holder*; over one silent for 60 s, or whose process here is dead. Raises Locked."""
+        with self._writing() as connection:
+            current = _holder(connection)
+            if current is not None and not may_take(current, holder, now, self._is_alive):
+                raise Locked(current)
+            row = (holder.nonce, holder.who, holder.host, holder.pid, holder.since, now)
+            connection.execute("INSERT OR REPLACE INTO lease VALUES (1, ?, ?, ?, ?, ?, ?)", row)
+
+    def renew(self, nonce: str, now: float) -> None:
+        """Say that the holder is alive. Raises Lost when the lease was taken over."""
+        with self._writing() as connection:
+            if connection.execute("UPDATE lease SET renewed = ? WHERE nonce = ?", (now, nonce)).rowcount != 1:
+                raise Lost
+
+    def release(self, nonce: str) -> None:
+        """Give the lease back, if it is still ours."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM lease WHERE nonce = ?", (nonce,))
+
+    def holder(self) -> Holder | None:
+        """Return who holds the lease."""
+        with self._reading() as connection:
+            return None if connection is None else _holder(connection)
+
+    def break_lease(self) -> Holder | None:
+        """Take the lease from whoever holds it and return them."""
+        with self._writing() as connection:
+            holder = _holder(connection)
+            connection.execute("DELETE FROM lease")
+        return holder
+
+    def close(self) -> None:
+        """Close the file; the next call opens it again."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+
+    # What the rows say.
+
+    def _head(self, connection: sqlite3.Connection) -> tuple[Head, int]:
+        row = connection.execute("SELECT lineage, digest_key, position, digest FROM head").fetchone()
+        if row is None or row[3] != checksum(*row[:3]):
+            raise Unusable(f"Its head is damaged. {DAMAGED}")
+        lineage, key, position, _ = row
+        if lineage != self._empty.lineage:
+            raise Unusable(
+                f"It belongs to the project {lineage}, and this one is {self._empty.lineage}. "
+                "Check `project` and `state` in crmsync.yaml, also in the profile."
+            )
+        return Head(lineage, self._digest_key or key), position
+
+    def _state(self, connection: sqlite3.Connection) -> State:
+        head, position = self._head(connection)
+        segments = [(each, events) for each, _, events in self._segments(connection)]
+        return fold(self._snapshot(connection, head), segments, position)
+
+    def _snapshot(self, connection: sqlite3.Connection, head: Head) -> State:
+        row = connection.execute("SELECT state, digest FROM snapshot").fetchone()
+        if row is None:
+            return State(head)
+        if row[1] != checksum(self._empty.lineage, row[0]):
+            raise Unusable(f"Its snapshot is damaged. {DAMAGED}")
+        return decode_state(row[0], head)
+
+    def _segments(self, connection: sqlite3.Connection) -> list[tuple[int, float, tuple[Event, ...]]]:
+        rows = connection.execute("SELECT position, at, events, writer, digest FROM segment ORDER BY position").fetchall()
+        for *content, digest in rows:
+            if digest != checksum(self._empty.lineage, *content):
+                raise Unusable(f"Its entry {content[0]} is damaged. {DAMAGED}")
+        return [(position, at, decode_events(text)) for position, at, text, _, _ in rows]
+
+    def _writer_of(self, connection: sqlite3.Connection, position: int) -> str | None:
+        row = connection.execute("SELECT writer FROM segment WHERE position = ?", (position,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def _move_on_from(self, connection: sqlite3.Connection, position: int) -> None:
+        self._head(connection)
+        row = connection.execute("SELECT lineage, digest_key FROM head WHERE position = ?", (position,)).fetchone()
+        if row is None:
+            raise Lost
+        digest = checksum(*row, position + 1)
+        connection.execute("UPDATE head SET position = ?, digest = ?", (position + 1, digest))
+
+    # Transactions.
+
+    def _change_log(
+        self, change: Callable[[sqlite3.Connection], None], is_done: Callable[[sqlite3.Connection], bool]
+    ) -> None:
+        """Bring *change* about in one transaction; where its end is unclear, ask *is_done* on a new connection."""
+        try:
+            with self._writing() as connection:
+                change(connection)
+        except _Unclear as unclear:
+            self.close()
+            with self._reading() as fresh:
+                is_written = fresh is not None and is_done(fresh)
+            if not is_written:
+                raise Unusable(str(unclear)) from unclear
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection | None]:
+        """Give a connection that sees one moment of the file, or None while there is no file."""
+        with self._lock, naming(self._path, self._busy_seconds):
+            connection = self._opened()
+            if connection is None:
+                yield None
+                return
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                _roll_back(connection)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection that holds the file for itself, and commit at the end."""
+        with self._lock, naming(self._path, self._busy_seconds):
+            connection = self._opened()
+            if connection is None:
+                raise Unusable("It does not exist, and this command creates none. Run: crmsync apply")
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                self._commit(connection)
+            finally:
+                _roll_back(connection)
+
+    def _commit(self, connection: sqlite3.Connection) -> None:
+        try:
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise _Unclear(f"Nothing was written: {error}. Check that the disk is neither full nor failing.") from error
+
+    def _opened(self) -> sqlite3.Connection | None:
+        if self._connection is None and is_there(self._path):
+            self._inode = self._path.stat().st_ino
+            self._connection = connect(self._path, self._busy_seconds)
+        elif self._connection is not None and (not is_there(self._path) or self._path.stat().st_ino != self._inode):
+            # What is written to a deleted file is gone with the process, acknowledged or not.
+            raise Unusable("It was moved away or replaced while in use. Put it back and run again.")
+        return self._connection
+
+
+class _Unclear(Unusable):
+    """The end of a transaction is not known; reading back tells."""
+
+
+def _holder(connection: sqlite3.Connection) -> Holder | None:
+    row = connection.execute("SELECT nonce, who, host, pid, since, renewed FROM lease").fetchone()
+    return None if row is None else Holder(*row)
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")

@@ -1,0 +1,305 @@
+"""The pace: never more than the account allows, whatever the latencies, and not much less."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import math
+import random
+import threading
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crmsync.copper.pace import PATIENCE, Pacer, Permit, allowed, delay, spacing
+from tests.copper.conftest import Time
+
+
+@pytest.mark.parametrize(
+    ("stamps", "in_flight", "limit", "expected"),
+    [
+        ([], 0, 3, 0.0),
+        ([], 2, 3, 0.0),
+        ([], 3, 3, math.inf),
+        ([90.0, 95.0], 0, 3, 0.0),
+        ([90.0, 95.0, 99.0], 0, 3, 50.05),
+        ([90.0, 95.0], 1, 3, 50.05),
+        ([90.0], 4, 3, math.inf),
+        ([90.0, 95.0, 99.0], 1, 3, 55.05),
+        ([40.5, 41.0, 99.0], 0, 3, 0.55),
+        ([39.9, 41.0, 99.0], 0, 3, 0.0),
+    ],
+)
+def test_the_delay_follows_the_log(stamps, in_flight, limit, expected):
+    """What is under way and what was answered in the last 60 seconds counts; the oldest gives way first."""
+    assert pytest.approx(expected) == delay(100.0, stamps, in_flight, limit)
+
+
+def test_the_limit_grows_back():
+    """Half a request a second, from what it was shrunk to up to the ceiling, and never below one."""
+    limits = [allowed(now, 180, 135.0, 0.0) for now in (0.0, 10.0, 90.0, 1000.0)]
+
+    assert limits == [135, 140, 180, 180]
+    assert allowed(0.0, 180, 0.2, 0.0) == 1
+
+
+def test_the_spacing_narrows_again():
+    """Halved every ten seconds down to the even spacing."""
+    assert [spacing(now, 0.34, 1.36, 0.0) for now in (0.0, 10.0, 60.0)] == [1.36, 0.68, 0.34]
+
+
+@dataclass
+class World:
+    """
+    Several connections against a server with Copper's window, in virtual time.
+
+    A request counts for the server somewhere between its sending and its answer.
+    """
+
+    rng: random.Random
+    latency: float
+    pacer_limit: int = 180
+    server_limit: int = 180
+    now: float = 0.0
+    arrivals: list[float] = field(default_factory=list)
+    answers: list[float] = field(default_factory=list)
+    refused: int = 0
+    events: list[tuple[float, int, object]] = field(default_factory=list)
+
+    def run(self, requests: int, connections: int, is_bulk: bool = False, others: list[float] | None = None) -> float:
+        """Send *requests* over *connections* and return when the last was answered."""
+        self.pacer = Pacer(self.pacer_limit, clock=lambda: self.now, sleep=self.sleep)
+        free, sent = connections, 0
+        window: list[float] = list(others or [])
+        while sent < requests or self.events:
+            if sent < requests and free:
+                permit = self.pacer.reserve(is_bulk)
+                free -= self.take_answers()  # waiting may have let answers in
+                free -= 1
+                sent += 1
+                took = self.rng.uniform(0.0, 2 * self.latency)
+                arrival = self.now + took * self.rng.random()
+                heapq.heappush(self.events, (self.now + took, sent, (permit, arrival, window)))
+                continue
+            self.now = max(self.now, self.events[0][0])
+            free -= self.take_answers()
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass, but not beyond the next answer, which may free a slot."""
+        end = self.now + seconds
+        self.pending = getattr(self, "pending", 0)
+        while self.events and self.events[0][0] <= end:
+            self.answer()
+            self.pending += 1
+        self.now = max(self.now, end)
+
+    def take_answers(self) -> int:
+        """Return minus how many connections came free."""
+        pending, self.pending = getattr(self, "pending", 0), 0
+        while self.events and self.events[0][0] <= self.now:
+            self.answer()
+            pending += 1
+        return -pending
+
+    def answer(self) -> None:
+        at, _, (permit, arrival, window) = heapq.heappop(self.events)
+        self.now = max(self.now, at)
+        recent = [each for each in window if arrival - 60 < each <= arrival]
+        status = 200 if len(recent) < self.server_limit else 429
+        self.refused += status == 429
+        if status == 200:
+            window.append(arrival)
+        self.arrivals.append(arrival)
+        self.answers.append(at)
+        permit.done(status)
+
+
+def busiest(times: list[float], window: float) -> int:
+    """Return how many of *times* fall into the fullest half-open window."""
+    ordered = sorted(times)
+    return max(sum(start <= each < start + window for each in ordered) for start in ordered)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10**6), latency=st.floats(0.0, 5.0), connections=st.integers(1, 12), limit=st.integers(5, 40))
+def test_no_window_holds_more_than_the_limit(seed, latency, connections, limit):
+    """Wherever in its latency a request counts, no 60 seconds of the server hold more than allowed."""
+    world = World(random.Random(seed), latency, pacer_limit=limit, server_limit=limit)
+    world.run(3 * limit, connections)
+
+    assert busiest(world.arrivals, 60.0) <= limit
+    assert busiest(world.answers, 60.0) <= limit
+    assert world.refused == 0
+
+
+def test_the_whole_budget_is_used():
+    """500 requests over 8 connections take little more than the two windows they have to wait for."""
+    world = World(random.Random(1), 0.4)
+
+    assert world.run(500, 8) < 130
+    assert (len(world.answers), world.refused) == (500, 0)
+
+
+def test_another_program_is_given_room():
+    """While somebody else uses 40 requests a minute few of ours are refused."""
+    world = World(random.Random(2), 0.4)
+    world.run(500, 8, others=[second * 1.5 for second in range(300)])
+
+    assert 0 < world.refused <= 25
+
+
+def test_bulk_calls_are_spaced_evenly():
+    """Never less than a third of a second between two bulk calls, and not much more."""
+    time = Time()
+    pacer = Pacer(clock=time.clock, sleep=time.sleep)
+    sent = []
+    for _ in range(30):
+        permit = pacer.reserve(is_bulk=True)
+        sent.append(time.now)
+        permit.done(200)
+
+    gaps = [later - earlier for earlier, later in pairwise(sent)]
+    assert min(gaps) >= 1 / 3
+    assert max(gaps) < 0.4
+
+
+def test_a_refused_bulk_call_widens_the_spacing():
+    """After a 429 bulk calls keep twice the distance, which shrinks again with time."""
+    time = Time()
+    pacer = Pacer(clock=time.clock, sleep=time.sleep)
+    pacer.reserve(is_bulk=True).done(429)
+    started = time.now
+
+    pacer.reserve(is_bulk=True).done(200)
+    assert 0.6 < time.now - started < 0.7
+    time.now += 60
+    started = time.now
+    pacer.reserve(is_bulk=True).done(200)
+    pacer.reserve(is_bulk=True).done(200)
+    assert time.now - started < 0.4
+
+
+def test_reads_do_not_wait_for_bulk_calls():
+    """Only bulk calls are spaced."""
+    time = Time()
+    pacer = Pacer(clock=time.clock, sleep=time.sleep)
+    pacer.reserve(is_bulk=True)
+    pacer.reserve(is_bulk=False)
+
+    assert time.slept == []
+
+
+def test_retry_after_holds_everybody():
+    """What Copper asks for is waited for by every request, once."""
+    time = Time()
+    pacer = Pacer(clock=time.clock, sleep=time.sleep)
+    pacer.reserve().done(429, 7.0)
+    pacer.reserve()
+
+    assert time.now == pytest.approx(1007.0)
+
+
+def test_one_burst_shrinks_the_limit_once():
+    """Refusals of requests that were sent before the last shrinking tell nothing new; a later one does."""
+    time = Time()
+    pacer = Pacer(clock=time.clock, sleep=time.sleep)
+    burst = [pacer.reserve() for _ in range(5)]
+    time.now += 0.1
+    for permit in burst:
+        permit.done(429)
+    once = pacer.limit
+    pacer.reserve().done(429)
+
+    assert (once, pacer.limit) == (135, 101)
+
+
+def test_a_cancelled_permit_gives_its_slot_back():
+    """What was never sent does not count."""
+    time = Time()
+    pacer = Pacer(1, clock=time.clock, sleep=time.sleep)
+    pacer.reserve().cancel()
+    pacer.reserve()
+
+    assert time.slept == []
+
+
+def test_a_forgotten_permit_frees_its_slot_in_the_end():
+    """A slot whose request was never settled counts as answered after a while, and frees itself."""
+    time = Time()
+    pacer = Pacer(1, clock=time.clock, sleep=time.sleep)
+    pacer.reserve()
+    pacer.reserve()
+
+    assert time.now == pytest.approx(1000 + PATIENCE + 60, abs=2)
+
+
+def test_a_permit_is_settled_once():
+    """Settling again, or after cancelling, adds nothing to the log."""
+    time = Time()
+    pacer = Pacer(2, clock=time.clock, sleep=time.sleep)
+    permit = pacer.reserve()
+    permit.done(200)
+    permit.done(200)
+    pacer.reserve()
+
+    assert time.slept == []
+
+
+def test_threads_share_the_pace():
+    """Eight threads take no more slots than there are."""
+    pacer = Pacer(50, clock=lambda: 0.0, sleep=lambda seconds: (_ for _ in ()).throw(TimeoutError))
+    permits: list[Permit] = []
+
+    def take() -> None:
+        try:
+            while True:
+                permits.append(pacer.reserve())
+        except TimeoutError:
+            return
+
+    threads = [threading.Thread(target=take) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(permits) == 50
+
+
+def test_processes_share_the_pace(tmp_path):
+    """Two pacers with one file keep one budget, bulk calls included, and the file is private."""
+    time, path = Time(), tmp_path / ".crmsync" / "pace.json"
+    first = Pacer(3, clock=time.clock, sleep=time.sleep, path=path)
+    second = Pacer(3, clock=time.clock, sleep=time.sleep, path=path)
+    first.reserve(is_bulk=True).done(200)
+    second.reserve(is_bulk=True).done(200)
+    bulk_waited = time.now - 1000
+    first.reserve().done(200)
+    second.reserve()
+
+    assert 1 / 3 <= bulk_waited < 0.4
+    assert time.now == pytest.approx(1060.0, abs=0.1)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"stamps":1,"in_flight":{},"last_bulk":0}',
+        json.dumps({"stamps": [1e9], "in_flight": {"a": 1e9}, "last_bulk": 1e9}),
+    ],
+)
+def test_an_odd_shared_file_counts_as_none(tmp_path, content):
+    """A broken file, or one of before the machine was started, costs no waiting."""
+    time, path = Time(), tmp_path / "pace.json"
+    path.write_text(content)
+    Pacer(1, clock=time.clock, sleep=time.sleep, path=path).reserve(is_bulk=True)
+
+    assert time.slept == []

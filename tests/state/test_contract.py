@@ -1,0 +1,274 @@
+"""What every engine keeps, whichever it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from threading import Barrier, Thread
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from crmsync.model.address import Address
+from crmsync.model.events import (
+    Applied,
+    Bound,
+    Done,
+    FieldsApplied,
+    Forgotten,
+    Intent,
+    Origin,
+    Renamed,
+    RunStarted,
+    Unknown,
+    WriteAction,
+)
+from crmsync.model.state import Binding, State
+from crmsync.model.store import Holder, Locked, Lost, Unusable
+
+ACME = Address("companies", "acme")
+WILE = Address("people", "wile")
+BIRTH = [Bound(ACME, 7, Origin.CREATED), FieldsApplied(ACME, {"name": Applied("a", "b")})]
+INTENT = Intent("i1", "r1", WILE, WriteAction.CREATE, None, {"name": "d"}, {}, 115.0, 100.0)
+MINE = Holder("n1", "dana", "here", 41, since=1000.0, renewed=1000.0)
+OTHER = Holder("n2", "ci", "elsewhere", 41, since=1000.0, renewed=1000.0)
+
+
+def test_a_new_store_is_empty(store):
+    """Before the first append there is position 0, nothing bound and nobody holding."""
+    state = store.read()
+
+    assert State(state.head) == state
+    assert (state.head.lineage, len(state.head.digest_key)) == ("lineage", 32)
+    assert list(store.events()) == []
+    assert store.holder() is None
+
+
+def test_appends_are_read_by_everybody(store, open_again, clock):
+    """What one handle appends another reads, with its position and time."""
+    assert store.append(0, BIRTH) == 1
+    clock.now += 5
+    assert store.append(1, [INTENT]) == 2
+    other = open_again()
+
+    expected = State(
+        store.read().head, 2, None, {ACME: Binding(7, Origin.CREATED, {"name": Applied("a", "b")})}, {"i1": INTENT}
+    )
+    assert expected == other.read()
+    assert [(1, 1000.0, BIRTH[0]), (1, 1000.0, BIRTH[1]), (2, 1005.0, INTENT)] == list(other.events())
+
+
+def test_a_log_stays_readable_when_it_is_opened_again(store, open_again):
+    """The secret of the digests is made once and stays."""
+    store.append(0, BIRTH)
+    key = store.read().head.digest_key
+    store.close()
+
+    assert key == open_again().read().head.digest_key
+
+
+def test_the_second_writer_loses(store, open_again):
+    """Of two appends at one position the second raises Lost and leaves no trace."""
+    other = open_again()
+    store.append(0, BIRTH)
+
+    with pytest.raises(Lost):
+        other.append(0, [INTENT])
+    assert other.read().open_intents == {}
+    assert other.append(1, [INTENT]) == 2
+
+
+def test_a_writer_ahead_of_the_log_loses(store):
+    """A position that the log has not reached belongs to another log, restored from a copy."""
+    with pytest.raises(Lost):
+        store.append(3, BIRTH)
+
+
+def test_a_writer_paused_over_a_compaction_loses(store, open_again):
+    """Compacting takes a position of its own, so that whoever slept through it cannot append."""
+    paused = open_again()
+    store.append(0, BIRTH)
+    assert store.compact(1) == 2
+
+    for stale in (0, 1):
+        with pytest.raises(Lost):
+            paused.append(stale, [INTENT])
+    assert paused.append(2, [INTENT]) == 3
+
+
+def test_compaction_needs_the_head(store):
+    """Somebody who does not know the end of the log may not compact it."""
+    store.append(0, BIRTH)
+
+    with pytest.raises(Lost):
+        store.compact(0)
+    assert store.read().position == 1
+
+
+def test_compaction_keeps_the_state_and_drops_the_log(store, open_again):
+    """Open intents and unknown ones, started plans and an unfinished run survive; the events are gone."""
+    store.append(0, [RunStarted("r1", 1.0, 5, "plan"), *BIRTH, INTENT, Unknown("i1", "timeout")])
+    before = store.read()
+
+    position = store.compact(1)
+
+    assert replace(before, position=position) == open_again().read()
+    assert list(store.events()) == []
+
+
+def test_positions_only_grow(store):
+    """Appends and compactions take turns, and no position is ever used twice."""
+    position = 0
+    positions = []
+    for round in range(12):
+        position = store.compact(position) if round % 4 == 3 else store.append(position, BIRTH)
+        positions.append(position)
+
+    assert list(range(1, 13)) == positions
+
+
+def test_an_append_of_nothing_is_a_position_too(store):
+    """An empty segment is a fence: it moves the log on."""
+    assert store.append(0, []) == 1
+
+    with pytest.raises(Lost):
+        store.append(0, BIRTH)
+
+
+def test_the_fold_follows_the_log(store):
+    """Renaming, forgetting and confirming are told in the order they happened."""
+    store.append(0, [*BIRTH, INTENT])
+    store.append(1, [Done("i1", 9), Bound(WILE, 9, Origin.CREATED)])
+    store.append(2, [Renamed(ACME, Address("companies", "corp")), Forgotten(WILE, "gone")])
+
+    state = store.read()
+    assert {Address("companies", "corp"): Binding(7, Origin.CREATED, {"name": Applied("a", "b")})} == state.bindings
+    assert state.open_intents == {}
+
+
+def test_a_log_that_contradicts_itself_is_refused(store):
+    """A field applied to a record that was never bound means that a part of the log is missing."""
+    store.append(0, [FieldsApplied(ACME, {"name": Applied("a", "b")})])
+
+    with pytest.raises(Unusable, match="contradicts itself"):
+        store.read()
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cuts=st.lists(st.sampled_from(["append", "compact"]), max_size=8))
+def test_when_the_log_was_compacted_does_not_show(open_again, cuts):
+    """The same events give the same bindings and intents, wherever compactions fall between them."""
+    store = open_again()
+    position = store.append(store.read().position, [Bound(ACME, 7, Origin.ADOPTED), INTENT])
+    for number, cut in enumerate(cuts):
+        field = FieldsApplied(ACME, {f"f{number}": Applied("a", "b")})
+        position = store.append(position, [field])
+        position = store.compact(position) if cut == "compact" else position
+
+    state = store.read()
+    assert {f"f{number}": Applied("a", "b") for number in range(len(cuts))} == state.bindings[ACME].applied
+    assert state.open_intents == {"i1": INTENT}
+
+
+def test_threads_share_a_store(store):
+    """Of threads that append at one position, exactly one wins each."""
+    wins: list[int] = []
+    start = Barrier(4)
+
+    def race() -> None:
+        start.wait()
+        while (position := store.read().position) < 20:
+            try:
+                wins.append(store.append(position, [INTENT]))
+            except Lost:
+                continue
+
+    threads = [Thread(target=race) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert list(range(1, len(wins) + 1)) == sorted(wins)
+    assert store.read().position == len(wins)
+
+
+# The lease.
+
+
+def test_the_lease_has_one_holder(store, open_again):
+    """Whoever comes second is told who holds it; after the release it is free."""
+    store.acquire(MINE, 1000.0)
+
+    with pytest.raises(Locked) as locked:
+        open_again().acquire(OTHER, 1059.0)
+    assert (locked.value.holder, open_again().holder()) == (MINE, MINE)
+    store.release("n1")
+    assert store.holder() is None
+
+
+def test_a_renewed_lease_stays(store):
+    """A holder that says every 15 seconds that it is alive keeps the lease."""
+    store.acquire(MINE, 1000.0)
+    for now in range(1015, 1200, 15):
+        store.renew("n1", now)
+
+    with pytest.raises(Locked):
+        store.acquire(OTHER, 1239.0)
+    assert replace(MINE, renewed=1195.0) == store.holder()
+
+
+def test_a_silent_holder_loses_the_lease(store):
+    """After 60 seconds of silence the lease is taken over, and the old holder learns of it."""
+    store.acquire(MINE, 1000.0)
+
+    store.acquire(OTHER, 1060.0)
+
+    assert replace(OTHER, renewed=1060.0) == store.holder()
+    with pytest.raises(Lost):
+        store.renew("n1", 1061.0)
+
+
+def test_a_dead_holder_on_this_host_loses_the_lease_at_once(store, dead):
+    """A process that died here holds nothing; the same number elsewhere says nothing."""
+    store.acquire(MINE, 1000.0)
+    dead.add(41)
+
+    with pytest.raises(Locked):
+        store.acquire(OTHER, 1001.0)
+    store.acquire(replace(OTHER, host="here"), 1001.0)
+
+
+def test_the_holder_may_take_its_own_lease_again(store):
+    """Acquiring twice under one nonce is renewing."""
+    store.acquire(MINE, 1000.0)
+    store.acquire(MINE, 1010.0)
+
+    assert replace(MINE, renewed=1010.0) == store.holder()
+
+
+def test_a_foreign_lease_is_not_given_back(store):
+    """A release after the lease was taken over changes nothing."""
+    store.acquire(OTHER, 1000.0)
+
+    store.release("n1")
+
+    assert replace(OTHER, renewed=1000.0) == store.holder()
+
+
+def test_the_lease_can_be_broken(store):
+    """Unlocking returns whom it was taken from, and None where nobody held it."""
+    store.acquire(MINE, 1000.0)
+
+    assert store.break_lease() == MINE
+    assert store.break_lease() is None
+    with pytest.raises(Lost):
+        store.renew("n1", 1001.0)
+
+
+def test_the_lease_is_not_the_fence(store):
+    """Who lost the lease may still append as long as nobody else did: only the position counts."""
+    store.acquire(MINE, 1000.0)
+    store.break_lease()
+
+    assert store.append(0, BIRTH) == 1
