@@ -268,7 +268,7 @@ def _take(agenda: _Agenda, queue: deque[Step], size: int) -> tuple[Step, ...]:
     """Take up to *size* steps for one call; one that must go alone goes alone."""
     if queue[0].id in agenda.singly:
         return (queue.popleft(),)
-    taken = []
+    taken: list[Step] = []
     while queue and len(taken) < size and queue[0].id not in agenda.singly:
         taken.append(queue.popleft())
     return tuple(taken)
@@ -282,7 +282,7 @@ def _guard_some(
     per_second = pace.bulk * size if size > 1 else pace.requests / 60
     room = min(200, max(size, int(per_second * 3)))
     taken: list[tuple[Step, ...]] = []
-    while queue and sum(len(steps) for steps in taken) < room:
+    while queue and sum(len(each) for each in taken) < room:
         taken.append(_take(agenda, queue, size))
     answer = yield Emit(Progress(len(work.done), len(work.job.plan.steps)))
     guard = yield from read_guard(work, entity, [step for steps in taken for step in steps], answer.now)
@@ -315,7 +315,9 @@ def _absorb(work: Work, agenda: _Agenda, call: CallResult) -> Generator[Effect, 
         work.stop_reason = call.fatal
     after: list[Event] = []
     for result in call.results:
-        if result.observed is not None:
+        if result.step.action is WriteAction.DELETE and result.status in ("done", "unknown"):
+            work.deleted.add((result.step.address.type, work.record_id(result.step)))
+        elif result.observed is not None:
             work.fresh[result.step.address] = (result.observed, call.at)
             work.ids[result.step.address] = result.observed.id
         if result.observed is not None and result.step.action is WriteAction.CREATE:
@@ -364,6 +366,7 @@ def _finish(work: Work, agenda: _Agenda, result: StepResult, *, is_quiet: bool =
         yield from _tell(work, _outcome(work, result, "applied"))
     if result.follow is not None:
         work.todo[result.follow.id] = result.follow
+        agenda.singly.add(result.follow.id)
         agenda.push(result.follow)
     for id in agenda.dependants.get(step.id, ()):
         agenda.waiting[id] -= 1

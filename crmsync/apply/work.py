@@ -62,6 +62,7 @@ class Work:
     failed: dict[StepId, str] = field(default_factory=dict)
     unclear: dict[str, tuple[Intent, Step]] = field(default_factory=dict)
     fresh: dict[Address, tuple[Observed, float]] = field(default_factory=dict)
+    deleted: set[tuple[str, int]] = field(default_factory=set)
     outcomes: dict[str, set[Address]] = field(default_factory=dict)
     attempts: Counter[StepId] = field(default_factory=Counter)
     bulk_size: int = 10

@@ -274,14 +274,14 @@ def _verify_all(
     events: list[Event] = []
     results = []
     for each, item in zip(prepared, items, strict=True):
-        new_events, result = _verify(work, entity, each, item)
+        new_events, result = _verify(work, entity, each, item, is_bulk)
         events += new_events
         results.append(result)
     yield Append(events)
     return tuple(results)
 
 
-def _verify(work: Work, entity: EntityType, prepared: Prepared, item: Any) -> tuple[list[Event], StepResult]:
+def _verify(work: Work, entity: EntityType, prepared: Prepared, item: Any, is_bulk: bool) -> tuple[list[Event], StepResult]:
     """Return the events and the result of one record's answer, compared field by field with what was asked."""
     step, intent = prepared.step, prepared.intent
     if isinstance(item, Mapping) and item.get("success") is False:
@@ -301,7 +301,7 @@ def _verify(work: Work, entity: EntityType, prepared: Prepared, item: Any) -> tu
         events.append(Bound(step.address, id, Origin.CREATED))
     if met:
         events.append(FieldsApplied(step.address, _confirmed_fields(work, entity, met, observed)))
-    again = tuple(change for change in prepared.changes if _needs_another(work, entity, prepared, change, observed))
+    again = tuple(change for change in prepared.changes if _needs_another(entity, prepared, change, observed, is_bulk))
     follow = _follow_up(work, entity, step, again, observed)
     failed = [change.field for change in ignored if change not in again]
     rewritten = [change.field for change in met if change not in again and not is_met(change, _seen(observed, change))]
@@ -329,20 +329,28 @@ def _is_ignored(change: FieldChange, observed: Observed) -> bool:
     return change.cause is not Cause.CREATED and answered == change.before
 
 
-def _needs_another(work: Work, entity: EntityType, prepared: Prepared, change: FieldChange, observed: Observed) -> bool:
-    """Say whether a second request helps: a field that a sibling resets, or one with a route of its own."""
-    if is_met(change, _seen(observed, change)) or prepared.step.id.number >= FOLLOW_UP:
+def _needs_another(entity: EntityType, prepared: Prepared, change: FieldChange, observed: Observed, is_bulk: bool) -> bool:
+    """
+    Say whether a second request helps.
+
+    It does for a field that a sibling resets, for one with a route of its own, and for one that a bulk call left alone:
+    the bulk pages omit some fields of the single ones (copper-api.md section 14, question 15).
+    """
+    answered = _seen(observed, change)
+    if is_met(change, answered) or prepared.step.id.number >= FOLLOW_UP:
         return False
     row = entity.by_name[change.field]
     is_reset = row.reset_by is not None and any(each.field == row.reset_by for each in prepared.changes)
-    return is_reset or (row.route is not None and not is_empty(change.after))
+    is_left = is_bulk and (answered == change.before or is_empty(answered))
+    return is_reset or is_left or (row.route is not None and not is_empty(change.after))
 
 
 def _follow_up(work: Work, entity: EntityType, step: Step, again: Sequence[FieldChange], observed: Observed) -> Step | None:
     if not again:
         return None
-    is_routed = entity.by_name[again[0].field].route is not None
-    wanted = again[:1] if is_routed else tuple(again)
+    routed = tuple(change for change in again if entity.by_name[change.field].route is not None)
+    is_routed = bool(routed)
+    wanted = routed[:1] or tuple(again)
     fields = tuple(replace(change, before=_seen(observed, change)) for change in wanted)
     action = WriteAction.RELATE if is_routed else WriteAction.UPDATE
     return Step(StepId(step.address, step.id.number + FOLLOW_UP), action, observed.id, fields, (step.id,))
@@ -433,8 +441,8 @@ def delete(work: Work, entity: EntityType, step: Step, prefix: str) -> Call:
     if record is None:
         yield Append([Forgotten(step.address, "gone")])
         return CallResult((StepResult(step, "done", "already gone"),), answer.now)
-    moved = moved_fields(work.job.state.bindings[step.address].applied, record, entity, work.digester)
-    if moved and step.address not in work.fresh:
+    moved = _moved(work, entity, step, record)
+    if moved:
         detail = "Changed in Copper since the plan was made; it is not deleted."
         return CallResult((StepResult(step, "conflict", detail, record, set_aside=moved),), answer.now)
     yield Copy(step.address, id, encode_copy(record))
@@ -452,6 +460,18 @@ def delete(work: Work, entity: EntityType, step: Step, prefix: str) -> Call:
         return CallResult((yield from _unclear(prepared, outcome.reason)), answer.now)
     yield Append([Done(intent.id, id), Forgotten(step.address, "deleted")])
     return CallResult((StepResult(step, "done", "", record),), answer.now)
+
+
+def _moved(work: Work, entity: EntityType, step: Step, record: Observed) -> tuple[str, ...]:
+    """Return the fields that a person moved; a link that went because this run deleted its target is our own doing."""
+    known = work.job.state.bindings[step.address].applied
+    found = []
+    for name in moved_fields(known, record, entity, work.digester):
+        row = entity.by_name[name]
+        ours = {work.digester.value(row, id) for type_name, id in work.deleted if type_name == row.target}
+        if not (is_empty(record.fields.get(name)) and known[row.id].answered in ours):
+            found.append(name)
+    return tuple(found)
 
 
 def encode_copy(record: Observed) -> bytes:

@@ -139,6 +139,12 @@ def account_document(definitions: Sequence[Body], tables: LabelTables, locale: L
     }
 
 
+def catalogue_from_document(catalogue: Catalogue, document: Any) -> Catalogue:
+    """Return *catalogue* with the account that an account document describes. Raises ValueError when it is none."""
+    definitions, tables, locale = read_account_document(document)
+    return with_account(catalogue, definitions, tables, locale)
+
+
 def _entry_data(entry: Entry) -> list[Any]:
     return [entry.id, entry.name, entry.within, list(entry.also)]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from crmsync.catalogue import kinds
 from crmsync.catalogue.members import TAG_LENGTH
-from crmsync.model.catalogue import EntityType, Field, Kind, Match, Write
+from crmsync.model.catalogue import EntityType, Field, Filter, Kind, Match, Write
 
 _PEOPLE = "people/create-a-new-person.html"
 _COMPANIES = "companies/create-a-new-company.html"
@@ -19,6 +19,10 @@ _CHANGES = "introduction/change_policy.html"
 
 def _doc(text: str, page: str) -> str:
     return f"{text} (developer.copper.com/{page})"
+
+
+def _name(text: str, page: str) -> Field:
+    return Field("name", kinds.TEXT, "name", _doc(text, page), required=True, filter=Filter("name"))
 
 
 def _shown(name: str, kind: Kind, text: str, page: str, key: str | None = None) -> Field:
@@ -88,13 +92,14 @@ COMPANIES = EntityType(
     singular="company",
     path="/companies",
     fields=(
-        Field("name", kinds.TEXT, "name", _doc("The name of the company.", _COMPANIES), required=True),
+        _name("The name of the company.", _COMPANIES),
         Field(
             "email_domain",
             kinds.DOMAIN,
             "email_domain",
             _doc("The domain of the company's e-mail addresses. No two companies share one.", _COMPANIES),
             unique=True,
+            filter=Filter("email_domains", takes_many=True),
         ),
         _contact_type(_COMPANIES),
         _assignee(_COMPANIES),
@@ -122,13 +127,7 @@ PEOPLE = EntityType(
     singular="person",
     path="/people",
     fields=(
-        Field(
-            "name",
-            kinds.TEXT,
-            "name",
-            _doc("The full name. Copper splits it into its parts.", _PEOPLE),
-            required=True,
-        ),
+        _name("The full name. Copper splits it into its parts.", _PEOPLE),
         _shown("prefix", kinds.TEXT, "The title before the name; follows from `name`.", _PEOPLE),
         _shown("first_name", kinds.TEXT, "The first name; follows from `name`.", _PEOPLE),
         _shown("middle_name", kinds.TEXT, "The middle name; follows from `name`.", _PEOPLE),
@@ -140,6 +139,7 @@ PEOPLE = EntityType(
             "emails",
             _doc("E-mail addresses: work, personal or other. No two people share one.", _PEOPLE),
             unique=True,
+            filter=Filter("emails", takes_many=True),
         ),
         Field(
             "company",
@@ -172,7 +172,7 @@ OPPORTUNITIES = EntityType(
     singular="opportunity",
     path="/opportunities",
     fields=(
-        Field("name", kinds.TEXT, "name", _doc("The name of the opportunity.", _OPPORTUNITIES), required=True),
+        _name("The name of the opportunity.", _OPPORTUNITIES),
         Field(
             "company",
             kinds.REFERENCE,

@@ -54,7 +54,7 @@ def records_schema(catalogue: Catalogue) -> Schema:
         "additionalProperties": False,
         "definitions": {
             **{entity.singular: _record(entity) for entity in types},
-            **{f"{entity.singular}_policy": _policy(entity) for entity in types},
+            **_policies(types),
         },
     }
 
@@ -83,7 +83,7 @@ def settings_schema(catalogue: Catalogue = CATALOGUE) -> Schema:
         "$comment": "CRM019",
         **_object(top),
         "required": ["project"],
-        "definitions": {f"{entity.singular}_policy": _policy(entity) for entity in catalogue.types},
+        "definitions": _policies(catalogue.types),
     }
 
 
@@ -212,8 +212,15 @@ def _mode(is_set: bool) -> Schema:
     return words if is_set else {**words, "not": {"enum": [mode.value for mode in _SET_MODES]}, "$comment": "CRM029"}
 
 
+def _policies(types: Iterable[EntityType]) -> Schema:
+    """Return the definitions that policies consist of: one for each type, two for their fields."""
+    one, many = ({"anyOf": [_mode(is_set), _object({"mode": _mode(is_set), **_rules()})]} for is_set in (False, True))
+    by_type = {f"{entity.singular}_policy": _policy(entity) for entity in types}
+    return {**by_type, "policy_of_a_value": one, "policy_of_a_set": many}
+
+
 def _field_rule(is_set: bool) -> Schema:
-    return {"anyOf": [_mode(is_set), _object({"mode": _mode(is_set), **_rules()})]}
+    return {"$ref": f"#/definitions/policy_of_a_{'set' if is_set else 'value'}"}
 
 
 def _policy(entity: EntityType | None) -> Schema:

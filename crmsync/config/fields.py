@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
+from crmsync.config.frame import CUSTOM_FIELDS, groups_of
 from crmsync.config.structure import is_empty_scalar
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType, Field, Write
@@ -18,27 +19,16 @@ from crmsync.model.values import Written
 #: Declared fields by name; the parts of an address are fields of their own.
 Fields = Mapping[str, DeclaredField]
 
-CUSTOM_FIELDS = "custom_fields"
-
 _LOOKS_LIKE_NULL = ("~", "Null", "NULL")
 _WITH_ID = re.compile(r"(.*?)\s*#([0-9]+)")
 
-#: What the schema says of a value that its kind has read without complaint does not count.
-_JUDGED_BY_KIND = ("CRM020", "CRM024", "CRM026")
-
 
 class FieldReader:
-    """
-    Reads the fields of records by the rows of a catalogue.
-
-    While *is_watched*, it remembers which places it has judged, so that what the schema found there is not told twice.
-    """
+    """Reads the fields of records by the rows of a catalogue."""
 
     def __init__(self, catalogue: Catalogue) -> None:
-        self.is_watched = False
         self._catalogue = catalogue
-        self._judged: dict[Position, bool] = {}
-        self._groups = {entity.name: _groups(entity) for entity in catalogue.types}
+        self._groups = {entity.name: groups_of(entity) for entity in catalogue.types}
         self._custom = {entity.name: _by_label(entity) for entity in catalogue.types}
 
     def read(self, table: Table, entity: EntityType, address: Address | None, diagnostics: list[Diagnostic]) -> Fields:
@@ -46,20 +36,10 @@ class FieldReader:
         fields: dict[str, DeclaredField] = {}
         for name, field, node in self._places(table, entity, address, diagnostics):
             value, problems = self._value(node, field)
-            diagnostics += [
-                Diagnostic(each.code, each.detail, each.position, address, each.severity) for each in problems
-            ]
+            diagnostics += [Diagnostic(each.code, each.detail, each.position, address, each.severity) for each in problems]
             if value is not None:
                 fields[name] = value
         return fields
-
-    def still_open(self, shape: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
-        """Yield those findings of the schema about the file just read that are not settled by having read its values."""
-        for diagnostic in shape:
-            complained = self._judged.get(diagnostic.position) if diagnostic.position is not None else None
-            if complained is None or not (complained or diagnostic.code.number in _JUDGED_BY_KIND):
-                yield diagnostic
-        self._judged.clear()
 
     def names(
         self, written: Scalar, entity: EntityType, address: Address, diagnostics: list[Diagnostic]
@@ -99,7 +79,6 @@ class FieldReader:
                 yield from _parts(groups[key.text], node)
             elif key.text == CUSTOM_FIELDS and isinstance(node, Table) and self._catalogue.has_account:
                 for label, value in node.entries:
-                    self._judge(label.position, complained=True)
                     found = self._custom_field(label.text, label.position, entity, address, diagnostics)
                     if found is not None:
                         yield *found, value
@@ -122,7 +101,7 @@ class FieldReader:
             alike = by_label.get(_folded(with_id.group(1)), ())
             for field in alike:
                 if field.definition_id == int(with_id.group(2)):
-                    return (field.name if len(alike) == 1 else f"{field.name}#{field.definition_id}"), field
+                    return field.name, field
         detail = f'{entity.name} have no custom field called "{label}".{did_you_mean(label, by_label)}'
         diagnostics.append(Diagnostic(CODES["CRM034"], detail, position, address))
         return None
@@ -138,9 +117,6 @@ class FieldReader:
         if is_null(node):
             return DeclaredField(None, node.position), ()
         value, problems = self._read(node, field)
-        if self.is_watched:
-            for position in _positions(node):
-                self._judge(position, complained=bool(problems))
         if any(problem.severity is Severity.ERROR for problem in problems):
             return None, problems
         return DeclaredField(value, node.position), problems
@@ -162,27 +138,14 @@ class FieldReader:
         detail = f'"{field.name}" is computed by Copper and cannot be written. Remove the line.'
         return (Problem(CODES["CRM018"], detail, node.position),)
 
-    def _judge(self, position: Position, *, complained: bool) -> None:
-        if self.is_watched:
-            self._judged[position] = complained or self._judged.get(position, False)
-
-
-def _groups(entity: EntityType) -> dict[str, dict[str, Field]]:
-    """Return the nested fields by the name of their mapping and their own: `address` and its parts."""
-    groups: dict[str, dict[str, Field]] = {}
-    for field in entity.fields:
-        group, dot, part = field.name.partition(".")
-        if dot and field.definition_id is None:
-            groups.setdefault(group, {})[part] = field
-    return groups
-
 
 def _by_label(entity: EntityType) -> dict[str, tuple[Field, ...]]:
-    """Return the custom fields of *entity* by label; several may have the same."""
+    """Return the custom fields of *entity* by label; several may have the same, their rows are called ``Label#id``."""
     by_label: dict[str, tuple[Field, ...]] = {}
     for field in entity.fields:
         if field.definition_id is not None:
-            label = _folded(field.name.removeprefix(f"{CUSTOM_FIELDS}."))
+            name = field.name.removeprefix(f"{CUSTOM_FIELDS}.")
+            label = _folded(name.removesuffix(f"#{field.definition_id}") or name)
             by_label[label] = (*by_label.get(label, ()), field)
     return by_label
 
@@ -208,15 +171,3 @@ def _has_empty(node: Node) -> bool:
         return is_empty_scalar(node)
     children = node.items if isinstance(node, Listing) else [value for _, value in node.entries]
     return any(_has_empty(child) for child in children)
-
-
-def _positions(node: Node) -> Iterator[Position]:
-    """Yield the places of *node* and of everything in it."""
-    yield node.position
-    if isinstance(node, Listing):
-        for item in node.items:
-            yield from _positions(item)
-    if isinstance(node, Table):
-        for key, value in node.entries:
-            yield key.position
-            yield from _positions(value)

@@ -8,6 +8,7 @@ from typing import Any
 
 from crmsync.config.document import Document
 from crmsync.config.fields import FieldReader, Fields
+from crmsync.config.frame import frame
 from crmsync.config.moved import read_moved
 from crmsync.config.options import OptionsReader
 from crmsync.config.structure import check_structure
@@ -39,8 +40,9 @@ def read_records(
     of its record is, so that one run tells everything.
     """
     reading = _Reading(catalogue, profile)
+    shape = frame(schema, catalogue)
     for document in documents:
-        reading.read(document, schema)
+        reading.read(document, shape)
     return reading.declarations(is_complete=all(document.root is not None for document in documents))
 
 
@@ -55,11 +57,10 @@ class _Reading:
         self._moved: list[Moved] = []
         self._diagnostics: list[Diagnostic] = []
 
-    def read(self, document: Document, schema: Mapping[str, Any]) -> None:
+    def read(self, document: Document, shape: Mapping[str, Any]) -> None:
         """Add what one file says."""
         self._diagnostics += document.diagnostics
-        shape = check_structure(document, schema)
-        self._fields.is_watched = bool(shape)
+        self._diagnostics += check_structure(document, shape)
         if isinstance(document.root, Table):
             self._moved += read_moved(document.root, self._catalogue, self._diagnostics)
             defaults = document.root.get("defaults")
@@ -67,7 +68,6 @@ class _Reading:
                 entity = self._catalogue.by_name.get(key.text)
                 if entity is not None and isinstance(node, Table):
                     self._read_type(entity, node, self._read_defaults(entity, defaults))
-        self._diagnostics += self._fields.still_open(shape)
 
     def _read_defaults(self, entity: EntityType, defaults: object) -> Fields:
         table = defaults.get(entity.name) if isinstance(defaults, Table) else None

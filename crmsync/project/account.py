@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from crmsync.catalogue.account import zone_of
 from crmsync.copper import read
 from crmsync.copper.client import Client
 from crmsync.model.catalogue import Catalogue
@@ -39,9 +40,9 @@ def identify(client: Client, settings: Settings, pinned: int | None) -> tuple[in
     return id, name, str(body.get("primary_timezone") or "UTC")
 
 
-def zone_of(name: str) -> ZoneInfo:
+def zone(name: str) -> ZoneInfo:
     """Return the account's time zone. Raises Trouble for one that this machine does not know."""
     try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise Trouble(f"The account's time zone {name!r} is not known here; dates would be wrong without it.") from error
+        return zone_of(name)
+    except ValueError as error:
+        raise Trouble(f"The account's time zone {name} is not known here; dates would be wrong without it.") from error

@@ -14,7 +14,7 @@ from crmsync.copper.errors import CopperError
 from crmsync.copper.transport import base_url_from_env, credentials_from_env
 from crmsync.model.state import State
 from crmsync.model.store import Unusable
-from crmsync.project.account import identify, zone_of
+from crmsync.project.account import identify, zone
 from crmsync.project.connect import connect
 from crmsync.project.session import Project, opened_state
 from crmsync.project.trouble import LoginTrouble, Trouble
@@ -91,9 +91,9 @@ def _state(project: Project, found: list[State]) -> list[Finding]:
 
 
 def _account(project: Project, client: Client, pinned: int | None) -> list[Finding]:
-    id, name, zone = identify(client, project.settings, pinned)
-    zone_of(zone)
-    return [Finding("ok", "account", f"{name} ({id}), time zone {zone}")]
+    id, name, zone_name = identify(client, project.settings, pinned)
+    zone(zone_name)
+    return [Finding("ok", "account", f"{name} ({id}), time zone {zone_name}")]
 
 
 def _user(client: Client) -> list[Finding]:

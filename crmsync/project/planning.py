@@ -21,7 +21,7 @@ from crmsync.model.source import Diagnostic, in_file_order
 from crmsync.model.state import State
 from crmsync.plan.build import build
 from crmsync.plan.world import Wishes, World
-from crmsync.project.account import Account, identify, zone_of
+from crmsync.project.account import Account, identify, zone
 from crmsync.project.connect import copper_trouble
 from crmsync.project.files import Sources
 from crmsync.project.gather import gather
@@ -88,7 +88,7 @@ def _refuse_structure(diagnostics: tuple[Diagnostic, ...], sources: Sources) -> 
 def read_account(project: Project, client: Client, state: State) -> Account:
     """Return the account with its labels, checked to be the right one, and remember the labels for `validate`."""
     settings = project.settings
-    id, name, zone = identify(client, settings, state.account_id)
+    id, name, zone_name = identify(client, settings, state.account_id)
     definitions = read.definitions(client)
     tables = label_tables(
         read.users(client),
@@ -97,7 +97,7 @@ def read_account(project: Project, client: Client, state: State) -> Account:
         read.customer_sources(client),
         read.loss_reasons(client),
     )
-    locale = Locale(zone_of(zone), settings.close_date_order, settings.phone_region)
+    locale = Locale(zone(zone_name), settings.close_date_order, settings.phone_region)
     catalogue = with_account(CATALOGUE, definitions, tables, locale)
     make_private(project)
     write_json(project.cache / "account.json", account_document(definitions, tables, locale))

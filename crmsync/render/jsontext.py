@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any
 
@@ -43,27 +44,27 @@ def number_text(number: float | Decimal) -> str:
 
 def _write(value: Any, line: str | None, parts: list[str]) -> None:
     """Append *value*; *line* is the newline with the indent of where it stands, or None for all on one line."""
-    if isinstance(value, Mapping):
-        _write_all(((f"{_string(key)}: ", value[key]) for key in sorted(value)), "{}", line, parts)
+    if isinstance(value, str):
+        parts.append(_string(value))
+    elif isinstance(value, Mapping):
+        _write_all([(f"{_key(key)}: ", value[key]) for key in sorted(value)], "{}", line, parts)
     elif isinstance(value, (list, tuple)):
-        _write_all((("", item) for item in value), "[]", line, parts)
+        _write_all([("", item) for item in value], "[]", line, parts)
     else:
         parts.append(_scalar(value))
 
 
-def _write_all(items: Any, brackets: str, line: str | None, parts: list[str]) -> None:
+def _write_all(items: Sequence[tuple[str, Any]], brackets: str, line: str | None, parts: list[str]) -> None:
+    if not items:
+        parts.append(brackets)
+        return
     inner = None if line is None else f"{line}  "
-    is_first = True
-    parts.append(brackets[0])
+    separator, between = brackets[0] + (inner or ""), ", " if inner is None else f",{inner}"
     for name, value in items:
-        if not is_first:
-            parts.append(", " if inner is None else ",")
-        parts.append((inner or "") + name)
+        parts.append(separator + name)
         _write(value, inner, parts)
-        is_first = False
-    if not is_first and line is not None:
-        parts.append(line)
-    parts.append(brackets[1])
+        separator = between
+    parts.append((line or "") + brackets[1])
 
 
 def _scalar(value: Any) -> str:
@@ -71,10 +72,13 @@ def _scalar(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str):
-        return _string(value)
     return number_text(value)
 
 
 def _string(text: str) -> str:
     return json_safe(encode_basestring(text))
+
+
+@lru_cache(maxsize=1_000)
+def _key(text: str) -> str:
+    return _string(text)

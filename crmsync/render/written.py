@@ -92,8 +92,11 @@ def _identity(value: Any) -> str:
 
 
 def _altered(before: Any, after: Any) -> str:
-    if before is None or not isinstance(after, Mapping):
+    """Return a member whose attributes change; one with the usual category may be nothing but its text."""
+    if before is None:
         return member(after)
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        return f"{member(before)} -> {member(after)}"
     named = _attributed(after)
     parts = [f"{clean(path)}: {written(old)} -> {written(new)}" for path, old, new in differences(before, after)]
     return f"{member(after if named is None else named[0])} ({', '.join(parts)})"
@@ -106,10 +109,11 @@ def nested_change(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[s
 
 def long_change(before: Any, after: Any) -> list[str] | None:
     """Return the lines of a change that is too long for one line, or None when it is not."""
-    texts = [each for each in (before, after) if isinstance(each, str)]
-    if any("\n" in text for text in texts):
+    if not all(each is None or isinstance(each, str) for each in (before, after)):
+        return None
+    if "\n" in (before or "") or "\n" in (after or ""):
         return _line_diff(before or "", after or "")
-    if len(texts) < 2:
+    if before is None or after is None:
         return None
     old, new = written(before), written(after)
     return [f"- {old}", f"+ {new}"] if cells(old) + cells(new) > _LONG else None

@@ -27,7 +27,7 @@ from crmsync.model.store import Holder, Locked, Lost, Unusable
 from crmsync.state.codec import DAMAGED, decode_events, decode_state, encode_events, encode_state
 from crmsync.state.fold import fold
 from crmsync.state.lease import may_take, process_is_alive
-from crmsync.state.sqlitefile import BUSY_SECONDS, build, checksum, connect, is_there, naming
+from crmsync.state.sqlitefile import BUSY_SECONDS, build, checksum, connect, explained, is_there, naming
 
 
 def open_sqlite(
@@ -257,7 +257,7 @@ class SqliteStore:
         try:
             connection.execute("COMMIT")
         except sqlite3.Error as error:
-            raise _Unclear(f"Nothing was written: {error}. Check that the disk is neither full nor failing.") from error
+            raise _Unclear(explained(error, self._busy_seconds)) from error
 
     def _opened(self) -> sqlite3.Connection | None:
         if self._connection is None and is_there(self._path):

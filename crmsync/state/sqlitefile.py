@@ -40,7 +40,7 @@ def naming(path: Path, busy_seconds: float) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise Unusable(f"Cannot use the state file {path}. {_explained(error, busy_seconds)}") from error
+        raise Unusable(f"Cannot use the state file {path}. {explained(error, busy_seconds)}") from error
     except UnicodeDecodeError as error:
         # The sqlite3 module's own, when SQLite's message quotes a damaged schema.
         raise Unusable(f"Cannot use the state file {path}. {DAMAGED}") from error
@@ -137,7 +137,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _explained(error: sqlite3.Error, busy_seconds: float) -> str:
+def explained(error: sqlite3.Error, busy_seconds: float) -> str:
     """Return what *error* means to the user, and what to do."""
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith("SQLITE_BUSY"):

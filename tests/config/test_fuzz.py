@@ -14,7 +14,7 @@ from .tiny import CATALOGUE, custom, with_custom
 
 RECORDS = records_schema(CATALOGUE)
 SETTINGS = settings_schema(CATALOGUE)
-ACCOUNT = with_custom(custom("Tier", 1), custom("Zone", 2), custom("Zone", 3))
+ACCOUNT = with_custom(custom("Tier", 1), custom("Zone#2", 2), custom("Zone#3", 3))
 
 PIECES = [
     "companies:", "people:", "defaults:", "moved:", "crmsync:", "custom_fields:", "address:", "name:", "id:", "policy:",

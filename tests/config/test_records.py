@@ -264,12 +264,12 @@ def test_the_reserved_key_is_read(written: str, profile: str | None, expected: R
 # Custom fields
 
 
-ACCOUNT = with_custom(custom("Tier", 1), custom("Zone", 2), custom("Zone", 3), custom("Score", 4, NUMBER, Write.NEVER))
+ACCOUNT = with_custom(custom("Tier", 1), custom("Zone#2", 2), custom("Zone#3", 3), custom("Score", 4, NUMBER, Write.NEVER))
 
 
 def test_custom_fields_go_by_label() -> None:
     """A custom field is named by its label; one of several with the same label by label and id."""
-    declarations = read('companies:\n  a: {custom_fields: {Tier: Gold, "Zone#3": North}}\n', catalogue=ACCOUNT)
+    declarations = read("companies:\n  a: {custom_fields: {Tier#1: Gold, Zone#3: North}}\n", catalogue=ACCOUNT)
 
     assert (
         values(declarations),

@@ -108,17 +108,21 @@ def test_one_record(copper):
     assert read.get(copper.client, "/companies", id) is None
 
 
-def test_people_and_companies_by_what_is_theirs(copper):
-    """E-mails, domains and names find their records; more than fit into one request are asked in several."""
+def test_records_by_what_is_theirs(copper):
+    """E-mails, domains and names find their records; many go into one request where the filter takes a list."""
     copper.create(250)
     person = copper.sandbox.create("people", {"name": "Ann Other", "emails": [{"email": "ann@c1.test", "category": "work"}]})
-    nobody = [f"nobody{each}@c1.test" for each in range(150)]
-
-    assert [body["id"] for body in read.people_by_email(copper.client, [*nobody, "ann@c1.test"])] == [person]
-    assert copper.asked == 2
+    emails = ["ann@c1.test", *(f"nobody{each}@c1.test" for each in range(150))]
     domains = [f"c{each}.test" for each in range(250)]
-    assert {body["email_domain"] for body in read.companies_by_domain(copper.client, domains)} == set(domains)
-    assert [body["name"] for body in read.by_name(copper.client, "/companies", "Company 7")] == ["Company 7"]
+    client = copper.client
+
+    assert [body["id"] for body in read.by_texts(client, "/people", "emails", emails, True)] == [person]
+    assert copper.asked == 2
+    found = read.by_texts(client, "/companies", "email_domains", domains, True)
+    assert {body["email_domain"] for body in found} == set(domains)
+    already = copper.asked
+    found = read.by_texts(client, "/companies", "name", ["Company 7", "Company 9", "Company 7"], False)
+    assert ([body["name"] for body in found], copper.asked - already) == (["Company 7", "Company 9"], 2)
 
 
 def test_the_newest_records(copper):

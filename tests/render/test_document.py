@@ -64,7 +64,7 @@ PLANS = {
 @pytest.mark.parametrize("name", PLANS)
 def test_every_document_keeps_the_contract(name: str) -> None:
     """What is written validates against the published schema."""
-    assert [] == list(Draft202012Validator(SCHEMA).iter_errors(plain(dump(document(PLANS[name])))))
+    assert list(Draft202012Validator(SCHEMA).iter_errors(plain(dump(document(PLANS[name]))))) == []
 
 
 def test_the_schema_is_itself_valid() -> None:
@@ -97,7 +97,7 @@ def undescribed(value: Any, schemas: list[Any], path: str = "") -> Iterator[str]
 
 def test_every_key_is_described() -> None:
     """A key that the schema does not know would be a promise nobody wrote down."""
-    assert [] == list(undescribed(plain(dump(document())), [SCHEMA]))
+    assert list(undescribed(plain(dump(document())), [SCHEMA])) == []
 
 
 def test_an_undescribed_key_is_noticed() -> None:
@@ -222,7 +222,7 @@ def test_numbers_are_exact(text: str) -> None:
 
 def test_a_reference_to_a_new_record_is_unknown() -> None:
     """The id of a record that this plan creates is only known after apply."""
-    assert {"company": True} == document(plan_of(CREATE))["resource_changes"][0]["change"]["after_unknown"]
+    assert document(plan_of(CREATE))["resource_changes"][0]["change"]["after_unknown"] == {"company": True}
 
 
 def test_drift_shows_what_copper_has_now() -> None:
@@ -246,8 +246,8 @@ def test_a_rename_names_the_earlier_address() -> None:
     """A changed record that moved carries Terraform's key for it; all renames are listed."""
     shown = document()
 
-    assert "companies.acme-inc" == shown["resource_changes"][0]["previous_address"]
-    assert [{"from": "companies.acme-inc", "to": "companies.acme"}] == shown["crmsync"]["renamed"]
+    assert shown["resource_changes"][0]["previous_address"] == "companies.acme-inc"
+    assert shown["crmsync"]["renamed"] == [{"from": "companies.acme-inc", "to": "companies.acme"}]
 
 
 STATES = [
@@ -272,9 +272,7 @@ def test_complete_and_applyable(plan: Plan, complete: bool, applyable: bool) -> 
 
 def test_the_same_plan_is_the_same_bytes() -> None:
     """Nothing of the order of dictionaries or of the moment gets into the bytes."""
-    turned = replace(
-        META, address_of=dict(reversed(META.address_of.items())), names=dict(reversed(META.names.items()))
-    )
+    turned = replace(META, address_of=dict(reversed(META.address_of.items())), names=dict(reversed(META.names.items())))
 
     assert dump(document()) == dump(plan_document(PLAN, CATALOGUE, turned))
     assert dump(document()) == dump(plain(dump(document())))
@@ -339,8 +337,7 @@ def test_json_hides_nothing_and_acts_on_nothing() -> None:
     line = dump_line({"text": text, "empty": {}, "none": []})
 
     expected = (
-        '{"empty": {}, "none": [], "text": '
-        '"Müller \\u001b[2J \\u202e \\u009b \\ud800 \\udb40\\udc41 日本 👩\u200d💻"}'
+        '{"empty": {}, "none": [], "text": "Müller \\u001b[2J \\u202e \\u009b \\ud800 \\udb40\\udc41 日本 👩\u200d💻"}'
     )
     assert expected == line
     assert text == json.loads(line)["text"]

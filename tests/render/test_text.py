@@ -19,7 +19,7 @@ from crmsync.render.text import plan_text, price_sentence
 
 from .sample import ACME, CATALOGUE, META, PLAN, UPDATE, at, change_of, emails, options, plan_of, tags
 
-EVERYTHING = '''\
+EVERYTHING = """\
 Account Acme Inc (1234567), profile trial
 
 Symbols: + create, ~ update, - delete, <= adopt, x forget
@@ -88,7 +88,7 @@ Over the limits:
 Plan: 2 to add, 1 to change, 1 to destroy, 1 to adopt, 1 to forget.
 Values: 1 filled, 2 overwritten, 2 kept, 2 held.
 Applying takes about 12 requests (3 bulk), less than a minute.
-'''
+"""
 
 
 def document(plan: Plan, **meta: Any) -> dict[str, Any]:
@@ -258,7 +258,7 @@ def test_a_changed_member_shows_its_attribute(is_ours_only: bool) -> None:
 def test_columns_are_aligned() -> None:
     """Names, values and comments stand in columns."""
     expected = [
-        '~ name:         "日本" -> "B"          # put back: changed in Copper',
+        '~ name:         "日本" -> "B"         # put back: changed in Copper',
         '~ contact_type: "Potential Customer" -> "Current Customer"',
         '~ details:      "longer text" -> "D"  # changed on both sides',
     ]
@@ -362,5 +362,5 @@ def test_a_hundred_thousand_changes() -> None:
     shown = {**document(Plan(counts=Counts(change=100_000))), "resource_changes": [entry] * 100_000}
 
     lines = plan_text(shown).splitlines()
-    assert 100_000 == lines.count('      ~ details: "a" -> "b"')
+    assert lines.count('      ~ details: "a" -> "b"') == 100_000
     assert "Plan: 0 to add, 100000 to change, 0 to destroy." in lines

@@ -230,6 +230,21 @@ def test_a_busy_file_is_not_waited_for_without_end(path):
     assert store.append(32, [INTENT]) == 33
 
 
+def test_a_reader_that_stays_is_told_apart_from_a_full_disk(path):
+    """A commit that waits in vain for somebody's long read wrote nothing, and the message speaks of the other program."""
+    filled(path).close()
+    store = open_sqlite(path, "lineage", create=True, busy_seconds=0.05)
+    with sqlite3.connect(path, isolation_level=None) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM head").fetchone()
+
+        with pytest.raises(Unusable, match="Another program held it"):
+            store.append(32, [INTENT])
+        other.execute("ROLLBACK")
+
+    assert store.append(32, [INTENT]) == 33
+
+
 @pytest.mark.parametrize("url", ["git:refs/crmsync/main", "postgresql://host/db", "s3://bucket/prefix", "sqlite:///a.db"])
 def test_other_engines_are_refused(tmp_path, url):
     """This version has SQLite only, and says so whatever else is asked for."""

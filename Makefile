@@ -1,0 +1,58 @@
+# make demo    a sandbox, a plan, an apply, a drift put back: no account needed
+# make test    everything that must be green
+#
+# Both set up .venv once; the stamp files say that it is done.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+
+.PHONY: demo test check soak clean help
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    see crmsync at work on a local sandbox, in half a minute"
+	@echo "make test    lint, types and all tests"
+	@echo "make check   lint and types only"
+	@echo "make soak    the long tests"
+	@echo "make clean   remove $(VENV) and everything generated"
+
+demo: $(VENV)/.stamp-package
+	@PATH="$(BIN):$$PATH" bash examples/demo.sh
+
+test: check
+	$(BIN)/python -m pytest -n auto -m "not soak" $(PYTEST_ARGS)
+
+check: $(VENV)/.stamp-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+soak: $(VENV)/.stamp-dev
+	$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Set-up. It runs again when pyproject.toml changes.
+
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "There is no $(PYTHON) here. Install Python 3.11 or later, or name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "crmsync needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) -V 2>&1)." >&2; \
+	  echo "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@# A half-made folder would look finished the next time.
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+# Dependency groups need pip 25.1.
+$(VENV)/.stamp-package: pyproject.toml | $(VENV)/bin/python
+	@$(BIN)/python -c 'import pip, sys; sys.exit(tuple(map(int, pip.__version__.split(".")[:2])) < (25, 1))' \
+	  || $(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet -e .
+	@touch $@
+
+$(VENV)/.stamp-dev: $(VENV)/.stamp-package
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
