@@ -99,7 +99,7 @@ class Timeouts:
     total: float = TOTAL_SECONDS
 
 
-_HOW_TO_LOG_IN = "Set COPPER_API_KEY and COPPER_USER_EMAIL, or run: crmsync login"
+_HOW_TO_LOG_IN = "Export COPPER_API_KEY (Copper: Settings, Integrations, API keys) and COPPER_USER_EMAIL."
 
 
 def base_url_from_env(environ: Mapping[str, str]) -> str:

@@ -34,7 +34,7 @@ class Head:
     """What never changes in a log: whose it is, and the secret of its digests (32 random bytes)."""
 
     lineage: str
-    digest_key: bytes
+    digest_key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
