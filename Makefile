@@ -25,7 +25,7 @@ test: check
 
 check: $(VENV)/.stamp-dev
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff format --check crmsync tests
 	$(BIN)/mypy
 
 soak: $(VENV)/.stamp-dev

@@ -105,6 +105,8 @@ class _Resolving:
         self._misfits: set[tuple[str, str]] = set()
         self._find_label = cache(lambda table, text, within: find_label(catalogue.labels.get(table, ()), text, within))
         self._declared_by = cache(self._index)
+        self._keys_of_type = cache(lambda type_name: [each.key for each in declared if each.type == type_name])
+        self._near_key = cache(lambda address: did_you_mean(address.key, self._keys_of_type(address.type)))
 
     def record(self, record: Declared) -> Desired:
         """Return one record as it should be."""
@@ -250,9 +252,8 @@ class _Resolving:
             noun = self._catalogue[type_name].singular
             self._tell(place, "CRM036", f'{other} is no {noun}, which "{place.field.name}" needs.')
             return None
-        keys = [address.key for address in self._declared if address.type == type_name]
         address = Address(type_name, lookup.text.removeprefix(prefix))
-        detail = f"No file declares {address}.{did_you_mean(address.key, keys)}"
+        detail = f"No file declares {address}.{self._near_key(address)}"
         self._tell(place, "CRM036", f"{detail} A record that is only in Copper is named by a lookup, such as {{name: ...}}.")
         return None
 

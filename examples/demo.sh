@@ -50,12 +50,14 @@ fi
 cat sandbox.log
 eval "$(grep '^export ' sandbox.log)"
 
-say "What would happen? Most is new, two records exist already and are adopted. (The middle is cut here.)"
+say "What would happen? Most is new, two records exist already and are adopted. (Cut short here.)"
 printf '\n$ crmsync plan\n'
 crmsync plan >plan.txt
-head -n 24 plan.txt
-echo "  ..."
-tail -n 5 plan.txt
+head -n 12 plan.txt
+printf '      ...\n\n'
+sed -n '/^  # companies.blue-heron /,/^$/p' plan.txt
+printf '  ...\n\n'
+tail -n 3 plan.txt
 
 say "Do it."
 printf '\n$ crmsync apply --auto-approve\n'

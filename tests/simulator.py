@@ -1,7 +1,8 @@
 """
 The apply engine in virtual time: the same effects as the real runner performs, repeatable from a seed.
 
-Calls overlap as they would with threads: each effect takes some virtual time, and which task goes on next is decided by time and seed.
+Calls overlap as they would with threads: each effect takes some virtual time, and which task goes on next is decided by
+time and seed.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ class Scheduler:
     """
     Drives one engine against a `send`.
 
-    *kill* is asked before each effect with its number and may raise `Killed`; *stop_after* sets the stop flag after so many effects.
+    *kill* is asked before each effect with its number and may raise `Killed`;
+    *stop_after* sets the stop flag after so many effects.
     """
 
     send: Seam

@@ -1,7 +1,8 @@
 """
 A world to test in: a sandbox, a clock, a state, and files given as text.
 
-Nothing is mocked: the code under test is the project's own planning and engine; Copper is the sandbox, time is virtual, the state is in memory.
+Nothing is mocked: the code under test is the project's own planning and engine; Copper is the sandbox, time is virtual,
+the state is in memory.
 """
 
 from __future__ import annotations

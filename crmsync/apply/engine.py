@@ -7,26 +7,23 @@ prerequisite failed, and settles what is unclear before it ends. It never asks "
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Mapping
 
-from crmsync.apply import writing
-from crmsync.apply.reading import Guard, read_guard
-from crmsync.apply.settle import Settled, newest, settle
+from crmsync.apply.agenda import Agenda, agenda_of, next_call
+from crmsync.apply.results import CallResult, StepResult
+from crmsync.apply.settle import Settled, settle
+from crmsync.apply.twins import find_twins
 from crmsync.apply.work import Job, Work
-from crmsync.apply.writing import CallResult, StepResult
 from crmsync.model.address import Address
-from crmsync.model.catalogue import EntityType
 from crmsync.model.digest import Digester
-from crmsync.model.effects import Answer, Append, Effect, Emit, Join, Outcome, Progress, Start, Task
+from crmsync.model.effects import Answer, Append, Effect, Emit, Join, Outcome, Progress, Start
 from crmsync.model.events import (
+    Absent,
     Bound,
     Event,
     FieldsApplied,
     FieldsReleased,
     Forgotten,
-    Intent,
     Origin,
     Protected,
     Renamed,
@@ -35,64 +32,27 @@ from crmsync.model.events import (
     RunStarted,
     WriteAction,
 )
-from crmsync.model.plan import Action, Note, Step, StepId
-from crmsync.model.records import Observed
+from crmsync.model.plan import Action, Note
 
 #: How often one step is tried when nothing happened each time (429, a bad bulk neighbour, a read that failed).
 MAX_ATTEMPTS = 6
 
-#: A queue of ready steps: all of one type, action and manner.
-QueueKey = tuple[str, WriteAction]
-
-
-@dataclass
-class _Agenda:
-    """Which steps are ready, which wait for others, which calls are in flight."""
-
-    waiting: dict[StepId, int] = field(default_factory=dict)
-    dependants: dict[StepId, list[StepId]] = field(default_factory=dict)
-    ready: dict[QueueKey, deque[Step]] = field(default_factory=dict)
-    guarded: deque[tuple[tuple[Step, ...], Guard]] = field(default_factory=deque)
-    singly: set[StepId] = field(default_factory=set)
-    in_flight: int = 0
-    calls: int = 0
-
-    def push(self, step: Step) -> None:
-        self.ready.setdefault((step.address.type, step.action), deque()).append(step)
-
-
 Engine = Generator[Effect, Answer, Mapping[str, int]]
+Telling = Generator[Effect, Answer, None]
 
 
 def run(job: Job) -> Engine:
     """Carry out a plan and return its ledger: how many records had which outcome."""
     work = _work(job)
-    agenda = _agenda(work)
+    agenda = agenda_of(work)
     answer = yield Emit(Progress(0, len(job.plan.steps)))
     yield Append([RunStarted(job.run, answer.now, job.account_id, job.plan_digest, job.by), *_opening(work)])
     yield from _tell_opening(work)
-    yield from _find_twins(work, agenda)
-    is_stopping = False
-    while True:
-        if not is_stopping and not work.stop_reason and agenda.in_flight < job.parallel:
-            task = yield from _next_call(work, agenda)
-            if task is not None:
-                agenda.in_flight += 1
-                answer = yield Start(task)
-                is_stopping = answer.is_stopping
-                continue
-        if agenda.in_flight:
-            answer = yield Join()
-            agenda.in_flight -= 1
-            is_stopping = answer.is_stopping
-            yield from _absorb(work, agenda, answer.value)
-            continue
-        if work.unclear and not is_stopping and not work.stop_reason:
-            yield from _settle_unclear(work, agenda)
-            continue
-        if is_stopping or work.stop_reason or not _has_ready(agenda):
-            break
-    yield from _leave_rest(work, is_stopping)
+    for step, twin in (yield from find_twins(work)):
+        detail = f'Somebody created "{twin.name}" (#{twin.id}) since the plan was made. Run again to adopt it.'
+        yield from _fail(work, agenda, StepResult(step, "conflict", detail))
+    yield from _carry_out(work, agenda)
+    yield from _leave_rest(work)
     answer = yield Emit(Progress(len(work.done), len(job.plan.steps)))
     ledger = work.ledger()
     yield Append([RunEnded(job.run, answer.now, ledger)])
@@ -108,41 +68,55 @@ def settle_open(job: Job) -> Generator[Effect, Answer, list[Settled]]:
 
 
 def _work(job: Job) -> Work:
+    bindings = dict(job.state.bindings)
+    for note in job.plan.notes:
+        if note.renamed_from is not None:
+            bindings[note.address] = bindings.pop(note.renamed_from)
+    ids = {address: binding.record_id for address, binding in bindings.items()}
+    adopted = {change.address: change.record_id for change in job.plan.changes if change.action is Action.ADOPT}
     return Work(
         job=job,
         digester=Digester(job.state.head.digest_key),
-        ids={address: binding.record_id for address, binding in job.state.bindings.items()},
+        ids=ids | {address: id for address, id in adopted.items() if id is not None},
+        bindings=bindings,
         changes={change.address: change for change in job.plan.changes},
         bulk_size=job.bulk_size,
         skew=job.skew_seconds,
     )
 
 
-def _agenda(work: Work) -> _Agenda:
-    agenda = _Agenda()
-    work.todo = {step.id: step for step in work.job.plan.steps}
-    for change in work.job.plan.changes:
-        if change.action is Action.ADOPT and change.record_id is not None:
-            work.ids[change.address] = change.record_id
-    for step in work.job.plan.steps:
-        missing = [id for id in step.after if id not in work.todo]
-        for id in missing:
-            work.failed.setdefault(id, "not part of this run")
-        agenda.waiting[step.id] = len(step.after)
-        for id in step.after:
-            agenda.dependants.setdefault(id, []).append(step.id)
-        if not step.after:
-            agenda.push(step)
-    return agenda
+def _carry_out(work: Work, agenda: Agenda) -> Telling:
+    """Make calls until there is nothing left to do, or nothing more may be done."""
+    while True:
+        if work.may_go_on and agenda.in_flight < work.job.parallel:
+            task = yield from next_call(work, agenda)
+            if task is not None:
+                agenda.in_flight += 1
+                answer = yield Start(task)
+                work.is_stopping = answer.is_stopping
+                continue
+        if agenda.in_flight:
+            answer = yield Join()
+            agenda.in_flight -= 1
+            work.is_stopping = answer.is_stopping
+            yield from _absorb(work, agenda, answer.value)
+        elif work.unclear and work.may_go_on:
+            yield from _settle_unclear(work, agenda)
+        elif not work.may_go_on or not agenda.has_ready:
+            return
 
 
 # --- opening: what the state learns without a request -------------------------------------------
 
 
 def _opening(work: Work) -> list[Event]:
+    """Return what the state learns first: names before bindings, bindings before what is known of their fields."""
     plan = work.job.plan
     created = {change.address for change in plan.changes if change.action is Action.CREATE}
     events: list[Event] = [Renamed(note.renamed_from, note.address) for note in plan.notes if note.renamed_from is not None]
+    events += [
+        Absent(id) for id, intent in sorted(work.job.state.open_intents.items()) if _is_said(work, intent.address, created)
+    ]
     for change in plan.changes:
         if change.action is Action.ADOPT and change.record_id is not None:
             events.append(Bound(change.address, change.record_id, Origin.ADOPTED))
@@ -152,6 +126,12 @@ def _opening(work: Work) -> list[Event]:
         if note.address not in created:
             events += _note_events(note)
     return events
+
+
+def _is_said(work: Work, address: Address, created: set[Address]) -> bool:
+    """Say whether the user settled an unclear create by saying which record it is, or that it is none of them."""
+    change = work.changes.get(address)
+    return address in created or (change is not None and change.action is Action.ADOPT)
 
 
 def _note_events(note: Note) -> list[Event]:
@@ -165,7 +145,7 @@ def _note_events(note: Note) -> list[Event]:
     return events
 
 
-def _tell_opening(work: Work) -> Generator[Effect, Answer, None]:
+def _tell_opening(work: Work) -> Telling:
     words = {Action.ADOPT: "adopted", Action.FORGET: "forgotten"}
     for change in work.job.plan.changes:
         if change.action in words:
@@ -173,166 +153,49 @@ def _tell_opening(work: Work) -> Generator[Effect, Answer, None]:
             yield from _tell(work, Outcome(change.address, change.action.value, status, "", change.name, change.record_id))
 
 
-def _tell(work: Work, outcome: Outcome) -> Generator[Effect, Answer, None]:
+def _tell(work: Work, outcome: Outcome) -> Telling:
     work.count(outcome)
     yield Emit(outcome)
-
-
-def _find_twins(work: Work, agenda: _Agenda) -> Generator[Effect, Answer, None]:
-    """Set aside the creates of which somebody made a twin since the plan: one newest-created search per type."""
-    creates = [step for step in work.job.plan.steps if step.action is WriteAction.CREATE]
-    bound = {(address.type, id) for address, id in work.ids.items()}
-    for entity in work.catalogue.types:
-        steps = [step for step in creates if step.address.type == entity.name]
-        if not steps:
-            continue
-        records = yield from newest(work, entity, int(work.job.planned_at) - 2)
-        if isinstance(records, str):
-            work.stop_reason = records
-            return
-        twins: dict[str, Observed] = {}
-        for record in records:
-            if (entity.name, record.id) not in bound:
-                twins |= dict.fromkeys(_key_marks(work, entity, record.fields), record)
-        for step in steps:
-            values = {change.field: change.after for change in step.fields}
-            twin = next((twins[mark] for mark in _key_marks(work, entity, values) if mark in twins), None)
-            if twin is not None:
-                detail = f'Somebody created "{twin.name}" (#{twin.id}) since the plan was made. Run again to adopt it.'
-                yield from _fail(work, agenda, StepResult(step, "conflict", detail))
-
-
-def _key_marks(work: Work, entity: EntityType, values: Mapping[str, object]) -> list[str]:
-    """Return the marks of the natural keys, without the bare name where another key makes the record."""
-    marks = writing.likeness(work, entity, values)
-    keys = {match.by for match in entity.match_on}
-    return [digest for name, digest in marks.items() if name.partition("/")[0] in keys]
-
-
-# --- choosing the next call ---------------------------------------------------------------------
-
-
-def _next_call(work: Work, agenda: _Agenda) -> Generator[Effect, Answer, Task | None]:
-    """Return the next call to make, or None when it is better, or only possible, to wait."""
-    if agenda.guarded:
-        steps, guard = agenda.guarded.popleft()
-        return _guarded_call(work, agenda, steps, guard)
-    for key in _queue_order(work, agenda):
-        entity, action = work.catalogue[key[0]], key[1]
-        queue = agenda.ready[key]
-        yield from _pass_empty(work, agenda, queue)
-        if not queue:
-            continue
-        size = _call_size(work, agenda, entity, action)
-        if len(queue) < size and agenda.in_flight and size > 1:
-            continue  # more may become ready; a full call costs no more than a small one
-        if action is WriteAction.CREATE:
-            steps = _take(agenda, queue, size)
-            prefix = _prefix(work, agenda)
-            return writing.create(work, entity, steps, _is_bulk(work, agenda, entity, steps), prefix)
-        if action is WriteAction.DELETE:
-            return writing.delete(work, entity, queue.popleft(), _prefix(work, agenda))
-        yield from _guard_some(work, agenda, entity, queue, size)
-        steps, guard = agenda.guarded.popleft()
-        return _guarded_call(work, agenda, steps, guard)
-    return None
-
-
-def _pass_empty(work: Work, agenda: _Agenda, queue: deque[Step]) -> Generator[Effect, Answer, None]:
-    """Finish the updates whose fields have all been postponed into follow-ups or set aside."""
-    while queue and queue[0].action is WriteAction.UPDATE and not queue[0].fields:
-        yield from _finish(work, agenda, StepResult(queue.popleft(), "done"), is_quiet=True)
-
-
-def _queue_order(work: Work, agenda: _Agenda) -> list[QueueKey]:
-    """Return the queues that hold steps, fullest first, then by name: the same every time."""
-    keys = [key for key, queue in agenda.ready.items() if queue]
-    return sorted(keys, key=lambda key: (-len(agenda.ready[key]), key))
-
-
-def _has_ready(agenda: _Agenda) -> bool:
-    return bool(agenda.guarded) or any(agenda.ready.values())
-
-
-def _call_size(work: Work, agenda: _Agenda, entity: EntityType, action: WriteAction) -> int:
-    name = {WriteAction.CREATE: "create", WriteAction.UPDATE: "update"}.get(action)
-    return work.bulk_size if name in entity.bulk and (entity.name, name) not in work.no_bulk else 1
-
-
-def _is_bulk(work: Work, agenda: _Agenda, entity: EntityType, steps: Sequence[Step]) -> bool:
-    size = _call_size(work, agenda, entity, steps[0].action)
-    return size > 1 and not any(step.id in agenda.singly for step in steps)
-
-
-def _take(agenda: _Agenda, queue: deque[Step], size: int) -> tuple[Step, ...]:
-    """Take up to *size* steps for one call; one that must go alone goes alone."""
-    if queue[0].id in agenda.singly:
-        return (queue.popleft(),)
-    taken: list[Step] = []
-    while queue and len(taken) < size and queue[0].id not in agenda.singly:
-        taken.append(queue.popleft())
-    return tuple(taken)
-
-
-def _guard_some(
-    work: Work, agenda: _Agenda, entity: EntityType, queue: deque[Step], size: int
-) -> Generator[Effect, Answer, None]:
-    """Re-read, in one go, as many records as can be written before the reading is too old, and line up their calls."""
-    pace = work.job.pace
-    per_second = pace.bulk * size if size > 1 else pace.requests / 60
-    room = min(200, max(size, int(per_second * 3)))
-    taken: list[tuple[Step, ...]] = []
-    while queue and sum(len(each) for each in taken) < room:
-        taken.append(_take(agenda, queue, size))
-    answer = yield Emit(Progress(len(work.done), len(work.job.plan.steps)))
-    guard = yield from read_guard(work, entity, [step for steps in taken for step in steps], answer.now)
-    agenda.guarded.extend((steps, guard) for steps in taken)
-
-
-def _guarded_call(work: Work, agenda: _Agenda, steps: tuple[Step, ...], guard: Guard) -> Task:
-    entity = work.entity(steps[0].address)
-    prefix = _prefix(work, agenda)
-    if steps[0].action is WriteAction.UPDATE:
-        return writing.update(work, entity, steps, guard, _is_bulk(work, agenda, entity, steps), prefix)
-    return writing.route(work, entity, steps[0], guard, prefix)
-
-
-def _prefix(work: Work, agenda: _Agenda) -> str:
-    agenda.calls += 1
-    return f"{work.job.run}-{agenda.calls:06}"
 
 
 # --- what became of it --------------------------------------------------------------------------
 
 
-def _absorb(work: Work, agenda: _Agenda, call: CallResult) -> Generator[Effect, Answer, None]:
+def _absorb(work: Work, agenda: Agenda, call: CallResult) -> Telling:
+    """Take in what a call came to: what it taught about the account, then each of its steps."""
     if call.bulk_size is not None:
         work.bulk_size = min(work.bulk_size, max(call.bulk_size, 1))
+    elif call.is_bulk_missing:
+        first = call.results[-1].step
+        work.no_bulk.add((first.address.type, first.action.value))
     elif call.is_bulk_refused:
         agenda.singly |= {result.step.id for result in call.results if result.status == "retry"}
     work.replaces_custom_fields = work.replaces_custom_fields or call.replaces_custom_fields
     if call.fatal:
         work.stop_reason = call.fatal
-    after: list[Event] = []
     for result in call.results:
         if result.step.action is WriteAction.DELETE and result.status in ("done", "unknown"):
             work.deleted.add((result.step.address.type, work.record_id(result.step)))
         elif result.observed is not None:
-            work.fresh[result.step.address] = (result.observed, call.at)
-            work.ids[result.step.address] = result.observed.id
-        if result.observed is not None and result.step.action is WriteAction.CREATE:
-            after += _created_notes(work, result.step.address)
+            yield from _remember(work, result, call.at)
         yield from _absorb_step(work, agenda, result)
-    if after:
-        yield Append(after)
 
 
-def _created_notes(work: Work, address: Address) -> list[Event]:
-    return [event for note in work.job.plan.notes if note.address == address for event in _note_events(note)]
+def _remember(work: Work, result: StepResult, at: float) -> Telling:
+    """Keep the record that an answer showed; a new one gets what the plan noted about it."""
+    assert result.observed is not None
+    address = result.step.address
+    work.fresh[address] = (result.observed, at)
+    work.ids[address] = result.observed.id
+    if result.step.action is WriteAction.CREATE:
+        events = [event for note in work.job.plan.notes if note.address == address for event in _note_events(note)]
+        if events:
+            yield Append(events)
 
 
-def _absorb_step(work: Work, agenda: _Agenda, result: StepResult) -> Generator[Effect, Answer, None]:
+def _absorb_step(work: Work, agenda: Agenda, result: StepResult) -> Telling:
     step = result.step
+    is_created = step.action is WriteAction.CREATE and result.observed is not None
     if result.status == "done":
         yield from _finish(work, agenda, result)
     elif result.status == "unknown" and result.intent is not None:
@@ -343,49 +206,61 @@ def _absorb_step(work: Work, agenda: _Agenda, result: StepResult) -> Generator[E
             agenda.push(work.todo.get(step.id, step))
         else:
             yield from _fail(work, agenda, StepResult(step, "failed", result.detail))
-    elif result.status == "conflict" and step.id in work.todo and _is_partly_sent(result):
-        yield from _tell(work, _outcome(work, result, "conflict"))
+    elif result.is_partly:
+        yield from _tell(work, _outcome(work, result, result.status))
+    elif result.status == "failed" and is_created:
+        yield from _tell(work, _outcome(work, result, "failed"))
+        yield from _finish(work, agenda, result, is_quiet=True)
     else:
-        if result.status == "failed" and step.action is WriteAction.CREATE and step.address in work.fresh:
-            yield from _finish(work, agenda, result, is_quiet=True)
-            yield from _tell(work, _outcome(work, result, "failed"))
-            return
         yield from _fail(work, agenda, result)
+        _line_up(work, agenda, result)
 
 
-def _is_partly_sent(result: StepResult) -> bool:
-    """Say whether only some fields were set aside and the rest of the step goes on."""
-    return bool(result.set_aside) and len(result.set_aside) < len(result.step.fields)
+def _finish(work: Work, agenda: Agenda, result: StepResult, *, is_quiet: bool = False) -> Telling:
+    """
+    Record a step that was done, and release what waited for it.
 
-
-def _finish(work: Work, agenda: _Agenda, result: StepResult, *, is_quiet: bool = False) -> Generator[Effect, Answer, None]:
+    What waited for an update that must be followed up waits for that: a value may not be released yet.
+    """
     step = result.step
     work.done.add(step.id)
     work.todo.pop(step.id, None)
-    if not is_quiet:
+    if not is_quiet and not (result.follow and not result.fields):
         yield from _tell(work, _outcome(work, result, "applied"))
-    if result.follow is not None:
-        work.todo[result.follow.id] = result.follow
-        agenda.singly.add(result.follow.id)
-        agenda.push(result.follow)
-    for id in agenda.dependants.get(step.id, ()):
+    _line_up(work, agenda, result)
+    waiting = agenda.dependants.get(step.id, [])
+    if result.follow and step.action is not WriteAction.CREATE:
+        agenda.dependants |= {follow.id: waiting for follow in result.follow}
+        for id in waiting:
+            agenda.waiting[id] += len(result.follow) - 1
+        return
+    for id in waiting:
         agenda.waiting[id] -= 1
         if agenda.waiting[id] == 0 and id in work.todo:
             agenda.push(work.todo[id])
 
 
-def _fail(work: Work, agenda: _Agenda, result: StepResult) -> Generator[Effect, Answer, None]:
-    """Record a step that was not done, and skip what waited for it."""
-    yield from _tell(work, _outcome(work, result, result.status))
-    work.failed[result.step.id] = result.detail
-    work.todo.pop(result.step.id, None)
-    queue = agenda.ready.get((result.step.address.type, result.step.action))
-    if queue is not None and result.step in queue:
-        queue.remove(result.step)
-    for id in agenda.dependants.get(result.step.id, ()):
-        waiting = work.todo.get(id)
-        if waiting is not None:
-            yield from _fail(work, agenda, StepResult(waiting, "skipped", f"It waited for {result.step.address}."))
+def _line_up(work: Work, agenda: Agenda, result: StepResult) -> None:
+    for step in result.follow:
+        work.todo[step.id] = step
+        agenda.singly.add(step.id)
+        agenda.push(step)
+
+
+def _fail(work: Work, agenda: Agenda, result: StepResult) -> Telling:
+    """Record a step that was not done, and skip what waited for it, and what waited for that."""
+    failing = [result]
+    while failing:
+        failed = failing.pop(0)
+        step = failed.step
+        yield from _tell(work, _outcome(work, failed, failed.status))
+        work.failed[step.id] = failed.detail
+        work.todo.pop(step.id, None)
+        queue = agenda.ready.get((step.address.type, step.action))
+        if queue is not None and step in queue:
+            queue.remove(step)
+        waiting = [work.todo.pop(id) for id in agenda.dependants.get(step.id, ()) if id in work.todo]
+        failing += [StepResult(each, "skipped", f"It waited for {step.address}.") for each in waiting]
 
 
 def _outcome(work: Work, result: StepResult, status: str) -> Outcome:
@@ -402,32 +277,33 @@ def _outcome(work: Work, result: StepResult, status: str) -> Outcome:
     )
 
 
-def _settle_unclear(work: Work, agenda: _Agenda) -> Generator[Effect, Answer, None]:
+def _settle_unclear(work: Work, agenda: Agenda) -> Telling:
     """Settle what is unclear now that nothing else is left to do, and go on from there."""
     unclear = dict(work.unclear)
     work.unclear.clear()
     bound = {(address.type, id) for address, id in work.ids.items()}
-    intents: Iterable[Intent] = [intent for intent, _ in unclear.values()]
-    settled = yield from settle(work, list(intents), bound)
+    settled = yield from settle(work, [intent for intent, _ in unclear.values()], bound)
+    answer = yield Emit(Progress(len(work.done), len(work.job.plan.steps)))
     for each in settled:
         step = unclear[each.intent.id][1]
         if each.status == "found":
+            result = StepResult(step, "done", "found after an unclear answer", each.observed)
             if each.observed is not None:
-                work.ids[step.address] = each.observed.id
-            yield from _finish(work, agenda, StepResult(step, "done", "found after an unclear answer", each.observed))
+                yield from _remember(work, result, answer.now)
+            yield from _finish(work, agenda, result)
         elif each.status == "absent":
             yield from _absorb_step(work, agenda, StepResult(step, "retry", "it was not executed"))
         else:
             yield from _fail(work, agenda, StepResult(step, "unknown", each.detail))
 
 
-def _leave_rest(work: Work, is_stopping: bool) -> Generator[Effect, Answer, None]:
+def _leave_rest(work: Work) -> Telling:
     """Account for everything that was not done."""
     for intent, step in work.unclear.values():
         work.todo.pop(step.id, None)
         result = StepResult(step, "unknown", "Its request had no clear answer; the next run settles it.", intent=intent)
         yield from _tell(work, _outcome(work, result, "unknown"))
-    why = "interrupted" if is_stopping else work.stop_reason
+    why = "interrupted" if work.is_stopping else work.stop_reason
     for step in list(work.todo.values()):
         cause = next((work.failed[id] for id in step.after if id in work.failed), "")
         yield from _tell(work, _outcome(work, StepResult(step, "skipped", why or cause), "skipped"))

@@ -12,7 +12,7 @@ from crmsync.model.address import Address
 from crmsync.model.bodies import decode_body
 from crmsync.model.catalogue import EntityType
 from crmsync.model.effects import Answer, Effect, Failed, Read
-from crmsync.model.http import Unparseable, parse_json
+from crmsync.model.http import Unparseable, header, parse_json
 from crmsync.model.plan import Step
 from crmsync.model.records import Observed
 
@@ -88,6 +88,32 @@ def read_one(work: Work, entity: EntityType, id: int) -> Generator[Effect, Answe
         return decode_body(entity, data, work.catalogue.locale)
     except (ValueError, TypeError, AttributeError) as error:
         return f"Copper showed a record that makes no sense: {error}"
+
+
+def newest(work: Work, entity: EntityType, since: int) -> Generator[Effect, Answer, list[Observed] | str]:
+    """
+    Return the records created since *since* (unix seconds, Copper's clock), or a text when nobody could say.
+
+    A page with fewer rows than asked is no end; an empty one is, and the last of which X-PW-TOTAL speaks once as many
+    rows as that were seen (copper-api.md section 6).
+    """
+    found: dict[int, Observed] = {}
+    page = 0
+    while True:
+        page += 1
+        answer = yield Read(requests.newest(entity, since, page))
+        data = data_of(answer)
+        if not isinstance(data, list):
+            return "Copper could not be searched for it."
+        try:
+            records = [decode_body(entity, body, work.catalogue.locale) for body in data]
+        except (ValueError, TypeError, AttributeError) as error:
+            return f"Copper showed a record that makes no sense: {error}"
+        found |= {record.id: record for record in records}
+        text = header(answer.value, "X-PW-TOTAL") or ""
+        is_last = text.isdecimal() and page * requests.SEARCH_SIZE >= int(text) and len(found) >= int(text)
+        if not data or is_last:
+            return list(found.values())
 
 
 def data_of(answer: Answer) -> Any:

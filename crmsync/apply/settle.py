@@ -13,13 +13,11 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 
-from crmsync.apply import requests
-from crmsync.apply.reading import data_of, read_one
-from crmsync.apply.work import Work
-from crmsync.apply.writing import likeness
-from crmsync.model.bodies import decode_body
+from crmsync.apply.reading import newest, read_one
+from crmsync.apply.twins import likeness
+from crmsync.apply.work import SEND_SECONDS, Work
 from crmsync.model.catalogue import EntityType
-from crmsync.model.effects import Answer, Append, Effect, Emit, Progress, Read, Sleep
+from crmsync.model.effects import Answer, Append, Effect, Emit, Progress, Sleep
 from crmsync.model.events import Absent, Applied, Bound, Event, FieldsApplied, Forgotten, Found, Intent, Origin, WriteAction
 from crmsync.model.records import Observed
 from crmsync.plan.diff import confirmed
@@ -52,6 +50,7 @@ def settle(work: Work, intents: Sequence[Intent], bound: set[tuple[str, int]]) -
         until = max(intent.send_by for intent in creates) + work.job.settle_seconds
         yield Emit(Progress(0, len(creates), f"{len(creates)} creates with unknown outcome to settle"))
         answer = yield Sleep(until)
+        work.is_stopping = answer.is_stopping
         if answer.is_stopping:
             return settled + [Settled(intent, "unknown", None, "interrupted") for intent in creates]
         by_type: dict[str, list[Intent]] = {}
@@ -68,6 +67,7 @@ def settle(work: Work, intents: Sequence[Intent], bound: set[tuple[str, int]]) -
 def _reread(work: Work, intent: Intent) -> Generator[Effect, Answer, Settled]:
     """Settle a write to a record that exists by looking at it."""
     answer = yield Sleep(intent.send_by)
+    work.is_stopping = answer.is_stopping
     if answer.is_stopping:
         return Settled(intent, "unknown", None, "interrupted")
     entity = work.catalogue[intent.address.type]
@@ -97,49 +97,43 @@ def _search(work: Work, entity: EntityType, intents: Sequence[Intent], bound: se
     records = yield from newest(work, entity, since)
     if isinstance(records, str):
         return [Settled(intent, "unknown", None, records) for intent in intents]
-    free = [record for record in records if (entity.name, record.id) not in bound]
+    last = max(intent.server_clock for intent in intents) + SEND_SECONDS + work.job.settle_seconds
+    free = [record for record in records if (entity.name, record.id) not in bound and _created(record, default=last) <= last]
     return match_creates(work, entity, intents, free)
 
 
-def newest(work: Work, entity: EntityType, since: int) -> Generator[Effect, Answer, list[Observed] | str]:
-    """Return the records created since *since* (unix seconds, Copper's clock), or a text when nobody could say."""
-    found: dict[int, Observed] = {}
-    page = 1
-    while True:
-        answer = yield Read(requests.newest(entity, since, page))
-        data = data_of(answer)
-        if not isinstance(data, list):
-            return "Copper could not be searched for it."
-        for body in data:
-            record = decode_body(entity, body, work.catalogue.locale)
-            found[record.id] = record
-        if not data:
-            return list(found.values())
-        page += 1
+def _created(record: Observed, default: float) -> float:
+    created = record.body.get("date_created")
+    return created if isinstance(created, int) else default
 
 
 def match_creates(work: Work, entity: EntityType, intents: Sequence[Intent], free: Sequence[Observed]) -> list[Settled]:
-    """Return which of *intents* are which of the *free* records."""
-    settled = []
+    """
+    Return which of *intents* are which of the *free* records.
+
+    Those that sent the most are matched first: a record that fits a request which sent less may be that of one which
+    sent more. What is matched is nobody else's, nor a likeness of anything.
+    """
+    settled: list[Settled] = []
+    nowhere: list[Intent] = []
+    left = {record.id: record for record in free}
     equal: dict[tuple[tuple[str, str], ...], list[Intent]] = {}
-    for intent in intents:
+    for intent in sorted(intents, key=lambda each: (-len(each.fields), each.id)):
         equal.setdefault(tuple(sorted(intent.fields.items())), []).append(intent)
     for group in equal.values():
-        matches = sorted(
-            (record for record in free if _is_as_sent(work, entity, group[0], record)), key=lambda each: each.id
-        )
-        if len(matches) == len(group):
-            pairs = zip(sorted(group, key=lambda each: each.id), matches, strict=True)
-            settled += [Settled(intent, "found", record) for intent, record in pairs]
-        elif not matches:
-            settled += [_none_matches(work, entity, intent, free) for intent in group]
+        matches = [record for _, record in sorted(left.items()) if _is_as_sent(work, entity, group[0], record)]
+        if not matches:
+            nowhere += group
+        elif len(matches) == len(group):
+            settled += [Settled(intent, "found", record) for intent, record in zip(group, matches, strict=True)]
         else:
             ids = ", ".join(f"#{record.id}" for record in matches)
             detail = (
                 f"{len(matches)} new records fit {len(group)} requests: {ids}. Adopt the right one: crmsync: {{id: ...}}"
             )
             settled += [Settled(intent, "unknown", None, detail) for intent in group]
-    return settled
+        left = {id: record for id, record in left.items() if record not in matches}
+    return settled + [_none_matches(work, entity, intent, list(left.values())) for intent in nowhere]
 
 
 def _none_matches(work: Work, entity: EntityType, intent: Intent, free: Sequence[Observed]) -> Settled:

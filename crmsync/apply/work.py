@@ -14,11 +14,13 @@ from crmsync.model.events import Intent
 from crmsync.model.plan import Change, FieldChange, Plan, Step, StepId
 from crmsync.model.records import Observed
 from crmsync.model.settings import Pace
-from crmsync.model.state import State
+from crmsync.model.state import Binding, State
 from crmsync.model.values import Value
 
 #: How old a read may be, in seconds, when a write relies on it (design.md, promise 4).
 GUARD_SECONDS = 5.0
+#: How much may be read ahead, in seconds of writing: less than a reading is good for.
+ROOM_SECONDS = 3.0
 #: How long an intent lives, in seconds: after that its request is not sent any more.
 SEND_SECONDS = 15.0
 
@@ -56,6 +58,7 @@ class Work:
     job: Job
     digester: Digester
     ids: dict[Address, int]
+    bindings: Mapping[Address, Binding]
     changes: Mapping[Address, Change]
     todo: dict[StepId, Step] = field(default_factory=dict)
     done: set[StepId] = field(default_factory=set)
@@ -69,7 +72,7 @@ class Work:
     no_bulk: set[tuple[str, str]] = field(default_factory=set)
     replaces_custom_fields: bool = False
     stop_reason: str = ""
-    intent_count: int = 0
+    is_stopping: bool = False
     skew: float = 0.0
 
     @property
@@ -80,15 +83,6 @@ class Work:
     def entity(self, address: Address) -> EntityType:
         """Return the row of an address."""
         return self.job.catalogue[address.type]
-
-    def change(self, address: Address) -> Change:
-        """Return the plan's change of an address."""
-        return self.changes[address]
-
-    def next_intent_id(self) -> str:
-        """Return a name for an intent that no other run or step uses."""
-        self.intent_count += 1
-        return f"{self.job.run}-{self.intent_count}"
 
     def record_id(self, step: Step) -> int:
         """Return the id of the record that a step is about; it exists by now."""
@@ -101,6 +95,11 @@ class Work:
     def id_of(self, value: Value) -> Value:
         """Return the id behind an address, any other value as it is."""
         return self.ids[value] if isinstance(value, Address) else value
+
+    @property
+    def may_go_on(self) -> bool:
+        """Say whether new calls may be started: nobody asked to stop, and nothing makes every call fail."""
+        return not self.is_stopping and not self.stop_reason
 
     def count(self, outcome: Outcome) -> None:
         """Add an outcome to the ledger: a record counts once a status."""

@@ -142,7 +142,10 @@ def account_document(definitions: Sequence[Body], tables: LabelTables, locale: L
 def catalogue_from_document(catalogue: Catalogue, document: Any) -> Catalogue:
     """Return *catalogue* with the account that an account document describes. Raises ValueError when it is none."""
     definitions, tables, locale = read_account_document(document)
-    return with_account(catalogue, definitions, tables, locale)
+    try:
+        return with_account(catalogue, definitions, tables, locale)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError("the definitions in the account document are damaged") from error
 
 
 def _entry_data(entry: Entry) -> list[Any]:

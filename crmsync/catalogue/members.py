@@ -75,7 +75,7 @@ def phone_key(text: str, locale: Locale) -> str:
 
 @lru_cache(maxsize=100_000)
 def _phone_key(text: str, region: str) -> str:
-    import phonenumbers  # half a second of tables, which most commands on most types never need
+    import phonenumbers  # large, and needed only where there are phone numbers
 
     try:
         number = phonenumbers.parse(text, region)

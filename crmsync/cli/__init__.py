@@ -7,6 +7,7 @@ Each parses its options, calls `crmsync.project`, prints, and ends with an exit 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -57,12 +58,26 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(crmsync.__version__, prog_name="crmsync", message="%(prog)s %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """CRM-as-code for Copper: YAML files say which records should exist, by label."""
+    if os.environ.get("FORCE_COLOR"):
+        ctx.color = True  # else click takes the colours out of what goes to a file
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit. No traceback reaches a user."""
-    from crmsync.cli.ending import run  # here, for it imports what only a failing command needs
+    from crmsync.cli.ending import run
 
+    _fill_closed_streams()
     sys.exit(run(cli, arguments))
+
+
+def _fill_closed_streams() -> None:
+    """Let a stream that the caller closed lead nowhere: the next file opened would take its place and get our output."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            handle = os.open(os.devnull, os.O_RDWR)
+            if handle != number:
+                os.dup2(handle, number)
+            setattr(sys, name, os.fdopen(number, mode))

@@ -9,14 +9,17 @@ import click
 
 from crmsync.cli.common import common_options, selection_options, wishes_of
 
+COUNT = click.IntRange(min=0)
+SECONDS = click.FloatRange(min=0)
+
 
 @click.command()
 @click.argument("planfile", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--auto-approve", "-y", is_flag=True, help="Do not ask. What changed on both sides is set aside.")
-@click.option("--settle", default=120.0, show_default=True, metavar="S", help="Seconds an unclear create may still turn up.")
-@click.option("--allow-updates", type=int, metavar="N", help="Allow this many updates of a type, over the limit.")
-@click.option("--allow-deletes", type=int, metavar="N", help="Allow this many deletes of a type, over the limit.")
-@click.option("--allow-adopts", type=int, metavar="N", help="Allow this many adoptions that overwrite, over the limit.")
+@click.option("--settle", type=SECONDS, default=120.0, show_default=True, metavar="S", help="How long an unclear create may still turn up.")
+@click.option("--allow-updates", type=COUNT, metavar="N", help="Allow this many updates of a type, over the limit.")
+@click.option("--allow-deletes", type=COUNT, metavar="N", help="Allow this many deletes of a type, over the limit.")
+@click.option("--allow-adopts", type=COUNT, metavar="N", help="Allow this many adoptions that overwrite, over the limit.")
 @click.option("--backup", type=click.Path(path_type=Path, file_okay=False), help="Keep copies of deleted records here.")
 @click.option("--first-run", is_flag=True, help="In CI: start a local state although the machine may be thrown away.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
@@ -43,7 +46,8 @@ def command(
     Example: crmsync apply plan.json
     """
     from crmsync.cli.watching import Watching
-    from crmsync.project.applying import ApplyOptions, apply, load_reviewed
+    from crmsync.project.applying import ApplyOptions, apply
+    from crmsync.project.reviewing import load_reviewed
     from crmsync.project.session import open_project
 
     project = open_project(profile)

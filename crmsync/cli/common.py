@@ -34,9 +34,9 @@ def selection_options(command: Command) -> Command:
     return command
 
 
-def color(stream: TextIO) -> bool:
+def color(stream: TextIO | None) -> bool:
     """Say whether *stream* takes colour: a terminal, unless NO_COLOR says otherwise; FORCE_COLOR forces it."""
-    if os.environ.get("NO_COLOR"):
+    if os.environ.get("NO_COLOR") or stream is None:
         return False
     return bool(os.environ.get("FORCE_COLOR")) or (stream.isatty() and os.environ.get("TERM") != "dumb")
 
@@ -46,7 +46,8 @@ def show_diagnostics(diagnostics: Sequence[Diagnostic], line_of: Callable[[str, 
     from crmsync.render.diagnostics import diagnostics_text
 
     if diagnostics:
-        click.echo(diagnostics_text(diagnostics, line_of, color=color(sys.stderr)), err=True)
+        is_colored = color(sys.stderr)
+        click.echo(diagnostics_text(diagnostics, line_of, color=is_colored), err=True, color=is_colored)
 
 
 def echo_json(document: Any) -> None:

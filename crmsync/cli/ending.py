@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -15,23 +16,37 @@ USAGE, INTERRUPTED, FAULT = 64, 130, 1
 
 def run(command: click.Command, arguments: Sequence[str] | None) -> int:
     """Run *command* and return its exit code; whatever is raised becomes a message."""
+    code = 0
+    try:
+        code = _run(command, arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()  # whoever read our output has gone; that is their right
+    except OSError as error:
+        _drop_output()
+        _say(f"error: The output could not be written: {error.strerror}.")
+        return FAULT
+    return code
+
+
+def _run(command: click.Command, arguments: Sequence[str] | None) -> int:
     try:
         code = command.main(args=None if arguments is None else list(arguments), prog_name="crmsync", standalone_mode=False)
-        sys.stdout.flush()
     except click.UsageError as error:
         error.show(sys.stderr)
         return USAGE
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted. It is safe to run again.", err=True)
+        _say("Interrupted. It is safe to run again.")
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has gone; that is their right. Python must not complain about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except click.ClickException as error:
         error.show(sys.stderr)
         return FAULT
+    except SystemExit as error:
+        raise BrokenPipeError from error  # what click makes of a reader who has gone
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is None and error.errno is not None:
+            raise  # of a stream: the files and connections of a command have their own messages
         return _end_with(error)
     return code if isinstance(code, int) else 0
 
@@ -43,24 +58,44 @@ def _end_with(error: Exception) -> int:
     if isinstance(error, InputTrouble):
         show_diagnostics(error.diagnostics, error.line_of)
         return error.exit_code
+    head = click.style("error:", fg="red", bold=True) if color(sys.stderr) else "error:"
     if isinstance(error, Trouble):
-        head = click.style("error:", fg="red", bold=True) if color(sys.stderr) else "error:"
-        click.echo(f"{head} {error}", err=True)
+        _say(f"{head} {_cleaned(str(error))}")
         return error.exit_code
     if isinstance(error, OSError) and error.filename is not None:
-        click.echo(f"error: {error.strerror}: {error.filename}", err=True)
+        _say(f"{head} {error.strerror}: {_cleaned(str(error.filename))}")
         return FAULT
-    click.echo(_fault_text(error), err=True)
+    _say(f"{head} {_fault_text(error)}")
     return FAULT
 
 
+def _cleaned(text: str) -> str:
+    from crmsync.render.sanitise import clean
+
+    return "\n".join(map(clean, text.splitlines()))
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):  # there is nobody left to tell
+        click.echo(text, err=True, color=bool(os.environ.get("FORCE_COLOR")) or None)
+
+
+def _drop_output() -> None:
+    """Let stdout lead nowhere, so that Python does not complain about it once more at exit."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _fault_text(error: Exception) -> str:
-    """Return what is said about a fault of our own; the traceback goes to a file, for it may hold values."""
+    """Return what is said about a fault of our own; the traceback goes to a private file."""
     name = type(error).__name__
-    folder = Path(".crmsync") if Path(".crmsync").is_dir() else None
-    if folder is None:
-        return f"error: crmsync has a fault ({name}). Nothing more was sent. Please report it with what you did."
-    path = folder / "fault.txt"
-    path.touch(mode=0o600)
-    path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-    return f"error: crmsync has a fault ({name}). Nothing more was sent. Please report it; {path} says where it happened."
+    path = Path(".crmsync") / "fault.txt"
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write("".join(traceback.format_exception(error)))
+    except OSError:
+        return f"crmsync has a fault ({name}). Nothing more was sent. Please report it with what you did."
+    return f"crmsync has a fault ({name}). Nothing more was sent. Please report it; {path} says where it happened."

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from crmsync.cli.common import echo_json
+from crmsync.cli.common import common_options, echo_json
 
 
 @click.group(invoke_without_command=True)
@@ -18,9 +18,17 @@ from crmsync.cli.common import echo_json
 @click.option("--port", default=0, show_default="a free one", help="Port on the loopback address.")
 @click.option("--rate", type=click.Choice(["on", "off"]), default="on", show_default=True, help="Copper's request limits.")
 @click.option("--quirk", "quirks", multiple=True, metavar="NAME=VALUE", help="How Copper behaves where nobody knows.")
+@common_options
 @click.pass_context
 def command(
-    ctx: click.Context, account: Path | None, data: Path | None, port: int, rate: str, quirks: tuple[str, ...]
+    ctx: click.Context,
+    account: Path | None,
+    data: Path | None,
+    port: int,
+    rate: str,
+    quirks: tuple[str, ...],
+    profile: str | None,
+    verbose: int,
 ) -> None:
     """
     Run a local Copper to practise on. It prints its address and three variables to export.
@@ -71,7 +79,8 @@ def _ask(method: str, path: str, payload: Any = None) -> Any:
 @command.command("edit")
 @click.argument("record", metavar="TYPE/ID")
 @click.argument("values", nargs=-1, required=True, metavar="FIELD=VALUE...")
-def edit(record: str, values: tuple[str, ...]) -> None:
+@common_options
+def edit(record: str, values: tuple[str, ...], profile: str | None, verbose: int) -> None:
     """
     Change a record as a person in the web application would.
 
@@ -96,7 +105,8 @@ def _value(text: str) -> Any:
 
 
 @command.command("log")
-def log() -> None:
+@common_options
+def log(profile: str | None, verbose: int) -> None:
     """
     Print the requests that the sandbox got.
 

@@ -20,7 +20,7 @@ def command(planfile: Path, as_json: bool, profile: str | None, verbose: int) ->
 
     Example: crmsync show plan.json
     """
-    from crmsync.project.applying import load_reviewed
+    from crmsync.project.reviewing import load_reviewed
     from crmsync.render.document import dump
     from crmsync.render.text import plan_text
 

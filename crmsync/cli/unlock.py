@@ -20,7 +20,7 @@ def command(profile: str | None, verbose: int) -> None:
     from crmsync.project.session import open_project, opened_state
 
     with opened_state(open_project(profile), create=False) as (store, _):
-        holder = store.break_lease()
+        holder = store.holder() and store.break_lease()
     if holder is None:
         click.echo("Nobody holds the state.")
     else:

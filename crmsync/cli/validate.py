@@ -19,7 +19,7 @@ def command(as_json: bool, profile: str | None, verbose: int) -> int:
     Example: crmsync validate
     """
     from crmsync.project.session import open_project
-    from crmsync.project.validating import validate
+    from crmsync.project.validating import counted, validate
 
     checked = validate(open_project(profile))
     errors = sum(each.is_error for each in checked.diagnostics)
@@ -31,7 +31,8 @@ def command(as_json: bool, profile: str | None, verbose: int) -> int:
         return 1 if errors else 0
     show_diagnostics(checked.diagnostics, checked.line_of)
     if errors:
-        click.echo(f"{errors} error{'s' if errors != 1 else ''} in {checked.files} files.", err=True)
+        click.echo(f"{counted(errors, 'error')} in {counted(checked.files, 'file')}.", err=True)
         return 1
-    click.echo(f"{checked.records} records in {checked.files} files are valid. {checked.labels}")
+    records = f"{counted(checked.records, 'record')} in {counted(checked.files, 'file')}"
+    click.echo(f"{records} {'is' if checked.records == 1 else 'are'} valid. {checked.labels}")
     return 0

@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
 import click
 
-from crmsync.cli.common import color
+from crmsync.cli.common import color, show_diagnostics
 from crmsync.model.effects import Outcome, Progress
+from crmsync.model.source import Diagnostic
 from crmsync.project.applying import Applied, Watch
-from crmsync.project.trouble import UsageTrouble
+from crmsync.project.trouble import LineOf, UsageTrouble
 from crmsync.render.document import dump_line
-from crmsync.render.outcomes import ledger_text, outcome_document, outcome_text
+from crmsync.render.outcomes import ledger_document, ledger_text, outcome_document, outcome_text
 from crmsync.render.text import plan_text
 
-INTERRUPTED, INCOMPLETE = 130, 6
+DECLINED, INCOMPLETE, INTERRUPTED = 1, 6, 130
 
 
 class Watching:
-    """Shows one apply; the first Ctrl-C lets the calls in flight end, a second one leaves at once."""
+    """
+    Shows one apply.
+
+    While it works, the first Ctrl-C lets the calls in flight end and a second one leaves at once; before that there is
+    nothing to tear apart, and the first one ends the command. Output that nobody takes any more does not stop the work.
+    """
 
     def __init__(self, *, as_json: bool, is_agreed: bool, verbose: int) -> None:
         self._as_json = as_json
         self._is_agreed = is_agreed
         self._verbose = verbose
         self._stopping = threading.Event()
+        self._is_working = False
+        self._lost_output: OSError | None = None
         self._progress: Any = None
-        self.watch = Watch(self._tell, self._approve, self._stopping)
+        self.watch = Watch(self._tell, self._warn, self._approve, self._working, self._stopping)
 
     def __enter__(self) -> Watching:
         self._earlier = {each: signal.signal(each, self._stop) for each in (signal.SIGINT, signal.SIGTERM)}
@@ -41,72 +50,95 @@ class Watching:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for each, handler in self._earlier.items():
             signal.signal(each, handler)
-        if self._progress is not None:
-            self._progress.stop()
+        self._end_progress()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         if self._stopping.is_set():
             os._exit(INTERRUPTED)
         self._stopping.set()
-        click.echo("Stopping after the calls in flight; once more to leave at once. Both are safe to run again.", err=True)
+        if not self._is_working:
+            raise KeyboardInterrupt
+        text = "Stopping after the calls in flight; once more to leave at once. Both are safe to run again.\n"
+        with contextlib.suppress(OSError):  # not click: the stream may be in the middle of a line
+            os.write(2, text.encode())
+
+    @contextlib.contextmanager
+    def _working(self) -> Iterator[None]:
+        self._is_working = True
+        try:
+            yield
+        finally:
+            self._is_working = False
+            self._end_progress()
+
+    def _print(self, text: str) -> None:
+        """Print to stdout; a reader who has gone, or a full disk, must not end a run half way."""
+        if self._lost_output is None:
+            try:
+                click.echo(text, nl=not text.endswith("\n"))
+            except OSError as error:
+                self._lost_output = error
+
+    def _warn(self, warnings: Sequence[Diagnostic], line_of: LineOf) -> None:
+        show_diagnostics(warnings, line_of)
 
     def _approve(self, document: Mapping[str, Any]) -> bool:
         if self._as_json:
-            click.echo(dump_line({"type": "planned", "counts": document["crmsync"]["counts"]}))
+            self._print(dump_line({"type": "planned", "counts": document["crmsync"]["counts"]}))
         else:
-            click.echo(plan_text(document, color=color(sys.stdout), verbose=self._verbose))
-        if self._is_agreed:
+            text = plan_text(document, color=color(sys.stdout), verbose=self._verbose)
+            self._print(f"{text}\n" if document["resource_changes"] else text)
+        if self._is_agreed or not document["resource_changes"]:
             return True
-        if not sys.stdin.isatty():
+        if sys.stdin is None or not sys.stdin.isatty():
             raise UsageTrouble("There is no terminal to ask on. Review a plan and apply it, or say --auto-approve.")
         account = document["crmsync"]["account"]
         click.echo(f'Apply this to "{account["name"]}" ({account["id"]})? Only "yes" is accepted.', err=True)
-        return click.prompt("Answer", prompt_suffix=": ", default="no", show_default=False, err=True).strip() == "yes"
+        answer: str = click.prompt("Answer", prompt_suffix=": ", default="no", show_default=False, err=True)
+        return answer.strip() == "yes"
 
     def _tell(self, seen: Outcome | Progress) -> None:
         if isinstance(seen, Progress):
             self._show_progress(seen)
         elif self._as_json:
-            click.echo(dump_line(outcome_document(seen)))
-        elif self._progress is not None:
-            self._progress.console.print(outcome_text(seen), markup=False, highlight=False)
+            self._print(dump_line(outcome_document(seen)))
+        elif self._progress is not None and sys.stdout is not None and sys.stdout.isatty():
+            self._progress.console.print(outcome_text(seen), markup=False, highlight=False, soft_wrap=True)
         else:
-            click.echo(outcome_text(seen))
+            self._print(outcome_text(seen))
 
     def _show_progress(self, progress: Progress) -> None:
         if progress.waiting_for:
             click.echo(f"Waiting: {progress.waiting_for}.", err=True)
-        if self._as_json or not sys.stderr.isatty() or not progress.of:
+        if self._as_json or sys.stderr is None or not sys.stderr.isatty() or not progress.of:
             return
         if self._progress is None:
             from rich.console import Console  # only a terminal needs it
             from rich.progress import Progress as Bar
 
-            self._progress = Bar(console=Console(stderr=True), transient=True)
+            self._progress = Bar(console=Console(stderr=True, no_color=not color(sys.stderr)), transient=True)
             self._task = self._progress.add_task("Applying", total=progress.of)
             self._progress.start()
-        self._progress.update(self._task, completed=progress.done)
+        self._progress.update(self._task, completed=progress.done, total=progress.of)
+
+    def _end_progress(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
 
     def end(self, applied: Applied | None) -> int:
-        """Print the ledger and return the exit code."""
+        """Print the ledger and return the exit code. Raises the OSError of an output that could not be written."""
         if applied is None:
             click.echo("Nothing was applied.", err=True)
-            return 1
+            return DECLINED
         if self._as_json:
-            click.echo(dump_line({"type": "summary", "ledger": dict(applied.ledger), "requests": applied.requests}))
-        else:
-            self._say_end(applied)
-        if applied.is_interrupted:
-            return INTERRUPTED
-        return 0 if applied.is_complete else INCOMPLETE
-
-    def _say_end(self, applied: Applied) -> None:
-        if not applied.document["resource_changes"] and not self._is_shown(applied):
-            click.echo(plan_text(applied.document, color=color(sys.stdout), verbose=self._verbose))
-        if applied.ledger:
-            counts = dict(applied.ledger)
-            counts["conflict"] = counts.get("conflict", 0) + len({each.address for each in applied.set_aside})
-            click.echo(ledger_text(counts))
-
-    def _is_shown(self, applied: Applied) -> bool:
-        return bool(applied.document["resource_changes"])
+            self._print(dump_line({**ledger_document(applied.ledger), "requests": applied.requests}))
+        elif any(applied.ledger.values()):
+            self._print(ledger_text(applied.ledger))
+        if applied.not_reviewed:
+            names = ", ".join(str(address) for address in applied.not_reviewed)
+            click.echo(f"Changed since the plan was made, so not part of it and not done: {names}", err=True)
+        code = INTERRUPTED if applied.is_interrupted else 0 if applied.is_complete else INCOMPLETE
+        if self._lost_output is not None and not isinstance(self._lost_output, BrokenPipeError) and code == 0:
+            raise self._lost_output
+        return code

@@ -108,6 +108,7 @@ class Change:
     position: Position | None
     reason: str
     origin: Origin | None = None
+    may_be_twin: bool = False  # `new: true`: create it although a likeness exists
 
 
 @dataclass(frozen=True, slots=True)

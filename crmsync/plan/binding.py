@@ -15,15 +15,17 @@ from crmsync.plan.world import Work, describe
 
 
 def rename(work: Work) -> None:
-    for moved in work.world.moved:
-        if moved.origin not in work.bindings or moved.origin in work.world.desired:
-            continue
-        if moved.destination in work.bindings:
+    """Give bound records the addresses that `moved` says, in whatever order the lines stand."""
+    waiting = [moved for moved in work.world.moved if moved.origin not in work.world.desired]
+    while free := [moved for moved in waiting if moved.origin in work.bindings and moved.destination not in work.bindings]:
+        for moved in free[:1]:
+            work.bindings[moved.destination] = work.bindings.pop(moved.origin)
+            work.notes.append(Note(moved.destination, renamed_from=moved.origin))
+            waiting.remove(moved)
+    for moved in waiting:
+        if moved.origin in work.bindings:
             detail = f"Both {moved.origin} and {moved.destination} are bound; a record cannot move onto another."
             work.problems.append(Diagnostic(CODES["CRM043"], detail, moved.position))
-            continue
-        work.bindings[moved.destination] = work.bindings.pop(moved.origin)
-        work.notes.append(Note(moved.destination, renamed_from=moved.origin))
 
 
 def identify_all(work: Work) -> dict[Address, int]:
@@ -35,7 +37,8 @@ def identify_all(work: Work) -> dict[Address, int]:
         owner = {id: address for address, id in work.ids.items() if address.type == entity.name}
         records = [record for (type_name, _), record in sorted(work.world.observed.items()) if type_name == entity.name]
         find = index(records, [match.by for match in entity.match_on])
-        for address in sorted(each for each in work.world.desired if each.type == entity.name):
+        mine = [address for address in work.world.desired if address.type == entity.name]
+        for address in sorted(mine, key=lambda each: (work.world.desired[each].options.id is None, each)):
             if address in work.bindings:
                 _check_binding(work, address, address in gone)
             elif address not in work.unsettled:

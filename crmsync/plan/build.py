@@ -6,16 +6,16 @@ The way: renames; who each record is; what each field needs; what vanished; the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from crmsync.model.address import Address
-from crmsync.model.catalogue import Catalogue, EntityType
+from crmsync.model.catalogue import Catalogue, EntityType, Field
 from crmsync.model.codes import CODES
 from crmsync.model.digest import Digester
-from crmsync.model.events import Applied, Origin
+from crmsync.model.events import Applied, Origin, WriteAction
 from crmsync.model.plan import Action, Cause, Change, Counts, FieldChange, Held, Kept, Note, Plan, Step
-from crmsync.model.records import Desired, Observed
+from crmsync.model.records import Desired, DesiredField, Observed
 from crmsync.model.settings import Pace
 from crmsync.model.source import Diagnostic, in_file_order
 from crmsync.model.state import Binding
@@ -25,7 +25,7 @@ from crmsync.plan.binding import hold_impossible, identify_all, rename, waits, w
 from crmsync.plan.cost import price
 from crmsync.plan.diff import Judgement, creation, judge
 from crmsync.plan.identity import display_name
-from crmsync.plan.order import order
+from crmsync.plan.order import order, pruned
 from crmsync.plan.removal import plan_vanished
 from crmsync.plan.world import Wishes, Work, World
 
@@ -34,7 +34,7 @@ def build(world: World, catalogue: Catalogue, wishes: Wishes) -> tuple[Plan, tup
     """Return the plan, and what is wrong with the files in view of Copper; with errors the plan must not be applied."""
     digester = Digester(world.state.head.digest_key)
     work = Work(world, catalogue, wishes, digester, dict(world.state.bindings))
-    work.unsettled = {intent.address for intent in world.state.open_intents.values()}
+    work.unsettled = _unsettled(world)
     rename(work)
     adopted = identify_all(work) if not wishes.is_destroy else {}
     if not wishes.is_destroy:
@@ -43,6 +43,22 @@ def build(world: World, catalogue: Catalogue, wishes: Wishes) -> tuple[Plan, tup
             _plan_record(work, address, adopted)
     plan_vanished(work)
     return _finish(work), in_file_order(work.problems)
+
+
+def _unsettled(world: World) -> set[Address]:
+    """
+    Return the addresses about which nobody knows yet whether a request was executed: nothing is planned for them.
+
+    Whoever says which record it is (`id`), or that it is none (`new`), has settled a create.
+    """
+    unsettled = set()
+    for intent in world.state.open_intents.values():
+        desired = world.desired.get(intent.address)
+        is_said = desired is not None and (desired.options.id is not None or desired.options.is_new)
+        if not (is_said and intent.action is WriteAction.CREATE):
+            unsettled.add(intent.address)
+    moved = {each.destination for each in world.moved if each.origin in unsettled and each.origin not in world.desired}
+    return unsettled | moved
 
 
 def _plan_record(work: Work, address: Address, adopted: Mapping[Address, int]) -> None:
@@ -69,10 +85,18 @@ def _plan_create(work: Work, desired: Desired, entity: EntityType) -> None:
     reason = "recreated" if desired.address in work.bindings else "new"
     work.changes.append(
         Change(
-            desired.address, Action.CREATE, None, display_name(desired), changed, desired.position, reason, Origin.CREATED
+            address=desired.address,
+            action=Action.CREATE,
+            record_id=None,
+            name=display_name(desired),
+            fields=changed,
+            position=desired.position,
+            reason=reason,
+            origin=Origin.CREATED,
+            may_be_twin=desired.options.is_new,
         )
     )
-    _note_rules(work, desired, None)
+    _note_rules(work, desired, work.bindings.get(desired.address))
 
 
 def _desired_value(desired: Desired, name: str) -> Value:
@@ -89,7 +113,8 @@ def _plan_existing(work: Work, desired: Desired, entity: EntityType, record: Obs
         row = entity.by_name.get(name)
         if row is None:
             continue
-        judgement = judge(row, each, record.fields.get(name), known.get(row.id), work.digester)
+        applied = _as_recreated(work, row, each, known.get(row.id))
+        judgement = judge(row, each, record.fields.get(name), applied, work.digester)
         _file(work, desired, record, judgement)
         if judgement.applied is not None:
             learnt[row.id] = judgement.applied
@@ -107,6 +132,14 @@ def _plan_existing(work: Work, desired: Desired, entity: EntityType, record: Obs
             )
         )
     _note_rules(work, desired, None if is_adopted else work.bindings[address])
+
+
+def _as_recreated(work: Work, row: Field, desired: DesiredField, applied: Applied | None) -> Applied | None:
+    """Return *applied* so that a link to a record that is created again counts as asked for all along."""
+    binding = work.bindings.get(desired.value) if isinstance(desired.value, Address) else None
+    if applied is None or binding is None or applied.asked != work.digester.value(row, binding.record_id):
+        return applied
+    return replace(applied, asked=work.digester.value(row, desired.value))
 
 
 def _possible(work: Work, desired: Desired, change: FieldChange) -> Iterable[FieldChange]:
@@ -184,7 +217,7 @@ def _finish(work: Work) -> Plan:
         unsettled=tuple(sorted(work.unsettled)),
         notes=tuple(work.notes),
         breaches=guard.breaches(changes, totals, work.wishes.limits),
-        counts=_counts(changes, work),
+        counts=_counts(changes, len(work.kept), len(work.held)),
         price=price(steps, work.catalogue, work.wishes.pace),
         is_partial=bool(work.wishes.only or work.wishes.excepted),
     )
@@ -194,7 +227,7 @@ def _held_order(held: Held) -> tuple[Address, str]:
     return held.address, held.field.field if held.field else ""
 
 
-def _counts(changes: tuple[Change, ...], work: Work) -> Counts:
+def _counts(changes: Collection[Change], kept: int, held: int) -> Counts:
     def number(action: Action) -> int:
         return sum(change.action is action for change in changes)
 
@@ -208,8 +241,8 @@ def _counts(changes: tuple[Change, ...], work: Work) -> Counts:
         forget=number(Action.FORGET),
         filled=filled,
         overwritten=len(written) - filled,
-        kept=len(work.kept),
-        held=len(work.held),
+        kept=kept,
+        held=held,
     )
 
 
@@ -217,16 +250,23 @@ def narrow(plan: Plan, keep: Mapping[Address, frozenset[str]], catalogue: Catalo
     """
     Return *plan* with only the changes of the addresses in *keep*, and of those only the fields named there.
 
-    What depends on a change that is dropped stays in the plan: the engine skips it and names the cause.
+    What depends on a change that is dropped stays in the plan: the engine skips it and names the cause. What would be
+    noted about a record that is not bound after all is dropped as well.
     """
     changes = []
     for change in plan.changes:
         if change.address in keep:
             fields = tuple(each for each in change.fields if each.field in keep[change.address])
-            if fields or change.action not in (Action.UPDATE,):
+            if fields or change.action is not Action.UPDATE:
                 changes.append(replace(change, fields=fields))
-    steps = tuple(step for step in (_narrow_step(step, keep) for step in plan.steps) if step is not None)
-    return replace(plan, changes=tuple(changes), steps=steps, price=price(steps, catalogue, pace))
+    steps = pruned(step for step in (_narrow_step(step, keep) for step in plan.steps) if step is not None)
+    binding = (Action.CREATE, Action.ADOPT)
+    unbound = {change.address for change in plan.changes if change.action in binding and change.address not in keep}
+    notes = tuple(note for note in plan.notes if note.address not in unbound)
+    counts = _counts(changes, len(plan.kept), len(plan.held))
+    return replace(
+        plan, changes=tuple(changes), steps=steps, notes=notes, counts=counts, price=price(steps, catalogue, pace)
+    )
 
 
 def _narrow_step(step: Step, keep: Mapping[Address, frozenset[str]]) -> Step | None:

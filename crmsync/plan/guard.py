@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from crmsync.model.catalogue import Catalogue
 from crmsync.model.plan import Action, Breach, Cause, Change
@@ -52,11 +52,13 @@ def dependants(
     related: Iterable[tuple[str, int]],
     observed: Mapping[tuple[str, int], Observed],
     catalogue: Catalogue,
+    relinked: Collection[tuple[str, int, str]] = (),
 ) -> tuple[tuple[str, int], ...]:
     """
     Return the records (type, id) that name *record* as their company or contact.
 
     *related* holds what Copper relates to it, as (singular type, id); one that is not in *observed* counts as naming it.
+    *relinked* are links, as (type, id, field), that the plan sets anyhow.
     """
     types = {entity.singular: entity for entity in catalogue.types}
     found = []
@@ -66,6 +68,7 @@ def dependants(
         if entity is None or not links:
             continue
         other = observed.get((entity.name, id))
-        if other is None or any(other.fields.get(name) == record.id for name in links):
+        naming = [name for name in links if (entity.name, id, name) not in relinked]
+        if other is None or any(other.fields.get(name) == record.id for name in naming):
             found.append((entity.name, id))
     return tuple(sorted(found))

@@ -214,7 +214,7 @@ def _break_rings(draft: _Draft) -> None:
         if cycle is None:
             return
         link = min((key for key, target in draft.links.items() if _may_wait(draft, key, target, cycle)), default=None)
-        taken = min((key for key, holder in draft.takes.items() if {key[0], holder} <= cycle), default=None)
+        taken = min((key for key, holder in draft.takes.items() if _may_release(draft, key, holder, cycle)), default=None)
         if link is not None:
             _postpone(draft, *link)
         elif taken is not None:
@@ -228,6 +228,11 @@ def _may_wait(draft: _Draft, key: tuple[StepId, str], target: StepId, cycle: set
     id, name = key
     row = draft.catalogue[id.address.type].by_name[name]
     return id in cycle and target in cycle and id.number == _WRITE and not row.required
+
+
+def _may_release(draft: _Draft, key: tuple[StepId, str], holder: StepId, cycle: set[StepId]) -> bool:
+    """Say whether *holder* can give up the value early. A delete cannot: it was promised that nothing else touches it."""
+    return {key[0], holder} <= cycle and draft.steps[holder].action is not WriteAction.DELETE
 
 
 def _cycle(graph: Graph) -> set[StepId] | None:
@@ -245,7 +250,9 @@ def _release_first(draft: _Draft, id: StepId, name: str) -> None:
     released = _released(change)
     release_id = StepId(id.address, _RELEASE)
     release = replace(change, after=released, cause=Cause.RELEASED, delta=_release_delta(change))
-    draft.steps[release_id] = Step(release_id, WriteAction.UPDATE, step.record_id, (release,))
+    earlier = draft.steps.get(release_id)
+    released_fields = (*(earlier.fields if earlier else ()), release)
+    draft.steps[release_id] = Step(release_id, WriteAction.UPDATE, step.record_id, released_fields)
     fields = tuple(replace(each, before=released) if each is change else each for each in step.fields)
     draft.steps[id] = replace(step, fields=fields)
     for key, holder in list(draft.takes.items()):
@@ -277,4 +284,17 @@ def _sorted(draft: _Draft) -> tuple[Step, ...]:
         for id in sorted(ready, key=lambda each: (rank[each.address.type], each)):
             result.append(replace(draft.steps[id], after=tuple(sorted(graph[id]))))
         sorter.done(*ready)
+    return pruned(result)
+
+
+def pruned(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """Return *steps* without those that have nothing left to send; what waited for one waits for what that one waited for."""
+    waits: dict[StepId, tuple[StepId, ...]] = {}
+    result = []
+    for step in steps:
+        after = tuple(sorted({id for before in step.after for id in waits.get(before, (before,))}))
+        if step.fields or step.action in (WriteAction.CREATE, WriteAction.DELETE):
+            result.append(replace(step, after=after))
+        else:
+            waits[step.id] = after
     return tuple(result)

@@ -11,48 +11,64 @@ from crmsync.plan import guard
 from crmsync.plan.diff import moved_fields
 from crmsync.plan.world import Work
 
+#: Why a record stays, and what to do about it.
+Unsafe = tuple[str, str]
+
 
 def plan_vanished(work: Work) -> None:
+    """Plan what happens to the bound records that are not declared any more."""
     desired = {} if work.wishes.is_destroy else work.world.desired
     vanished = [address for address in sorted(work.bindings) if address not in desired and work.wishes.selects(address)]
-    vanished = [address for address in vanished if address not in work.unsettled]
     rivals = {held.rival for held in work.held}
-    leaving = frozenset((address.type, work.bindings[address].record_id) for address in vanished)
-    leaving |= _relinked(work)
+    vanished = [address for address in vanished if address not in work.unsettled and address not in rivals]
+    deleting: list[tuple[Address, Observed]] = []
     for address in vanished:
-        if address not in rivals:
-            _plan_removal(work, address, work.bindings[address], leaving)
+        record = work.record(address, work.bindings[address].record_id)
+        rule = _on_delete(work, address, work.bindings[address])
+        if record is None:
+            _change(work, address, None, Action.FORGET, "already gone from Copper")
+        elif rule is OnDelete.FORGET:
+            _change(work, address, record, Action.FORGET, "no longer in the files; the record stays in Copper")
+        else:
+            deleting.append((address, record))
+    unsafe = _unsafe(work, deleting)
+    for address, record in deleting:
+        if address in unsafe:
+            reason, cure = unsafe[address]
+            work.held.append(Held(address, reason, cure, None, None, record.id, record.name))
+        else:
+            _change(work, address, record, Action.DELETE, "no longer in the files")
 
 
-def _relinked(work: Work) -> frozenset[tuple[str, int]]:
-    """Return the records whose links this plan sets: they are not left behind by a delete."""
+def _change(work: Work, address: Address, record: Observed | None, action: Action, reason: str) -> None:
+    name = record.name if record is not None else address.key
+    work.changes.append(Change(address, action, work.bindings[address].record_id, name, (), None, reason))
+
+
+def _unsafe(work: Work, deleting: list[tuple[Address, Observed]]) -> dict[Address, Unsafe]:
+    """Return the deletes that must not happen. One that is held stays, and so may hold what it would be left without."""
+    unsafe = {address: why for address, record in deleting if (why := _forbidden(work, address, record))}
+    relinked = _relinked(work)
+    while True:
+        leaving = frozenset((record.type, record.id) for address, record in deleting if address not in unsafe)
+        more = {
+            address: why
+            for address, record in deleting
+            if address not in unsafe and (why := _bereaving(work, address, record, leaving, relinked))
+        }
+        if not more:
+            return unsafe
+        unsafe |= more
+
+
+def _relinked(work: Work) -> frozenset[tuple[str, int, str]]:
+    """Return the links that this plan sets, as (type, id, field): a delete does not leave those behind."""
     found = set()
     for change in work.changes:
         links = {row.name for row in work.catalogue[change.address.type].links}
-        if change.record_id is not None and any(each.field in links for each in change.fields):
-            found.add((change.address.type, change.record_id))
+        if change.record_id is not None:
+            found |= {(change.address.type, change.record_id, each.field) for each in change.fields if each.field in links}
     return frozenset(found)
-
-
-def _plan_removal(work: Work, address: Address, binding: Binding, leaving: frozenset[tuple[str, int]]) -> None:
-    record = work.record(address, binding.record_id)
-    rule = _on_delete(work, address, binding)
-    name = record.name if record is not None else address.key
-
-    def change(action: Action, reason: str) -> Change:
-        return Change(address, action, binding.record_id, name, (), None, reason)
-
-    if record is None:
-        work.changes.append(change(Action.FORGET, "already gone from Copper"))
-    elif rule is OnDelete.FORGET:
-        work.changes.append(change(Action.FORGET, "no longer in the files; the record stays in Copper"))
-    else:
-        held = _unsafe_delete(work, address, binding, record, rule, leaving)
-        if held is None:
-            work.changes.append(change(Action.DELETE, "no longer in the files"))
-        else:
-            reason, cure = held
-            work.held.append(Held(address, reason, cure, None, None, record.id, name))
 
 
 def _on_delete(work: Work, address: Address, binding: Binding) -> OnDelete:
@@ -66,31 +82,36 @@ def _on_delete(work: Work, address: Address, binding: Binding) -> OnDelete:
     return wish
 
 
-def _unsafe_delete(
-    work: Work,
-    address: Address,
-    binding: Binding,
-    record: Observed,
-    rule: OnDelete,
-    leaving: frozenset[tuple[str, int]],
-) -> tuple[str, str] | None:
-    """Return why *record* must not be deleted and what to do about it, or None."""
+def _forbidden(work: Work, address: Address, record: Observed) -> Unsafe | None:
+    """Return why *record* must not be deleted whatever becomes of the others, or None."""
+    binding = work.bindings[address]
     forget = f"Keep it in Copper with: crmsync state forget {address}"
     if binding.is_protected:
         return "It is protected.", f"Declare it again without `protect`, apply, then remove it. {forget}"
-    if rule is OnDelete.NEVER:
+    if _on_delete(work, address, binding) is OnDelete.NEVER:
         return "Its policy says on_delete: never.", forget
     moved = moved_fields(binding.applied, record, work.catalogue[record.type], work.digester)
     if moved:
         return f"Changed in Copper since the last apply: {', '.join(moved)}.", f"Delete it in Copper yourself. {forget}"
-    left = guard.dependants(
-        record, work.world.related.get((address.type, record.id), ()), work.world.observed, work.catalogue
-    )
-    left = tuple(pair for pair in left if pair not in leaving)
-    if left:
-        named = ", ".join(_named(work, *pair) for pair in left)
-        return f"It would leave {named} without it.", f"Link or remove those first. {forget}"
     return None
+
+
+def _bereaving(
+    work: Work,
+    address: Address,
+    record: Observed,
+    leaving: frozenset[tuple[str, int]],
+    relinked: frozenset[tuple[str, int, str]],
+) -> Unsafe | None:
+    """Return why *record* must not be deleted for the sake of those that name it, or None."""
+    related = work.world.related.get((address.type, record.id), ())
+    naming = guard.dependants(record, related, work.world.observed, work.catalogue, relinked)
+    left = [pair for pair in naming if pair not in leaving]
+    if not left:
+        return None
+    named = ", ".join(_named(work, *pair) for pair in left)
+    cure = f"Link or remove those first. Keep it in Copper with: crmsync state forget {address}"
+    return f"It would leave {named} without it.", cure
 
 
 def _named(work: Work, type_name: str, id: int) -> str:

@@ -18,10 +18,12 @@ from crmsync.project.account import identify, zone
 from crmsync.project.connect import connect
 from crmsync.project.session import Project, opened_state
 from crmsync.project.trouble import LoginTrouble, Trouble
-from crmsync.project.validating import validate
+from crmsync.project.validating import counted, validate
 
 #: More than this and expiry times and intents are not what they seem.
 SKEW_SECONDS = 30
+#: Copper tells its time in whole seconds.
+EQUAL_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,8 @@ def _files(project: Project) -> list[Finding]:
     checked = validate(project)
     errors = sum(each.is_error for each in checked.diagnostics)
     if errors:
-        return [Finding("wrong", "files", f"{errors} errors; `crmsync validate` shows them.")]
-    return [Finding("ok", "files", f"{checked.records} records in {checked.files} files. {checked.labels}")]
+        return [Finding("wrong", "files", f"{counted(errors, 'error')}; `crmsync validate` shows them.")]
+    return [Finding("ok", "files", f"{counted(checked.records, 'record')} in {counted(checked.files, 'file')}. {checked.labels}")]
 
 
 def _state(project: Project, found: list[State]) -> list[Finding]:
@@ -75,10 +77,10 @@ def _state(project: Project, found: list[State]) -> list[Finding]:
         found.append(state)
         holder = store.holder()
     findings = [
-        Finding("ok", "state", f"{project.settings.state}: {len(state.bindings)} records, position {state.position}")
+        Finding("ok", "state", f"{project.settings.state}: {counted(len(state.bindings), 'record')}, position {state.position}")
     ]
     if state.open_intents:
-        text = f"{len(state.open_intents)} requests without a known outcome; the next apply settles them."
+        text = f"{counted(len(state.open_intents), 'request')} without a known outcome; the next apply settles them."
         findings.append(Finding("note", "state", text))
     if holder is not None:
         age = int(time.time() - holder.renewed)
@@ -106,6 +108,8 @@ def _clock(client: Client) -> list[Finding]:
     if server is None:
         return [Finding("note", "clock", "Copper sent no Date header; its clock is not known.")]
     skew = server - time.time()
+    if abs(skew) < EQUAL_SECONDS:
+        return [Finding("ok", "clock", "Copper's clock and ours agree")]
     status = "ok" if abs(skew) <= SKEW_SECONDS else "note"
     return [Finding(status, "clock", f"Copper's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} ours")]
 

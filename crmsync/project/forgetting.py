@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from crmsync.model.address import Address
 from crmsync.model.events import Absent, Event, Forgotten
-from crmsync.project.applying import leased
+from crmsync.project.leasing import leased
 from crmsync.project.session import Project, opened_state
 from crmsync.project.trouble import Trouble
 

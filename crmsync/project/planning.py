@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import crmsync
@@ -19,6 +19,7 @@ from crmsync.model.plan import Plan
 from crmsync.model.records import Observed
 from crmsync.model.source import Diagnostic, in_file_order
 from crmsync.model.state import State
+from crmsync.model.values import Members
 from crmsync.plan.build import build
 from crmsync.plan.world import Wishes, World
 from crmsync.project.account import Account, identify, zone
@@ -120,7 +121,7 @@ def _meta(
         lineage=state.head.lineage,
         state_position=state.position,
         state_was_empty=state.is_empty,
-        labels_digest=labels_digest(plan, account.catalogue),
+        labels_digest=digest_of_labels(labels_in_use(plan, account.catalogue)),
         created_at=now,
         expires_at=now + expires_seconds,
         crmsync_version=crmsync.__version__,
@@ -136,13 +137,22 @@ def _addresses(state: State, plan: Plan) -> Mapping[tuple[str, int], Address]:
     return {**state.address_of, **adopted}
 
 
-def labels_digest(plan: Plan, catalogue: Catalogue) -> str:
-    """Return a digest of the labels that *plan* relies on, to notice when one is renamed or removed."""
-    used = set()
+#: A label that a plan relies on: its table, its id, its name.
+LabelInUse = tuple[str, int, str]
+
+
+def labels_in_use(plan: Plan, catalogue: Catalogue) -> Iterator[LabelInUse]:
+    """Yield the labels that the values of *plan* stand for, as the account has them."""
     for change in plan.changes:
         entity = catalogue[change.address.type]
         for each in change.fields:
             row = entity.by_name[each.field]
-            if row.target is not None and row.kind.is_label and isinstance(each.after, int):
-                used.add((row.target, each.after, catalogue.label(row.target, each.after)))
-    return document_digest({"labels": [list(entry) for entry in sorted(used)]})
+            if row.target is None or not row.kind.is_label:
+                continue
+            ids = [member.key for member in each.after] if isinstance(each.after, Members) else [each.after]
+            yield from ((row.target, id, catalogue.label(row.target, id)) for id in ids if isinstance(id, int))
+
+
+def digest_of_labels(labels: Iterable[LabelInUse]) -> str:
+    """Return the digest by which a saved plan notices that a label it relies on was renamed, replaced or removed."""
+    return document_digest({"labels": [list(entry) for entry in sorted(set(labels))]})

@@ -11,7 +11,7 @@ from typing import Any
 
 def write_private(path: Path, text: str) -> None:
     """Write *text* to *path* with mode 0600: a new file beside it, synced, then renamed over it."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_folder(path.parent)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
@@ -25,9 +25,16 @@ def write_private(path: Path, text: str) -> None:
         raise
 
 
+def _make_folder(folder: Path) -> None:
+    """Make *folder* and what is missing above it, for their owner alone."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
+
+
 def append_private(path: Path, text: str) -> None:
     """Append *text* to *path* (mode 0600), synced before this returns."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_folder(path.parent)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600)
     with os.fdopen(descriptor, "a", encoding="utf-8") as file:
         file.write(text)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Event as Signal
 
 from crmsync.config.records import Declarations, read_records
 from crmsync.model.catalogue import Catalogue
@@ -18,6 +16,7 @@ from crmsync.model.source import Diagnostic, in_file_order
 from crmsync.model.state import State
 from crmsync.model.store import Store, Unusable
 from crmsync.project.files import Sources, find_root, load_settings, load_sources, schema
+from crmsync.project.saving import write_private
 from crmsync.project.trouble import InputTrouble, Trouble
 
 PRIVATE_FOLDER = ".crmsync"
@@ -52,12 +51,21 @@ def open_project(
     return Project(root, settings, environ)
 
 
+def is_ci(project: Project) -> bool:
+    """Say whether this runs on a machine of continuous integration, which may be thrown away afterwards."""
+    return project.environ.get("CI", "").strip().lower() not in ("", "0", "false", "no")
+
+
 def make_private(project: Project) -> None:
-    """Make the private folder, which keeps itself out of git."""
-    project.private.mkdir(mode=0o700, exist_ok=True)
-    ignore = project.private / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("# Everything here is private to this machine.\n*\n", encoding="utf-8")
+    """Make the private folder, which keeps itself out of git. Raises Trouble."""
+    try:
+        project.private.mkdir(mode=0o700, exist_ok=True)
+        ignore = project.private / ".gitignore"
+        if not ignore.exists():
+            write_private(ignore, "# Everything here is private to this machine.\n*\n")
+    except OSError as error:
+        text = f"The folder {project.private} cannot be used: {error.strerror}. crmsync keeps its state and caches there."
+        raise Trouble(text) from error
 
 
 def read_declarations(project: Project, sources: Sources, catalogue: Catalogue) -> Declarations:
@@ -103,16 +111,3 @@ def _with_key(state: State, environ: Mapping[str, str]) -> State:
         return state
     key = hashlib.blake2b(text.encode(), person=b"crmsync-digests", digest_size=32).digest()
     return replace(state, head=replace(state.head, digest_key=key))
-
-
-@dataclass(frozen=True)
-class Clock:
-    """The world's time, handed in so that tests can have their own."""
-
-    now: Callable[[], float] = time.time
-    sleep: Callable[[float], None] = time.sleep
-
-
-def new_signal() -> Signal:
-    """Return the flag by which a run is asked to stop."""
-    return Signal()

@@ -12,7 +12,7 @@ from crmsync.project.trouble import RefusedTrouble
 _SETTINGS = """\
 crmsync: 1                        # the format of this file
 project: {project}   # names the state; never change it
-{account}                 # Copper account id; checked before anything is read
+{account} # Copper account id; checked before anything is read
 records: [crm/]                   # files or folders with records
 state: .crmsync/state.db          # what crmsync remembers: ids and digests, no values
 phone_region: US                  # for phone numbers without +
@@ -44,7 +44,7 @@ def start_project(folder: Path, account: int | None) -> tuple[Path, ...]:
     settings = folder / SETTINGS_FILE
     if settings.exists():
         raise RefusedTrouble(f"There is a {SETTINGS_FILE} here already; nothing was written.")
-    line = f"account: {account}" if account is not None else "# account: 123456"
+    line = f"{f'account: {account}' if account is not None else '# account: 123456':<33}"
     text = _SETTINGS.format(project=uuid.uuid4(), account=line)
     write_private(settings, text)
     settings.chmod(0o644)

@@ -47,6 +47,11 @@ def validate(project: Project) -> Checked:
     )
 
 
+def counted(number: int, word: str) -> str:
+    """Return ``1 record`` or ``2 records``."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def _catalogue(path: Path) -> tuple[Catalogue, str]:
     """Return the catalogue with the labels that the last plan cached, where there are any, and what to say of them."""
     try:

@@ -64,6 +64,7 @@ def plan_text(document: Mapping[str, Any], *, color: bool = False, verbose: int 
     blocks += [
         _renamed(own, paint),
         _kept(own, paint),
+        _observed(own, paint),
         _held(own, paint),
         _gone(own, paint),
         _unsettled(own, paint),
@@ -98,7 +99,9 @@ def _record(entry: Mapping[str, Any], paint: Paint, verbose: int) -> list[str]:
         lines.append(paint("dim", f"  #   digest {clean(own['digest'])}"))
     suffix = f" ({reason})" if reason and reason != look.participle else ""
     lines.append(f"  {paint(look.style, look.symbol)} {address} will be {look.participle}{suffix}")
-    return lines + _fields(own["fields"], own["reason"], paint, verbose)
+    # A field that nothing is known of on a record that was managed before is new in the file, not adopted.
+    causes = {} if own["action"] == "adopt" else {"adopted": "newly declared"}
+    return lines + _fields(own["fields"], own["reason"], paint, verbose, {**_REASONS, **causes})
 
 
 def _heading(address: str, own: Mapping[str, Any]) -> str:
@@ -123,8 +126,10 @@ class _Row:
     below: Sequence[str] = ()
 
 
-def _fields(fields: Sequence[Mapping[str, Any]], reason: str, paint: Paint, verbose: int) -> list[str]:
-    rows = [_row(each, reason, verbose) for each in fields]
+def _fields(
+    fields: Sequence[Mapping[str, Any]], reason: str, paint: Paint, verbose: int, reasons: Mapping[str, str]
+) -> list[str]:
+    rows = [_row(each, reason, verbose, reasons) for each in fields]
     width = max((cells(row.name) for row in rows if row.text), default=0)
     column = max((cells(row.text) for row in rows if row.comment and cells(row.text) <= _COMMENT_COLUMN), default=0)
     lines: list[str] = []
@@ -141,10 +146,10 @@ def _below(line: str, paint: Paint) -> str:
     return f"          {paint(style, line[0]) + line[1:] if style else line}".rstrip()
 
 
-def _row(field: Mapping[str, Any], reason: str, verbose: int) -> _Row:
+def _row(field: Mapping[str, Any], reason: str, verbose: int, reasons: Mapping[str, str]) -> _Row:
     symbol = _symbol(field)
     text, below = _difference(field, symbol)
-    return _Row(symbol, f"{clean(field['field'])}:", text, _comment(field, reason, verbose), below)
+    return _Row(symbol, f"{clean(field['field'])}:", text, _comment(field, reason, verbose, reasons), below)
 
 
 def _symbol(field: Mapping[str, Any]) -> str:
@@ -153,9 +158,10 @@ def _symbol(field: Mapping[str, Any]) -> str:
     return "-" if field["after"] is None else "~"
 
 
-def _comment(field: Mapping[str, Any], reason: str, verbose: int) -> str:
-    cause = field["cause"]
-    said = "" if cause in _PLAIN_CAUSES or _REASONS[cause] == reason else _REASONS[cause]
+def _comment(field: Mapping[str, Any], reason: str, verbose: int, reasons: Mapping[str, str]) -> str:
+    said = reasons.get(field["cause"], "")
+    if field["cause"] in _PLAIN_CAUSES or said == reason:
+        said = ""
     file = _place(field["file"]) if verbose and field["file"] else ""
     return ", ".join(part for part in (said, file) if part)
 
@@ -181,17 +187,24 @@ def _renamed(own: Mapping[str, Any], paint: Paint) -> list[str]:
 
 
 def _kept(own: Mapping[str, Any], paint: Paint) -> list[str]:
-    if not own["kept"]:
-        return []
-    lines = [paint("bold", "Changed in Copper, kept:")]
-    for address, group in _by_address(own["kept"]):
+    return _left(own["kept"], False, "Changed in Copper, kept:", paint)
+
+
+def _observed(own: Mapping[str, Any], paint: Paint) -> list[str]:
+    return _left(own["kept"], True, "Observed, never written:", paint)
+
+
+def _left(kept: Sequence[Mapping[str, Any]], is_observed: bool, title: str, paint: Paint) -> list[str]:
+    """Return a block of the values that stay although the file says otherwise."""
+    chosen = [each for each in kept if each["is_observed"] is is_observed]
+    lines = [paint("bold", title)] if chosen else []
+    for address, group in _by_address(chosen):
         entries = list(group)
         lines.append(f"  {_heading(address, entries[0])}")
         width = max(cells(clean(each["field"])) for each in entries) + 1
         for each in entries:
             text, below = _stays(each)
-            observed = " (only observed)" if each["is_observed"] else ""
-            lines.append(f"      {pad(clean(each['field']) + ':', width)} {text}{observed}")
+            lines.append(f"      {pad(clean(each['field']) + ':', width)} {text}")
             lines.extend(_below(line, paint) for line in below)
     return lines
 
@@ -217,7 +230,7 @@ def _held(own: Mapping[str, Any], paint: Paint) -> list[str]:
         lines.append(f"  {_heading(address, entries[0])}")
         for each in entries:
             if each["field"] is not None:
-                lines.extend(_fields([each], "", lambda _, text: text, 0))
+                lines.extend(_fields([each], "", lambda _, text: text, 0, {}))
             lines.extend(f"      {clean(line)}" for line in (each["reason"], *each["cure"].split("\n")) if line)
     return lines
 

@@ -56,6 +56,8 @@ TRANSPORTS: dict[tuple[str, int], asyncio.Transport] = {}
 class _Protocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         TRANSPORTS[tuple(transport.get_extra_info("peername")[:2])] = transport
+        # asyncio does this only for sockets that name their protocol; without it every reply takes 40 ms.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 import yaml
 
@@ -191,16 +189,11 @@ TOO_MUCH = {
 
 
 @pytest.mark.parametrize("data", TOO_MUCH.values(), ids=TOO_MUCH.keys())
-def test_too_much_is_refused_quickly(data: bytes) -> None:
+def test_too_much_is_refused_before_anything_is_built(data: bytes) -> None:
     """A file made to exhaust us costs next to nothing: limits are checked before anything is built."""
-    started = time.perf_counter()
     document = parse(data, "f.yaml")
 
-    assert (
-        document.root,
-        [each.code.number for each in document.diagnostics],
-        time.perf_counter() - started < 1,
-    ) == (None, ["CRM004"], True)
+    assert (document.root, [each.code.number for each in document.diagnostics]) == (None, ["CRM004"])
 
 
 def test_too_many_nodes_are_refused() -> None:

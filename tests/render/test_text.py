@@ -61,11 +61,14 @@ Renamed:
 Changed in Copper, kept:
   companies.acme "Acme Corporation"  crm/companies.yaml:8
       custom_fields.Revenue: 5 stays; the file says 7
-      primary_contact:       "Road Runner" (#77) stays; the file says "people.wile" (only observed)
+
+Observed, never written:
+  companies.acme "Acme Corporation"  crm/companies.yaml:9
+      primary_contact: "Road Runner" (#77) stays; the file says "people.wile"
 
 Held, not done by this plan:
   companies.acme "Acme Corporation"  crm/companies.yaml:4
-      ~ name: "ACME" -> "Acme"  # changed on both sides
+      ~ name: "ACME" -> "Acme"
       It was changed in Copper and in the file, and the policy says hold.
       Change the file to Copper's value.
   companies.new  crm/companies.yaml:20
@@ -200,7 +203,7 @@ FIELDS = [
     (FieldChange("name", 'say "A"', "B", Cause.EDITED), '~ name: "say \\"A\\"" -> "B"'),
     (FieldChange("name", "A", "B", Cause.DRIFTED), '~ name: "A" -> "B"  # put back: changed in Copper'),
     (FieldChange("name", "A", "B", Cause.CONFLICT), '~ name: "A" -> "B"  # changed on both sides'),
-    (FieldChange("name", "A", "B", Cause.ADOPTED), '~ name: "A" -> "B"  # adopted'),
+    (FieldChange("name", "A", "B", Cause.ADOPTED), '~ name: "A" -> "B"  # newly declared'),
     (FieldChange("name", "A", None, Cause.RELEASED), '- name: "A" -> null  # given up for another record'),
     (FieldChange("custom_fields.Revenue", Decimal("1E+6"), Decimal("2.50"), Cause.EDITED), "1000000 -> 2.5"),
     (FieldChange("primary_contact", 9, Address("people", "new"), Cause.EDITED), '"people.wile" -> "people.new"'),

@@ -11,7 +11,6 @@ from jsonschema import Draft202012Validator
 from crmsync.model.events import Event
 from crmsync.state.codec import encode_events
 from crmsync.state.schema import events_schema, render
-
 from tests.state.strategies import events
 
 COMMITTED = Path(__file__).parents[2] / "schemas" / "events.schema.json"

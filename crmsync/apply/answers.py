@@ -1,0 +1,136 @@
+"""Answers: what Copper says it did, compared field by field with what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from crmsync.apply.classify import item_id, item_message
+from crmsync.apply.results import Prepared, StepResult
+from crmsync.apply.work import Work
+from crmsync.model.bodies import decode_body
+from crmsync.model.catalogue import EntityType
+from crmsync.model.effects import Answer, Append, Effect
+from crmsync.model.events import Applied, Bound, Done, Event, FieldsApplied, Origin, Refused, Unknown, WriteAction
+from crmsync.model.plan import Cause, FieldChange, Step, StepId
+from crmsync.model.records import Observed
+from crmsync.model.values import Members, Value, is_empty
+from crmsync.plan.diff import confirmed, is_met, members_asked
+
+#: Steps that an answer made necessary are numbered from here; they are not followed up again.
+FOLLOW_UP = 10
+
+
+def confirmed_fields(
+    work: Work, entity: EntityType, changes: Sequence[FieldChange], observed: Observed
+) -> dict[str, Applied]:
+    """Return what the state learns of *changes*, by field id, now that Copper shows *observed*."""
+    fields = {}
+    for change in changes:
+        row = entity.by_name[change.field]
+        asked, members = work.digester.value(row, change.after), members_asked(row, change, work.digester)
+        fields[row.id] = confirmed(row, asked, members, observed.fields.get(change.field), work.digester)
+    return fields
+
+
+def unclear(prepared: Sequence[Prepared], reason: str) -> Generator[Effect, Answer, tuple[StepResult, ...]]:
+    """Note that nobody knows what became of *prepared*."""
+    yield Append([Unknown(each.intent.id, reason) for each in prepared])
+    return tuple(StepResult(each.step, "unknown", reason, intent=each.intent) for each in prepared)
+
+
+def verify_all(
+    work: Work, entity: EntityType, prepared: Sequence[Prepared], data: Any, is_bulk: bool
+) -> Generator[Effect, Answer, tuple[StepResult, ...]]:
+    items = data if is_bulk else [data]
+    if not isinstance(items, list) or len(items) != len(prepared):
+        return (yield from unclear(prepared, "the answer does not fit the request"))
+    events: list[Event] = []
+    results = []
+    for each, item in zip(prepared, items, strict=True):
+        new_events, result = _verify(work, entity, each, item, is_bulk)
+        events += new_events
+        results.append(result)
+    yield Append(events)
+    return tuple(results)
+
+
+def _verify(work: Work, entity: EntityType, prepared: Prepared, item: Any, is_bulk: bool) -> tuple[list[Event], StepResult]:
+    """Return the events and the result of one record's answer, compared field by field with what was asked."""
+    step, intent = prepared.step, prepared.intent
+    if isinstance(item, Mapping) and item.get("success") is False:
+        message = item_message(item)
+        return [Refused(intent.id, message[:200])], StepResult(step, "failed", f"Copper refused: {message}")
+    id = item_id(item)
+    if id is None or (intent.record_id is not None and id != intent.record_id):
+        return [Unknown(intent.id, "odd answer")], StepResult(step, "unknown", "the answer is no record", intent=intent)
+    try:
+        observed = decode_body(entity, item, work.catalogue.locale)
+    except (ValueError, TypeError, AttributeError):
+        return [Unknown(intent.id, "odd answer")], StepResult(step, "unknown", "the answer makes no sense", intent=intent)
+    ignored = tuple(change for change in prepared.changes if _is_ignored(change, observed))
+    met = tuple(change for change in prepared.changes if change not in ignored)
+    events: list[Event] = [Done(intent.id, id)]
+    if step.action is WriteAction.CREATE:
+        events.append(Bound(step.address, id, Origin.CREATED))
+    if met:
+        events.append(FieldsApplied(step.address, confirmed_fields(work, entity, met, observed)))
+    again = tuple(change for change in prepared.changes if _needs_another(entity, prepared, change, observed, is_bulk))
+    follow = _follow_ups(entity, step, again, observed)
+    failed = [change.field for change in ignored if change not in again]
+    rewritten = [change.field for change in met if change not in again and not is_met(change, seen(observed, change))]
+    if failed:
+        detail = f"Copper answered as if it had been done, but did not change {', '.join(failed)}."
+        return events, StepResult(step, "failed", detail, observed, follow=follow)
+    detail = f"Copper wrote {', '.join(rewritten)} in its own way" if rewritten else ""
+    return events, StepResult(step, "done", detail, observed, tuple(each.field for each in met), follow=follow)
+
+
+def seen(observed: Observed, change: FieldChange) -> Value:
+    """Return what *observed* shows of the field of *change*."""
+    return observed.fields.get(change.field)
+
+
+def _is_ignored(change: FieldChange, observed: Observed) -> bool:
+    """Say whether Copper answered with the old value, or kept members that had to go: a failure, not a rewriting."""
+    answered = seen(observed, change)
+    if is_met(change, answered):
+        return False
+    if isinstance(answered, Members) and isinstance(change.after, Members):
+        gone = {member.key for member in change.before} if isinstance(change.before, Members) else set()
+        gone -= {member.key for member in change.after}
+        missing = {member.key for member in change.after} - {member.key for member in answered}
+        return bool(missing) or any(answered.get(key) is not None for key in gone)
+    if change.cause is Cause.CREATED:
+        return is_empty(answered) and not is_empty(change.after)
+    return answered == change.before
+
+
+def _needs_another(entity: EntityType, prepared: Prepared, change: FieldChange, observed: Observed, is_bulk: bool) -> bool:
+    """
+    Say whether a second request helps.
+
+    It does for a field that a sibling resets, for one with a route of its own, and for one that a bulk call left alone:
+    the bulk pages omit some fields of the single ones (copper-api.md section 14, question 15).
+    """
+    answered = seen(observed, change)
+    if is_met(change, answered) or prepared.step.id.number >= FOLLOW_UP:
+        return False
+    row = entity.by_name[change.field]
+    is_reset = row.reset_by is not None and any(each.field == row.reset_by for each in prepared.changes)
+    is_left = is_bulk and (answered == change.before or is_empty(answered))
+    return is_reset or is_left or (row.route is not None and not is_empty(change.after))
+
+
+def _follow_ups(entity: EntityType, step: Step, again: Sequence[FieldChange], observed: Observed) -> tuple[Step, ...]:
+    """Return the steps that set *again* once more: links by their route, the rest in one update."""
+    changes = [replace(change, before=seen(observed, change)) for change in again]
+    plain = tuple(change for change in changes if entity.by_name[change.field].route is None)
+    routed = [change for change in changes if entity.by_name[change.field].route is not None]
+    update = StepId(step.address, step.id.number + FOLLOW_UP)
+    steps = [Step(update, WriteAction.UPDATE, observed.id, plain, (step.id,))] if plain else []
+    for number, change in enumerate(routed, 2):
+        relate = StepId(step.address, step.id.number + number * FOLLOW_UP)
+        steps.append(Step(relate, WriteAction.RELATE, observed.id, (change,), (step.id,)))
+    return tuple(steps)

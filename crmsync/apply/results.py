@@ -1,0 +1,62 @@
+"""What calls come to: values that the tasks of calls return and the engine absorbs."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from crmsync.model.effects import Answer, Effect
+from crmsync.model.events import Intent
+from crmsync.model.plan import FieldChange, Step
+from crmsync.model.records import Observed
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """
+    What became of one step.
+
+    *status* is done, conflict, failed, skipped, unknown, or retry (nothing happened, it may be tried again).
+    *set_aside* names fields that a person moved since the plan; *is_partly*: the other fields of the step go on.
+    *follow* are steps that this one made necessary.
+    """
+
+    step: Step
+    status: str
+    detail: str = ""
+    observed: Observed | None = None
+    fields: tuple[str, ...] = ()
+    set_aside: tuple[str, ...] = ()
+    is_partly: bool = False
+    intent: Intent | None = None
+    follow: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """
+    What became of one call, and what it taught.
+
+    A smaller bulk limit; a bulk call that must be made singly; no such bulk route at all; an account that replaces.
+    """
+
+    results: tuple[StepResult, ...]
+    at: float
+    bulk_size: int | None = None
+    is_bulk_refused: bool = False
+    is_bulk_missing: bool = False
+    replaces_custom_fields: bool = False
+    fatal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A step ready to be sent: its changes as they stand now, the record as re-read, and its intent."""
+
+    step: Step
+    changes: tuple[FieldChange, ...]
+    observed: Observed | None
+    intent: Intent
+
+
+Call = Generator[Effect, Answer, CallResult]

@@ -1,0 +1,79 @@
+"""Twins: records that somebody else made and that may be the one an address means."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any
+
+from crmsync.apply.reading import newest
+from crmsync.apply.work import Work
+from crmsync.model.catalogue import EntityType, Match
+from crmsync.model.effects import Answer, Effect
+from crmsync.model.events import WriteAction
+from crmsync.model.plan import Step
+from crmsync.model.records import Observed
+from crmsync.model.values import Members, Value
+
+#: How long before the plan a record may have been created and yet not have been seen by it: search lags (section 6.5).
+LOOK_BACK_SECONDS = 60
+
+
+def likeness(work: Work, entity: EntityType, values: Mapping[str, Any]) -> dict[str, str]:
+    """Return digests of the name and of each natural key in *values*: two records that share one may be twins."""
+    names = {"name", *(match.by for match in entity.match_on)}
+    marks = {}
+    for name in sorted(names & set(values)):
+        for number, key in enumerate(_keys(values[name])):
+            marks[f"{name}/{number}"] = work.digester.text(name, str(key))
+    return marks
+
+
+def _keys(value: Value) -> list[Value]:
+    keys = [member.key for member in value] if isinstance(value, Members) else [value]
+    return [key for key in keys if key is not None]
+
+
+def find_twins(work: Work) -> Generator[Effect, Answer, list[tuple[Step, Observed]]]:
+    """
+    Return the creates of which somebody made a twin since the plan: one newest-created search per type.
+
+    A record that is to be created although a likeness exists (`new: true`) has no twin.
+    """
+    creates = [step for step in work.job.plan.steps if step.action is WriteAction.CREATE]
+    bound = {(address.type, id) for address, id in work.ids.items()}
+    twins: list[tuple[Step, Observed]] = []
+    for entity in work.catalogue.types:
+        steps = [step for step in creates if step.address.type == entity.name]
+        if not steps:
+            continue
+        records = yield from newest(work, entity, int(work.job.planned_at) - LOOK_BACK_SECONDS)
+        if isinstance(records, str):
+            work.stop_reason = records
+            return []
+        free = [record for record in records if (entity.name, record.id) not in bound]
+        twins += _pairs(work, entity, steps, free)
+    return twins
+
+
+def _pairs(
+    work: Work, entity: EntityType, steps: Sequence[Step], records: Sequence[Observed]
+) -> list[tuple[Step, Observed]]:
+    table = {mark: record for record in records for mark in _marks(entity, record.fields)}
+    pairs = []
+    for step in steps:
+        if work.changes[step.address].may_be_twin:
+            continue
+        fields = {change.field: change.after for change in work.changes[step.address].fields}
+        twin = next((table[mark] for mark in _marks(entity, fields) if mark in table), None)
+        if twin is not None:
+            pairs.append((step, twin))
+    return pairs
+
+
+def _marks(entity: EntityType, fields: Mapping[str, Value]) -> list[tuple[Match, Value, Value]]:
+    """Return, by each rung of the identity ladder, the keys under which a record is the same as another."""
+    return [
+        (match, key, fields.get(match.within) if match.within is not None else None)
+        for match in entity.match_on
+        for key in _keys(fields.get(match.by))
+    ]

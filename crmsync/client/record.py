@@ -1,0 +1,173 @@
+"""One record as callers see it: a mapping of fields, labels in place of ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from crmsync.client.book import Book
+from crmsync.client.values import Named, shown
+from crmsync.copper.errors import ServerTrouble
+from crmsync.model.bodies import CUSTOM_FIELDS, decode_body
+from crmsync.model.catalogue import EntityType, Field
+from crmsync.model.records import Observed
+from crmsync.model.values import Members, Value
+
+_JOINT = "; "
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Record(Named, Mapping[str, Any]):
+    """
+    One record: ``record["name"]``, ``record["address"]["city"]``, ``record["Renewal date"]``.
+
+    *raw* is the body as Copper sent it.
+    """
+
+    type_name: str
+    body: Mapping[str, Any]
+    book: Book = field(repr=False)
+
+    @property
+    def type(self) -> str:
+        """The type, in the plural: ``people``."""
+        return self.type_name
+
+    @property
+    def id(self) -> int:
+        """The id in Copper."""
+        return int(self.body["id"])
+
+    @property
+    def link(self) -> str | None:
+        """The address of the record in Copper's web application."""
+        return self.book.link(self.entity, self.id)
+
+    @cached_property
+    def raw(self) -> Mapping[str, Any]:
+        """The body as Copper sent it: ids for labels, dates as on the wire."""
+        plain: Mapping[str, Any] = _plain(self.body)
+        return plain
+
+    @cached_property
+    def ids(self) -> Mapping[str, Any]:
+        """The ids behind labels and references, by field."""
+        rows = [row for row in self.entity.fields if row.kind.is_label or row.kind.is_reference]
+        return {_bare(row): _ids(self.value(row)) for row in rows}
+
+    @property
+    def entity(self) -> EntityType:
+        """The row of the catalogue."""
+        return self.book.entity(self.type_name)
+
+    @cached_property
+    def observed(self) -> Observed:
+        """The canonical values. Raises ServerTrouble for a body that is no record of this type."""
+        try:
+            return decode_body(self.entity, self.body, self.book.locale)
+        except ValueError as error:
+            raise ServerTrouble(f"Copper's answer cannot be understood: {error}.") from error
+
+    def value(self, row: Field) -> Value:
+        """Return the canonical value of a field."""
+        return self.observed.fields[row.name]
+
+    def __getitem__(self, name: str) -> Any:
+        if name == "id":
+            return self.id
+        if name in self._groups:
+            parts = {row.name.partition(".")[2]: self._shown(row) for row in self._groups[name]}
+            is_empty = name != CUSTOM_FIELDS and all(part is None for part in parts.values())
+            return None if is_empty else parts
+        row = self._by_name.get(name) or self._by_name.get(f"{CUSTOM_FIELDS}.{name}")
+        if row is None:
+            raise KeyError(name)
+        return self._shown(row)
+
+    def __iter__(self) -> Iterator[str]:
+        yield "id"
+        yield from dict.fromkeys(row.name.partition(".")[0] for row in self.entity.fields)
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Record):
+            return (self.type, self.raw) == (other.type, other.raw)
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.id))
+
+    def __repr__(self) -> str:
+        return f"<{self.type} {self.id} {self.body.get('name') or ''}>".replace(" >", ">")
+
+    def to_row(self) -> dict[str, Any]:
+        """
+        Return the record as flat columns: parts of an address and custom fields each have one, lists are joined by "; ".
+
+        A reference has its name and, as ``company_id``, its id.
+        """
+        row: dict[str, Any] = {"id": self.id}
+        for field_row in self.entity.fields:
+            name = column(field_row, self.entity)
+            row[name] = flat(self._shown(field_row))
+            if field_row.kind.is_reference:
+                row[f"{name}_id"] = self.value(field_row)
+        return row
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as plain nested data."""
+        return {name: self[name] for name in self}
+
+    def _shown(self, row: Field) -> Any:
+        return shown(self.book, row, self.value(row), self.body)
+
+    @property
+    def _by_name(self) -> Mapping[str, Field]:
+        return self.entity.by_name
+
+    @cached_property
+    def _groups(self) -> Mapping[str, list[Field]]:
+        groups: dict[str, list[Field]] = {CUSTOM_FIELDS: []}
+        for row in self.entity.fields:
+            if "." in row.name:
+                groups.setdefault(row.name.partition(".")[0], []).append(row)
+        return groups
+
+
+def column(row: Field, entity: EntityType) -> str:
+    """Return the name of a field's column: a custom field has its own, unless another field is called so."""
+    bare = _bare(row)
+    return row.name if bare != row.name and bare in entity.by_name else bare
+
+
+def flat(value: Any) -> Any:
+    """Return a value for one cell: what is listed is joined, of a mapping its text."""
+    if isinstance(value, list):
+        return _JOINT.join(str(flat(each)) for each in value) or None
+    if isinstance(value, dict):
+        texts = [text for key, text in value.items() if key != "category" and text is not None]
+        return _JOINT.join(map(str, texts)) or None
+    return value
+
+
+def _bare(row: Field) -> str:
+    return row.name.removeprefix(f"{CUSTOM_FIELDS}.") if row.definition_id is not None else row.name
+
+
+def _ids(value: Value) -> Any:
+    return [member.key for member in value] if isinstance(value, Members) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value

@@ -1,0 +1,26 @@
+"""What callers do wrong: told before anything is sent, with what was probably meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from crmsync.model.codes import CODES
+from crmsync.model.source import Diagnostic, Position, Problem
+
+
+class BadInput(ValueError):
+    """A type, field, operator, label or value that cannot be; *diagnostics* has each problem with its place."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__("\n".join(each.detail for each in self.diagnostics))
+
+
+def bad(code: str, detail: str, position: Position | None = None) -> BadInput:
+    """Return the error for one problem."""
+    return BadInput([Diagnostic(CODES[code], detail, position)])
+
+
+def bad_value(problems: Iterable[Problem]) -> BadInput:
+    """Return the error for what a kind found wrong with a value."""
+    return BadInput(Diagnostic(each.code, each.detail, each.position) for each in problems)

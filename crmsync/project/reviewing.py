@@ -1,0 +1,244 @@
+"""
+What was reviewed: a saved plan against the world as it is now, or no review at all.
+
+A saved plan is not replayed. The plan is made again, now, and only what is in both is done: a change that is no longer
+the one that was reviewed, because files, state or Copper moved since, is set aside.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from crmsync.model.address import Address
+from crmsync.model.catalogue import Field
+from crmsync.model.digest import document_digest
+from crmsync.model.effects import Outcome
+from crmsync.model.plan import Action, Cause, Change, Counts, Plan
+from crmsync.model.settings import Limits, Pace
+from crmsync.model.values import Members, is_empty
+from crmsync.plan import guard
+from crmsync.plan.build import narrow
+from crmsync.project.files import schema
+from crmsync.project.planning import LabelInUse, Planned, digest_of_labels
+from crmsync.project.trouble import RefusedTrouble, UsageTrouble
+from crmsync.render.document import FORMAT_VERSION, plan_document
+from crmsync.render.shown import moment
+
+Document = Mapping[str, Any]
+
+
+def load_reviewed(path: Path) -> Document:
+    """Return the saved plan in *path*. Raises UsageTrouble, RefusedTrouble."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageTrouble(f"The plan {path} could not be read: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise RefusedTrouble(f"{path} is not a plan of crmsync, or was cut. Save one with: crmsync plan --out FILE") from error
+    if not isinstance(document, dict) or "crmsync" not in document or "resource_changes" not in document:
+        raise RefusedTrouble(f"{path} is not a plan of crmsync. Save one with: crmsync plan --out FILE")
+    _refuse_malformed(path, document)
+    return document
+
+
+def _refuse_malformed(path: Path, document: Document) -> None:
+    from jsonschema import Draft202012Validator  # for its cost: only saved plans are checked with it
+
+    version = str(document.get("format_version", ""))
+    if version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
+        raise RefusedTrouble(f"{path} has a format that this version of crmsync does not read. Make a new plan.")
+    if not Draft202012Validator(schema("plan")).is_valid(document):
+        raise RefusedTrouble(f"{path} was changed since it was saved, and is no plan any more. Make a new plan.")
+
+
+def review_id(reviewed: Document) -> str:
+    """
+    Return the name under which the state remembers that this plan was started.
+
+    Not the plan's digest alone: the same changes may be planned again, after the first plan was interrupted.
+    """
+    ours = reviewed["crmsync"]
+    return document_digest({"plan": ours["digest"], "position": ours["state_position"], "created_at": ours["created_at"]})
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """The part of a plan that may run; what is set aside; addresses that changed but were never reviewed."""
+
+    plan: Plan
+    set_aside: tuple[Outcome, ...] = ()
+    not_reviewed: tuple[Address, ...] = ()
+
+
+def agree(planned: Planned, reviewed: Document | None, is_auto_approved: bool, pace: Pace, limits: Limits) -> Agreed:
+    """Return what may run of *planned*: what was reviewed, or without a question all but conflicts. Raises RefusedTrouble."""
+    if reviewed is not None:
+        _refuse_stale(planned, reviewed)
+        return _only_reviewed(planned, reviewed, pace, limits)
+    if is_auto_approved:
+        return _without_conflicts(planned, pace, limits)
+    return Agreed(planned.plan)
+
+
+# --- plans that must not run at all -------------------------------------------------------------
+
+
+def _refuse_stale(planned: Planned, reviewed: Document) -> None:
+    ours, meta = reviewed["crmsync"], planned.meta
+    if ours["account"]["id"] != meta.account_id:
+        raise RefusedTrouble("The plan was made for another account. Make a new plan.")
+    if ours["lineage"] != meta.lineage:
+        raise RefusedTrouble("The plan was made for another project or state. Make a new plan.")
+    if review_id(reviewed) in planned.state.started_plans:
+        raise RefusedTrouble("This plan was started before. A plan runs once: make a new one.")
+    if ours["expires_at"] is not None and ours["expires_at"] <= str(moment(meta.created_at)):
+        raise RefusedTrouble(f"The plan expired at {ours['expires_at']}. Make a new plan.")
+    if ours["state_was_empty"] and not planned.state.is_empty:
+        raise RefusedTrouble("The plan was made on an empty state, and the state is not empty. Make a new plan.")
+    if digest_of_labels(_labels_now(planned, reviewed)) != ours["labels_digest"]:
+        raise RefusedTrouble(
+            "A pipeline, stage, option or user that the plan relies on was renamed, replaced or removed in Copper since. "
+            "Make a new plan."
+        )
+
+
+def _labels_now(planned: Planned, reviewed: Document) -> Iterator[LabelInUse]:
+    """Yield the labels of the reviewed changes with the ids that they have now; one that is gone has the id 0."""
+    catalogue = planned.account.catalogue
+    fresh = {(str(change.address), each.field): each.after for change in planned.plan.changes for each in change.fields}
+    for old in reviewed["resource_changes"]:
+        entity = catalogue.by_name.get(old["type"])
+        for each in old["crmsync"]["fields"]:
+            row = None if entity is None else entity.by_name.get(each["field"])
+            if row is None:
+                yield "field", 0, each["field"]
+            elif row.kind.is_label and row.target is not None:
+                texts = each["after"] if isinstance(each["after"], list) else [each["after"]]
+                now = fresh.get((old["address"], each["field"]))
+                yield from (
+                    (row.target, _id_of(planned, row, text, now, old), text) for text in texts if isinstance(text, str)
+                )
+
+
+def _id_of(planned: Planned, row: Field, text: str, now: object, old: Document) -> int:
+    """Return the id of the label *text*: as planned just now, else the only one of that name beside its sibling's value."""
+    catalogue, target = planned.account.catalogue, str(row.target)
+    planned_ids = [member.key for member in now] if isinstance(now, Members) else [now]
+    entries = {entry.id: entry for entry in catalogue.labels.get(target, ()) if entry.name == text}
+    for id in planned_ids:
+        if isinstance(id, int) and (id in entries or catalogue.label(target, id) == text):
+            return id
+    if row.within is not None and len(entries) > 1:
+        observed = planned.observed.get((old["type"], old["crmsync"]["record_id"]))
+        parent = observed.fields.get(row.within) if observed is not None else None
+        entries = {id: entry for id, entry in entries.items() if entry.within == parent}
+    return min(entries, default=0)
+
+
+# --- what stands in both plans ------------------------------------------------------------------
+
+
+def _only_reviewed(planned: Planned, reviewed: Document, pace: Pace, limits: Limits) -> Agreed:
+    """Keep the changes, field by field, that stand in the reviewed plan just as they stand in this one."""
+    document = plan_document(planned.plan, planned.account.catalogue, planned.meta)
+    fresh = {change["address"]: change for change in document["resource_changes"]}
+    keep: dict[Address, frozenset[str]] = {}
+    set_aside: list[Outcome] = []
+    for old in reviewed["resource_changes"]:
+        address = Address.parse(old["address"])
+        assert address is not None
+        same = _same_fields(old, fresh.get(old["address"]))
+        if same is None:
+            set_aside.append(_aside(address, old, ()))
+            continue
+        keep[address] = frozenset(same)
+        moved = tuple(sorted({each["field"] for each in old["crmsync"]["fields"]} - set(same)))
+        if moved:
+            set_aside.append(_aside(address, old, moved))
+    seen = {old["address"] for old in reviewed["resource_changes"]}
+    unseen = tuple(change.address for change in planned.plan.changes if str(change.address) not in seen)
+    return Agreed(_narrowed(planned, keep, pace, limits), tuple(set_aside), unseen)
+
+
+def _same_fields(old: Document, now: Document | None) -> list[str] | None:
+    """Return the fields that are the same in both; None when the change as a whole is another one (or is no more)."""
+    if now is None:
+        return None
+    ours, theirs = old["crmsync"], now["crmsync"]
+    if ours["action"] != theirs["action"] or ours["record_id"] != theirs["record_id"]:
+        return None
+    by_name = {each["field"]: each for each in theirs["fields"]}
+    keys = ("before", "after", "members")
+    same = [
+        each["field"]
+        for each in ours["fields"]
+        if each["field"] in by_name and all(each[key] == by_name[each["field"]][key] for key in keys)
+    ]
+    if ours["action"] == "create" and (len(same) != len(ours["fields"]) or len(same) != len(theirs["fields"])):
+        return None
+    if ours["action"] == "update" and not same:
+        return None
+    return same
+
+
+def _aside(address: Address, old: Document, fields: tuple[str, ...]) -> Outcome:
+    ours = old["crmsync"]
+    detail = "It is not as it was when the plan was made: files, state or Copper moved since. Make a new plan."
+    return Outcome(
+        address, ours["action"], "conflict", detail, ours.get("display_name") or "", ours["record_id"], fields
+    )
+
+
+def _without_conflicts(planned: Planned, pace: Pace, limits: Limits) -> Agreed:
+    """Set aside, field by field, what was changed on both sides: without a review nobody has agreed to lose an edit."""
+    keep: dict[Address, frozenset[str]] = {}
+    set_aside = []
+    for change in planned.plan.changes:
+        conflicts = tuple(each.field for each in change.fields if each.cause is Cause.CONFLICT)
+        left = frozenset(each.field for each in change.fields) - set(conflicts)
+        if conflicts:
+            detail = "Changed in Copper and in the file. Review a plan to decide: crmsync plan --out plan.json"
+            set_aside.append(
+                Outcome(change.address, change.action.value, "conflict", detail, change.name, change.record_id, conflicts)
+            )
+        if left or change.action is not Action.UPDATE:
+            keep[change.address] = left
+    if not set_aside:
+        return Agreed(planned.plan)
+    return Agreed(_narrowed(planned, keep, pace, limits), tuple(set_aside))
+
+
+def _narrowed(planned: Planned, keep: Mapping[Address, frozenset[str]], pace: Pace, limits: Limits) -> Plan:
+    """
+    Return the plan with only what is in *keep*; its notes, counts and limits are those of what is left.
+
+    A note about a record that stays unbound must go: the state has no place for it.
+    """
+    plan = narrow(planned.plan, keep, planned.account.catalogue, pace)
+    renamed = {note.address for note in plan.notes if note.renamed_from is not None}
+    bound = {*planned.state.bindings, *renamed, *(change.address for change in plan.changes)}
+    totals: dict[str, int] = {}
+    for address in {*planned.state.bindings, *(each.address for each in plan.changes if each.action is Action.ADOPT)}:
+        totals[address.type] = totals.get(address.type, 0) + 1
+    return replace(
+        plan,
+        notes=tuple(note for note in plan.notes if note.address in bound),
+        counts=_counts(plan.changes, plan.counts),
+        breaches=guard.breaches(plan.changes, totals, limits),
+    )
+
+
+def _counts(changes: tuple[Change, ...], before: Counts) -> Counts:
+    def number(action: Action) -> int:
+        return sum(change.action is action for change in changes)
+
+    written = [each for change in changes if change.action is not Action.CREATE for each in change.fields]
+    filled = sum(is_empty(each.before) for each in written)
+    left = {"filled": filled, "overwritten": len(written) - filled}
+    names = {"add": Action.CREATE, "change": Action.UPDATE, "destroy": Action.DELETE}
+    names |= {"adopt": Action.ADOPT, "forget": Action.FORGET}
+    return Counts(**{**asdict(before), **{name: number(action) for name, action in names.items()}, **left})

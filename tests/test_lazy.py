@@ -1,0 +1,52 @@
+"""What a command imports: looked up in its own process, for a clock would say something else every day."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.desk import Desk
+
+HEAVY = ("requests", "deepdiff", "jsonschema", "sqlite3", "rich", "starlette", "uvicorn", "phonenumbers", "yaml", "rapidfuzz")
+EDGES = ("requests", "urllib3", "deepdiff", "sqlite3", "psycopg", "obstore", "rich", "starlette", "uvicorn")
+
+LOOK = """
+import sys
+from crmsync.cli import cli
+from crmsync.cli.ending import run
+code = run(cli, sys.argv[2:])
+print(",".join(name for name in sys.argv[1].split(",") if name in sys.modules), file=sys.stderr)
+sys.exit(code)
+"""
+
+
+def _imported(root: Path, names: tuple[str, ...], *arguments: str) -> list[str]:
+    command = [sys.executable, "-c", LOOK, ",".join(names), *arguments]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return [name for name in done.stderr.splitlines()[-1].split(",") if name]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["plan", "--help"], ["apply", "--help"], ["init", "--help"]])
+def test_help_imports_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
+    """Asking for help costs the start of Python and of click, no more."""
+    assert _imported(tmp_path, HEAVY, *arguments) == []
+
+
+def test_validate_needs_no_network_and_no_database(desk: Desk) -> None:
+    """`validate` imports neither an HTTP client nor a database driver, so it can use neither."""
+    desk.write("crm/a.yaml", "companies:\n  acme:\n    name: Acme\n")
+
+    assert _imported(desk.root, EDGES, "validate") == []
+
+
+def test_validate_writes_nothing(desk: Desk) -> None:
+    """`validate` leaves the folder as it was."""
+    desk.write("crm/a.yaml", "companies:\n  acme:\n    name: Acme\n")
+
+    desk.done("validate")
+
+    assert sorted(path.name for path in desk.root.rglob("*")) == ["a.yaml", "crm", "crmsync.yaml"]
