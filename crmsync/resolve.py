@@ -141,8 +141,8 @@ class _Resolving:
     def _value(self, written: Written, place: _Place) -> tuple[Value, bool]:
         """Return a value, and whether it is known; if not, all that can be said has been said."""
         match written:
-            case None:
-                return place.field.kind.decode(None, self._catalogue.locale), True
+            case None:  # null clears a set of everybody's members, [] of ours: the two must not look alike
+                return (None if place.field.kind.is_set else place.field.kind.decode(None, self._catalogue.locale)), True
             case Label():
                 id = self._label(written, place)
                 return id, id is not None

@@ -449,18 +449,20 @@ def test_nothing_leaks(desk: Desk) -> None:
     """
     desk.write("crm/a.yaml", ACME)
     desk.write("crm/b.yaml", "companies:\n  other:\n    name: Canary Other\n")
-    before = {path for path in desk.root.rglob("*")}
+    before = set(desk.root.rglob("*"))
     old = os.umask(0o022)
     try:
         outputs = [desk.run("plan", "--out", "plan.json", "-vv"), desk.run("apply", "plan.json", "-vv")]
         desk.sandbox.edit("companies", desk.id("companies.acme"), {"details": "Canary Drift"})
         desk.write("crm/b.yaml", "people:\n  ann:\n    name: Canary Ann\n    emails: [canary@acme.com]\n")
-        outputs += [desk.run(*words) for words in (["apply", "-y", "-vv"], ["doctor", "-vv"], ["state", "list"], ["validate"])]
+        outputs += [
+            desk.run(*words) for words in (["apply", "-y", "-vv"], ["doctor", "-vv"], ["state", "list"], ["validate"])
+        ]
         desk.sandbox.faults = [Fault("status_before", status=500, path="account", nth=1), Fault("status_before", status=401)]
         outputs += [desk.run("plan"), desk.run("doctor", "--json")]
     finally:
         os.umask(old)
-    written = {path for path in desk.root.rglob("*")} - before
+    written = set(desk.root.rglob("*")) - before
     files = [path for path in written if path.is_file()]
     database = "\n".join(sqlite3.connect(desk.root / ".crmsync" / "state.db").iterdump())
 
@@ -471,7 +473,9 @@ def test_nothing_leaks(desk: Desk) -> None:
     holding = {path.name for path in files if b"anary" in path.read_bytes()}
     assert holding == {"plan.json", "deleted.jsonl", "b.yaml"} & holding
     assert "deleted.jsonl" in holding
-    modes = {str(path.relative_to(desk.root)): stat.S_IMODE(path.stat().st_mode) for path in written if path.name != "b.yaml"}
+    modes = {
+        str(path.relative_to(desk.root)): stat.S_IMODE(path.stat().st_mode) for path in written if path.name != "b.yaml"
+    }
     assert {name: oct(mode) for name, mode in modes.items() if mode & 0o077} == {}
 
 

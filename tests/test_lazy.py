@@ -10,7 +10,18 @@ import pytest
 
 from tests.desk import Desk
 
-HEAVY = ("requests", "deepdiff", "jsonschema", "sqlite3", "rich", "starlette", "uvicorn", "phonenumbers", "yaml", "rapidfuzz")
+HEAVY = (
+    "requests",
+    "deepdiff",
+    "jsonschema",
+    "sqlite3",
+    "rich",
+    "starlette",
+    "uvicorn",
+    "phonenumbers",
+    "yaml",
+    "rapidfuzz",
+)
 EDGES = ("requests", "urllib3", "deepdiff", "sqlite3", "psycopg", "obstore", "rich", "starlette", "uvicorn")
 
 LOOK = """
@@ -30,7 +41,9 @@ def _imported(root: Path, names: tuple[str, ...], *arguments: str) -> list[str]:
     return [name for name in done.stderr.splitlines()[-1].split(",") if name]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["plan", "--help"], ["apply", "--help"], ["init", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["plan", "--help"], ["apply", "--help"], ["init", "--help"]]
+)
 def test_help_imports_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
     """Asking for help costs the start of Python and of click, no more."""
     assert _imported(tmp_path, HEAVY, *arguments) == []

@@ -137,9 +137,9 @@ def test_a_run_that_was_unlocked_loses(desk: Desk, gate: Gate) -> None:
     """After `unlock` and another run, the first one notices at its next append and sends nothing more."""
     process = desk.spawn("apply", "-y")
     assert gate.reached.wait(20)
+    address = _bound(desk)
     desk.done("unlock")
-    desk.stage.hook = None
-    forgotten = desk.run("state", "forget", *_bound(desk))
+    forgotten = desk.run("state", "forget", address)
     gate.open.set()
     _, err = process.communicate(timeout=20)
 
@@ -148,23 +148,28 @@ def test_a_run_that_was_unlocked_loses(desk: Desk, gate: Gate) -> None:
     assert "Another run appended to the state" in err
 
 
-def _bound(desk: Desk) -> list[str]:
-    deadline = time.monotonic() + 10
-    while not (bound := [str(address) for address in desk.state().bindings]) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return bound[:1]
+def _bound(desk: Desk) -> str:
+    """Return an address that is bound, once the run at the gate appends nothing more."""
+    deadline, state = time.monotonic() + 20, desk.state()
+    while time.monotonic() < deadline:
+        time.sleep(0.4)
+        earlier, state = state, desk.state()
+        if state.bindings and state.position == earlier.position:
+            break
+    return str(next(iter(state.bindings)))
 
 
 def test_a_dead_holder_is_followed_at_once(desk: Desk, gate: Gate) -> None:
     """A killed run leaves its lease behind; the next one on the same host sees that the process is gone."""
     process = desk.spawn("apply", "-y")
     assert gate.reached.wait(20)
+    address = _bound(desk)
     process.kill()
     process.communicate(timeout=20)
     gate.open.set()
     desk.stage.hook = None
     started = time.monotonic()
-    forgotten = desk.run("state", "forget", *_bound(desk))
+    forgotten = desk.run("state", "forget", address)
 
     assert forgotten.code == 0, forgotten
     assert time.monotonic() - started < 5

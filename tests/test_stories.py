@@ -2,8 +2,9 @@
 Stories: whole sessions at the command line, one behaviour a file; the name of the file is the behaviour.
 
 Commands stand on top, files below as ``-- NAME --``, and under ``-- expected --`` what was printed: stderr after ``! ``,
-an exit code other than 0 as ``[exit 6]``. The first section of a name is written before the story begins, the next
-one, or the one called ``NAME later``, by ``$ write NAME``. ``quietly`` hides the output of a command that must succeed. ``pytest --accept`` rewrites the end.
+an exit code other than 0 as ``[exit 6]``. The first section of a name is written before the story begins, the next one,
+or the one called ``NAME later``, by ``$ write NAME``. ``quietly`` hides the output of a command that must succeed.
+``pytest --accept`` rewrites the end.
 
     $ crmsync plan                     with variables before it: $ CI=true crmsync apply
     $ write crm/a.yaml                 $ remove crm/a.yaml            $ show crmsync.yaml

@@ -23,6 +23,7 @@ from crmsync.model.plan import Plan
 from crmsync.plan.world import Wishes
 from crmsync.project.applying import ApplyOptions, agreed
 from crmsync.project.planning import Planned, make_plan
+from crmsync.project.reviewing import review_id
 from crmsync.project.session import Project, open_project
 from crmsync.render.document import plan_document
 from crmsync.render.text import plan_text
@@ -131,7 +132,7 @@ class World:
             return Applied({}, told, plan)
         job = self._job(planned, plan, settle)
         if reviewed is not None:
-            job = replace(job, plan_digest=reviewed["crmsync"]["digest"])
+            job = replace(job, plan_digest=review_id(reviewed))
         running = self._scheduler(scheduler or {})
         ledger = running.run(engine.run(job))
         return Applied(ledger, told + running.outcomes, plan)

@@ -264,9 +264,7 @@ SEARCHES: Mapping[str, SearchRow] = {
     ),
     "projects": SearchRow(
         _PROJECTS,
-        _by_name(
-            _named(_PROJECTS), _ids("assignee", _PROJECTS), _tags(_PROJECTS), *_dates(_PROJECTS), _followed(_PROJECTS)
-        ),
+        _by_name(_named(_PROJECTS), _ids("assignee", _PROJECTS), _tags(_PROJECTS), *_dates(_PROJECTS), _followed(_PROJECTS)),
         {
             **_DATES,
             "name": "name",

@@ -267,7 +267,9 @@ ACTIVITIES = EntityType(
     singular="activity",
     path="/activities",
     fields=(
-        _field("parent", RECORD, "The record it belongs to, as company/123.", _ACTIVITIES, write=Write.CREATE, required=True),
+        _field(
+            "parent", RECORD, "The record it belongs to, as company/123.", _ACTIVITIES, write=Write.CREATE, required=True
+        ),
         _field(
             "type",
             ACTIVITY_TYPE,

@@ -22,6 +22,8 @@ COMMANDS = {
     "plan": "Show what apply would do.",
     "apply": "Bring Copper to what the files say.",
     "show": "Print a saved plan.",
+    "get": "Look at records in Copper, as a table, csv, json, yaml or Excel.",
+    "labels": "Look at the labels of the account: users, pipelines, options and the rest.",
     "state": "Look at what crmsync remembers, or forget a record.",
     "unlock": "Take the state's lease from a run that is gone.",
     "doctor": "Say what is wrong with key, address, clock, permissions or state.",

@@ -16,7 +16,14 @@ SECONDS = click.FloatRange(min=0)
 @click.command()
 @click.argument("planfile", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--auto-approve", "-y", is_flag=True, help="Do not ask. What changed on both sides is set aside.")
-@click.option("--settle", type=SECONDS, default=120.0, show_default=True, metavar="S", help="How long an unclear create may still turn up.")
+@click.option(
+    "--settle",
+    type=SECONDS,
+    default=120.0,
+    show_default=True,
+    metavar="S",
+    help="How long an unclear create may still turn up.",
+)
 @click.option("--allow-updates", type=COUNT, metavar="N", help="Allow this many updates of a type, over the limit.")
 @click.option("--allow-deletes", type=COUNT, metavar="N", help="Allow this many deletes of a type, over the limit.")
 @click.option("--allow-adopts", type=COUNT, metavar="N", help="Allow this many adoptions that overwrite, over the limit.")

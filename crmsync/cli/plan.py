@@ -10,10 +10,19 @@ import click
 
 from crmsync.cli.common import color, common_options, selection_options, show_diagnostics, wishes_of
 
+HOURS = click.FloatRange(min=0)
+
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan, for: crmsync apply FILE")
-@click.option("--expires", type=click.FloatRange(min=0), default=24.0, show_default=True, metavar="HOURS", help="How long a saved plan may be applied.")
+@click.option(
+    "--expires",
+    type=click.FloatRange(min=0),
+    default=24.0,
+    show_default=True,
+    metavar="HOURS",
+    help="How long a saved plan may be applied.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")

@@ -29,6 +29,8 @@ class Book:
     def __init__(self, client: Client, close_date_order: str, phone_region: str) -> None:
         self.client = client
         self.labels = Labels(client)
+        #: What names of records were found to mean; forgotten with every write.
+        self.found: dict[tuple[str, str, str], tuple[int, ...]] = {}
         self._close_date_order = close_date_order
         self._phone_region = phone_region
 
@@ -55,6 +57,10 @@ class Book:
         """Return a type with its custom fields."""
         return self.catalogue[name]
 
+    def path(self, name: str) -> str:
+        """Return the path of a type; nothing of the account is needed for that."""
+        return EVERYTHING[name].path
+
     def field(self, type_name: str, name: str, position: Position | None = None) -> Field:
         """
         Return a field by its name, Copper's key for it, the last part of an address, or the name of a custom field.
@@ -70,7 +76,9 @@ class Book:
         fits = [f for f in custom if f"custom_fields.{wanted}" == f.name.casefold() or wanted == f"#{f.definition_id}"]
         if len(fits) == 1:
             return fits[0]
-        twins = [each.name.partition(".")[2] for each in custom if each.name.casefold().startswith(f"custom_fields.{wanted}#")]
+        twins = [
+            each.name.partition(".")[2] for each in custom if each.name.casefold().startswith(f"custom_fields.{wanted}#")
+        ]
         if twins:
             listed = ", ".join(f'"{each}"' for each in twins)
             raise bad("CRM035", f'Several custom fields are called "{name}". Write one of {listed}.', position)

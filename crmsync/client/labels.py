@@ -52,7 +52,9 @@ class Table(Sequence[Entry]):
         if len(found) == 1:
             return found[0]
         listed = ", ".join(f"{entry.name} (#{entry.id})" for entry in self.entries if entry.id in found)
-        raise bad("CRM031", f'"{label}" could be {listed}. Name the one you mean by its id, such as "#{found[0]}".', position)
+        raise bad(
+            "CRM031", f'"{label}" could be {listed}. Name the one you mean by its id, such as "#{found[0]}".', position
+        )
 
     def ids(self, label: str | int, position: Position | None = None) -> tuple[int, ...]:
         """Return the ids of all entries with this label. Raises BadInput when there is none."""

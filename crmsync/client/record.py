@@ -79,13 +79,13 @@ class Record(Named, Mapping[str, Any]):
         if name == "id":
             return self.id
         if name in self._groups:
-            parts = {row.name.partition(".")[2]: self._shown(row) for row in self._groups[name]}
+            parts = {row.name.partition(".")[2]: self.shown(row) for row in self._groups[name]}
             is_empty = name != CUSTOM_FIELDS and all(part is None for part in parts.values())
             return None if is_empty else parts
         row = self._by_name.get(name) or self._by_name.get(f"{CUSTOM_FIELDS}.{name}")
         if row is None:
             raise KeyError(name)
-        return self._shown(row)
+        return self.shown(row)
 
     def __iter__(self) -> Iterator[str]:
         yield "id"
@@ -114,7 +114,7 @@ class Record(Named, Mapping[str, Any]):
         row: dict[str, Any] = {"id": self.id}
         for field_row in self.entity.fields:
             name = column(field_row, self.entity)
-            row[name] = flat(self._shown(field_row))
+            row[name] = flat(self.shown(field_row))
             if field_row.kind.is_reference:
                 row[f"{name}_id"] = self.value(field_row)
         return row
@@ -123,7 +123,8 @@ class Record(Named, Mapping[str, Any]):
         """Return the record as plain nested data."""
         return {name: self[name] for name in self}
 
-    def _shown(self, row: Field) -> Any:
+    def shown(self, row: Field) -> Any:
+        """Return the value of a field as callers see it."""
         return shown(self.book, row, self.value(row), self.body)
 
     @property

@@ -21,6 +21,13 @@ def find_ids(book: Book, field: Field, lookup: Lookup) -> tuple[int, ...]:
     id = _ID.fullmatch(lookup.text)
     if id is not None and lookup.by in ("key", "id"):
         return (int(id[1]),)
+    question = (target.name, lookup.by, lookup.text)
+    if question not in book.found:
+        book.found[question] = _find(book, target, lookup)
+    return book.found[question]
+
+
+def _find(book: Book, target: EntityType, lookup: Lookup) -> tuple[int, ...]:
     text = lookup.text.removeprefix(f"{target.name}.")
     rows = [target.by_name[lookup.by]] if lookup.by != "key" else _likely(target, text)
     for row in rows:
@@ -37,7 +44,9 @@ def find_id(book: Book, field: Field, lookup: Lookup) -> int:
     if len(found) == 1:
         return found[0]
     listed = ", ".join(f"#{id}" for id in found)
-    raise bad("CRM038", f'"{lookup.text}" fits several {field.target}: {listed}. Name the one you mean by its id.', lookup.position)
+    raise bad(
+        "CRM038", f'"{lookup.text}" fits several {field.target}: {listed}. Name the one you mean by its id.', lookup.position
+    )
 
 
 def _likely(target: EntityType, text: str) -> list[Field]:

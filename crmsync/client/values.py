@@ -142,7 +142,8 @@ def _label_ids(book: Book, field: Field, value: Any, place: Position, within: in
     if not field.kind.is_set:
         if isinstance(value, list | tuple | set | frozenset | Mapping):
             raise bad("CRM014", f'"{field.name}" is one label, not several.', place)
-        return table.id(_label_text(value), place)
+        id: int = table.id(_label_text(value), place)
+        return id
     items: Iterable[Any] = value if isinstance(value, list | tuple | set | frozenset) else [value]
     ids = dict.fromkeys(table.id(_label_text(item), place) for item in items)
     return Members(tuple(Member(id, id) for id in ids))

@@ -288,7 +288,7 @@ def _sorted(draft: _Draft) -> tuple[Step, ...]:
 
 
 def pruned(steps: Iterable[Step]) -> tuple[Step, ...]:
-    """Return *steps* without those that have nothing left to send; what waited for one waits for what that one waited for."""
+    """Return *steps* without those that have nothing to send; what waited for one waits for what that one waited for."""
     waits: dict[StepId, tuple[StepId, ...]] = {}
     result = []
     for step in steps:

@@ -6,7 +6,6 @@ Everything that can refuse comes before the first request that writes. What was 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import secrets
 import threading
@@ -117,9 +116,7 @@ class _Run:
         append_private(folder / "deleted.jsonl", json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def apply(
-    project: Project, options: ApplyOptions, watch: Watch, clock: Callable[[], float] | None = None
-) -> Applied | None:
+def apply(project: Project, options: ApplyOptions, watch: Watch, clock: Callable[[], float] | None = None) -> Applied | None:
     """Apply the project's plan; None when the user said no. Raises Trouble."""
     _refuse_forgetful(project, options)
     clock = clock or steady_clock()

@@ -69,7 +69,9 @@ def _files(project: Project) -> list[Finding]:
     errors = sum(each.is_error for each in checked.diagnostics)
     if errors:
         return [Finding("wrong", "files", f"{counted(errors, 'error')}; `crmsync validate` shows them.")]
-    return [Finding("ok", "files", f"{counted(checked.records, 'record')} in {counted(checked.files, 'file')}. {checked.labels}")]
+    return [
+        Finding("ok", "files", f"{counted(checked.records, 'record')} in {counted(checked.files, 'file')}. {checked.labels}")
+    ]
 
 
 def _state(project: Project, found: list[State]) -> list[Finding]:
@@ -77,7 +79,9 @@ def _state(project: Project, found: list[State]) -> list[Finding]:
         found.append(state)
         holder = store.holder()
     findings = [
-        Finding("ok", "state", f"{project.settings.state}: {counted(len(state.bindings), 'record')}, position {state.position}")
+        Finding(
+            "ok", "state", f"{project.settings.state}: {counted(len(state.bindings), 'record')}, position {state.position}"
+        )
     ]
     if state.open_intents:
         text = f"{counted(len(state.open_intents), 'request')} without a known outcome; the next apply settles them."

@@ -47,7 +47,7 @@ def gather(
 ) -> Gathered:
     """Return everything that planning needs to see."""
     gathered = Gathered()
-    renamed = {each.destination: each.origin for each in moved if each.origin not in declared}
+    renamed = _origins({each.destination: each.origin for each in moved if each.origin not in declared}, state)
     for entity in catalogue.types:
         ids = {binding.record_id for address, binding in state.bindings.items() if address.type == entity.name}
         mine = [each for each in declared.values() if each.address.type == entity.name]
@@ -68,6 +68,19 @@ def gather(
     vanished -= {(each.type, state.bindings[each].record_id) for each in renaming if each in state.bindings}
     _see_related(client, catalogue, sorted(vanished & set(gathered.observed)), gathered)
     return gathered
+
+
+def _origins(renamed: Mapping[Address, Address], state: State) -> dict[Address, Address]:
+    """Return, for each new address, the bound one that it comes from, over as many `moved` lines as it takes."""
+    origins = {}
+    for destination in renamed:
+        origin, passed = destination, {destination}
+        while origin not in state.bindings and renamed.get(origin, origin) not in passed:
+            origin = renamed[origin]
+            passed.add(origin)
+        if origin != destination:
+            origins[destination] = origin
+    return origins
 
 
 def _is_bound(address: Address, state: State, renamed: Mapping[Address, Address]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ from crmsync.model.address import Address
 from crmsync.model.catalogue import Field
 from crmsync.model.digest import document_digest
 from crmsync.model.effects import Outcome
-from crmsync.model.plan import Action, Cause, Change, Counts, Plan
+from crmsync.model.plan import Action, Cause, Plan
 from crmsync.model.settings import Limits, Pace
-from crmsync.model.values import Members, is_empty
+from crmsync.model.values import Members
 from crmsync.plan import guard
 from crmsync.plan.build import narrow
 from crmsync.project.files import schema
@@ -38,7 +38,9 @@ def load_reviewed(path: Path) -> Document:
     except OSError as error:
         raise UsageTrouble(f"The plan {path} could not be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
-        raise RefusedTrouble(f"{path} is not a plan of crmsync, or was cut. Save one with: crmsync plan --out FILE") from error
+        raise RefusedTrouble(
+            f"{path} is not a plan of crmsync, or was cut. Save one with: crmsync plan --out FILE"
+        ) from error
     if not isinstance(document, dict) or "crmsync" not in document or "resource_changes" not in document:
         raise RefusedTrouble(f"{path} is not a plan of crmsync. Save one with: crmsync plan --out FILE")
     _refuse_malformed(path, document)
@@ -75,7 +77,7 @@ class Agreed:
 
 
 def agree(planned: Planned, reviewed: Document | None, is_auto_approved: bool, pace: Pace, limits: Limits) -> Agreed:
-    """Return what may run of *planned*: what was reviewed, or without a question all but conflicts. Raises RefusedTrouble."""
+    """Return what may run of *planned*: what was reviewed, or unasked all but conflicts. Raises RefusedTrouble."""
     if reviewed is not None:
         _refuse_stale(planned, reviewed)
         return _only_reviewed(planned, reviewed, pace, limits)
@@ -188,9 +190,7 @@ def _same_fields(old: Document, now: Document | None) -> list[str] | None:
 def _aside(address: Address, old: Document, fields: tuple[str, ...]) -> Outcome:
     ours = old["crmsync"]
     detail = "It is not as it was when the plan was made: files, state or Copper moved since. Make a new plan."
-    return Outcome(
-        address, ours["action"], "conflict", detail, ours.get("display_name") or "", ours["record_id"], fields
-    )
+    return Outcome(address, ours["action"], "conflict", detail, ours.get("display_name") or "", ours["record_id"], fields)
 
 
 def _without_conflicts(planned: Planned, pace: Pace, limits: Limits) -> Agreed:
@@ -213,32 +213,9 @@ def _without_conflicts(planned: Planned, pace: Pace, limits: Limits) -> Agreed:
 
 
 def _narrowed(planned: Planned, keep: Mapping[Address, frozenset[str]], pace: Pace, limits: Limits) -> Plan:
-    """
-    Return the plan with only what is in *keep*; its notes, counts and limits are those of what is left.
-
-    A note about a record that stays unbound must go: the state has no place for it.
-    """
+    """Return the plan with only what is in *keep*, under the limits that this much of it exceeds."""
     plan = narrow(planned.plan, keep, planned.account.catalogue, pace)
-    renamed = {note.address for note in plan.notes if note.renamed_from is not None}
-    bound = {*planned.state.bindings, *renamed, *(change.address for change in plan.changes)}
     totals: dict[str, int] = {}
     for address in {*planned.state.bindings, *(each.address for each in plan.changes if each.action is Action.ADOPT)}:
         totals[address.type] = totals.get(address.type, 0) + 1
-    return replace(
-        plan,
-        notes=tuple(note for note in plan.notes if note.address in bound),
-        counts=_counts(plan.changes, plan.counts),
-        breaches=guard.breaches(plan.changes, totals, limits),
-    )
-
-
-def _counts(changes: tuple[Change, ...], before: Counts) -> Counts:
-    def number(action: Action) -> int:
-        return sum(change.action is action for change in changes)
-
-    written = [each for change in changes if change.action is not Action.CREATE for each in change.fields]
-    filled = sum(is_empty(each.before) for each in written)
-    left = {"filled": filled, "overwritten": len(written) - filled}
-    names = {"add": Action.CREATE, "change": Action.UPDATE, "destroy": Action.DELETE}
-    names |= {"adopt": Action.ADOPT, "forget": Action.FORGET}
-    return Counts(**{**asdict(before), **{name: number(action) for name, action in names.items()}, **left})
+    return replace(plan, breaches=guard.breaches(plan.changes, totals, limits))

@@ -21,6 +21,9 @@ def _refusal(status: int) -> Reply:
     return Reply(status, b'{"success": false, "status": %d, "message": "Why"}' % status)
 
 
+#: Statuses that say nothing about execution.
+ODD = (301, 302, 303, 307, 408, 409, 418, 500, 502, 503, 504)
+
 TABLE = {
     "not sent": (NotSent("no route"), NotExecuted(0, "no route")),
     "late": (NotSent("late", is_late=True), NotExecuted(0, "late", is_late=True)),
@@ -28,7 +31,7 @@ TABLE = {
     **{f"{each}": (_refusal(each), NotExecuted(each, "Why")) for each in (400, 401, 402, 403, 404, 405, 415, 422, 429)},
     "429, Retry-After": (Reply(429, b"", {"retry-after": "7"}), NotExecuted(429, "status 429", 7.0)),
     "429, odd Retry-After": (Reply(429, b"", {"Retry-After": "soon"}), NotExecuted(429, "status 429")),
-    **{f"{each}": (Reply(each), Unclear(f"Copper answered {each}")) for each in (301, 302, 303, 307, 408, 409, 418, 500, 502, 503, 504)},
+    **{f"{each}": (Reply(each), Unclear(f"Copper answered {each}")) for each in ODD},
     "done": (Reply(200), Executed({"id": 1})),
     "created": (Reply(201), Executed({"id": 1})),
     "no content": (Reply(204, b""), Unclear("the answer was cut or not JSON")),

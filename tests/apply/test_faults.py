@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from crmsync.model.address import Address
+from crmsync.model.effects import Append, Copy, Send
 from crmsync.model.events import Origin
 from crmsync.sandbox import Fault, Quirks
 from tests.simulator import Killed
@@ -221,7 +222,7 @@ def test_an_edit_after_the_plan_is_not_overwritten(tmp_path: Path) -> None:
 
 def test_a_step_with_nothing_left_is_finished(tmp_path: Path) -> None:
     """When one field was set aside and the others are so already, the record is a conflict and nothing else."""
-    world, statuses = _meddled(tmp_path, OLD, NEW, lambda world: world.edit("people.a", title="theirs", details="new"))
+    _, statuses = _meddled(tmp_path, OLD, NEW, lambda world: world.edit("people.a", title="theirs", details="new"))
 
     assert statuses == {"people.a": "conflict"}
 
@@ -289,33 +290,50 @@ opportunities:
 """
 
 
-def _effects(tmp_path: Path) -> int:
-    """Return how many effects the run from BEFORE to AFTER has."""
+def _effects(tmp_path: Path, kinds: tuple[type, ...]) -> list[int]:
+    """Return the numbers of the effects of these kinds in a run from BEFORE to AFTER."""
     world = World(tmp_path)
     world.apply(BEFORE)
-    counted = []
-    world.apply(AFTER, scheduler={"kill": lambda number, effect: counted.append(number)})
+    numbers: list[int] = []
+    note = lambda number, effect: numbers.append(number) if isinstance(effect, kinds) else None  # noqa: E731
+    world.apply(AFTER, scheduler={"kill": note})
     keeps_promises(world, AFTER)
-    return len(counted)
+    return numbers
 
 
-@pytest.mark.parametrize("lag", [0, pytest.param(5, marks=pytest.mark.soak)])
-def test_a_crash_at_every_effect(lag: int, tmp_path: Path) -> None:
-    """Wherever the process dies, the next run ends with exactly the right records, and nothing left to do."""
-    for number in range(1, _effects(tmp_path) + 1):
-        world = World(tmp_path, quirks=Quirks(search_lag=lag))
-        world.apply(BEFORE)
+def _crash(number: int, world: World) -> None:
+    """Die at effect *number* of the run from BEFORE to AFTER, and run again."""
 
-        def kill(now: int, effect: object, number: int = number) -> None:
-            if now == number:
-                raise Killed
+    def kill(now: int, effect: object) -> None:
+        if now == number:
+            raise Killed
 
-        with pytest.raises(Killed):
-            world.apply(AFTER, scheduler={"kill": kill})
-        world.clock.sleep(1)
-        assert set(world.apply(AFTER).statuses().values()) <= {"forgotten"}, number
-        world.clock.sleep(10)
-        keeps_promises(world, AFTER)
+    world.apply(BEFORE)
+    with pytest.raises(Killed):
+        world.apply(AFTER, scheduler={"kill": kill})
+    world.clock.sleep(1)
+    assert set(world.apply(AFTER).statuses().values()) <= {"forgotten"}, number
+    world.clock.sleep(10)
+    keeps_promises(world, AFTER)
+
+
+@pytest.mark.parametrize("shard", range(4))
+def test_a_crash_at_every_effect(shard: int, tmp_path: Path) -> None:
+    """
+    Wherever the process dies, the next run ends with exactly the right records, and nothing left to do.
+
+    Between two effects that change something (an append, a send, a copy) it makes no difference where.
+    """
+    for number in _effects(tmp_path, (Append, Send, Copy))[shard::4]:
+        _crash(number, World(tmp_path))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("quirks", [Quirks(), Quirks(search_lag=5), Quirks(short_pages="on"), Quirks(delete_links="dangle")])
+def test_a_crash_at_every_effect_under_doubt(quirks: Quirks, tmp_path: Path) -> None:
+    """The same at each effect whatsoever, while searches lag, pages are short, links dangle."""
+    for number in _effects(tmp_path, (object,)):
+        _crash(number, World(tmp_path, quirks=quirks))
 
 
 def test_a_crash_after_sending(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -28,11 +29,15 @@ def world(tmp_path: Path) -> World:
 
 
 def everything(world: World) -> dict[str, list[dict[str, object]]]:
-    """Return all records but for when they were changed."""
+    """Return all records but for when they were changed, and but for the order of custom fields, which means nothing."""
     return {
-        name: [{key: value for key, value in body.items() if key != "date_modified"} for body in world.sandbox.records(name)]
-        for name in ("companies", "people", "opportunities")
+        name: [_plain(body) for body in world.sandbox.records(name)] for name in ("companies", "people", "opportunities")
     }
+
+
+def _plain(body: dict[str, Any]) -> dict[str, Any]:
+    fields = sorted(body["custom_fields"], key=lambda each: each["custom_field_definition_id"])
+    return {**body, "date_modified": None, "custom_fields": fields}
 
 
 def test_destroy_leaves_what_was_there(world: World) -> None:
@@ -58,16 +63,16 @@ def test_destroy_needs_no_readable_files(world: World) -> None:
 
 
 def test_adopted_records_are_forgotten(world: World) -> None:
-    """An adopted record that leaves the files stays in Copper as it is."""
+    """An adopted record that leaves the files stays in Copper, with the contact that it would miss."""
     world.sandbox.create("companies", {"name": "Acme", "email_domain": "acme.com"})
     world.apply(FILES)
     plan = world.plan("companies: {ours: {name: Ours}}\npeople: {road: {name: Road, company: ours}}\n")
 
     assert {str(change.address): str(change.action) for change in plan.changes} == {
         "companies.acme": "forget",
-        "people.wile": "delete",
         "opportunities.deal": "delete",
     }
+    assert [held.reason for held in plan.held] == ['It would leave companies.acme "Acme" without it.']
 
 
 def test_deletes_go_leaf_to_root(world: World) -> None:
@@ -80,7 +85,10 @@ def test_deletes_go_leaf_to_root(world: World) -> None:
 
 
 HELD = {
-    "changed by a person": (lambda world: world.edit("people.road", name="Runner"), "Changed in Copper since the last apply: name."),
+    "changed by a person": (
+        lambda world: world.edit("people.road", name="Runner"),
+        "Changed in Copper since the last apply: name.",
+    ),
     "left behind": (
         lambda world: world.sandbox.create("opportunities", {"name": "Theirs", "primary_contact": world.id("people.road")}),
         'It would leave opportunity "Theirs" #20000002 without it.',
@@ -156,16 +164,11 @@ def _many(count: int, **values: object) -> str:
 def test_limits(before: str, after: str, limits: Limits, expected: list[tuple[object, ...]], world: World) -> None:
     """A plan says which limits it exceeds and by which flag they are lifted; it is a plan all the same."""
     world.apply(before)
+    world.settings_text = f"limits: {{updates: {limits.updates}, deletes: {limits.deletes}}}\n"
     plan = world.plan(after)
-    plan = _with_limits(world, after, limits)
 
     assert [(each.kind, each.count, each.of, each.flag) for each in plan.breaches] == expected
     assert plan.changes != ()
-
-
-def _with_limits(world: World, files: str, limits: Limits):  # type: ignore[no-untyped-def]
-    world.settings_text = f"limits: {{updates: {limits.updates}, deletes: {limits.deletes}}}\n"
-    return world.plan(files)
 
 
 def test_limits_refer_to_the_whole_set(world: World) -> None:
@@ -173,7 +176,7 @@ def test_limits_refer_to_the_whole_set(world: World) -> None:
     world.apply(_many(30))
     plan = world.plan(_many(30, title="x"), only=("people.p0*",))
 
-    assert ([each.count for each in plan.breaches], plan.counts.change) == ([10] if 10 > 9 else [], 10)
+    assert ([each.count for each in plan.breaches], plan.counts.change) == ([10], 10)
 
 
 def test_overwritten_adoptions_are_limited(world: World) -> None:

@@ -86,9 +86,7 @@ SECONDS = {"search_lag": ("0", "5")}
 
 
 def _settings() -> list[str]:
-    return [
-        f"{name}={value}" for name, values, _ in Quirks.table() for value in (SECONDS[name] if name in SECONDS else values)
-    ]
+    return [f"{name}={value}" for name, values, _ in Quirks.table() for value in (SECONDS.get(name, values))]
 
 
 def _world(tmp_path: Path, *settings: str) -> World:

@@ -1,0 +1,108 @@
+"""Values that callers give to the body of a write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from crmsync.client.book import Book
+from crmsync.client.trouble import BadInput, bad
+from crmsync.client.values import canonical
+from crmsync.model.bodies import encode_fields
+from crmsync.model.catalogue import EntityType, Field, Write
+from crmsync.model.records import Observed
+from crmsync.model.source import Diagnostic, Position
+from crmsync.model.values import Value, is_empty
+
+_GROUPS = ("address", "custom_fields")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The canonical values of one write; *routed* are those that Copper changes through another call."""
+
+    entity: EntityType
+    values: Mapping[str, Value]
+    routed: Mapping[str, Value]
+
+    @property
+    def needs_observed(self) -> bool:
+        """Whether the record must be read first: for the other parts of an address, or what a route replaces."""
+        return bool(self.routed) or any(self.entity.by_name[name].part is not None for name in self.values)
+
+    def body(self, book: Book, observed: Observed | None) -> dict[str, Any]:
+        """Return the body to send."""
+        return encode_fields(self.entity, self.values, observed, book.locale)
+
+
+def sheet(book: Book, type_name: str, given: Mapping[str, Any], *, is_new: bool, pipeline: int | None = None) -> Sheet:
+    """
+    Return the canonical values of what a caller gave; *pipeline* is the one that the record is in.
+
+    Raises BadInput with everything that is wrong.
+    """
+    place = Position(f"{type_name}.{'create' if is_new else 'update'}", 1, 1)
+    entity = book.entity(type_name)
+    problems: list[Diagnostic] = []
+    values: dict[str, Value] = {}
+    routed: dict[str, Value] = {}
+    for name, value in _by_rank(entity, _flat(given)):
+        try:
+            row = book.field(type_name, name, place)
+            _check_writable(entity, row, is_new, place)
+            within = _within(row, values, pipeline)
+            found = canonical(book, row, value, place, within)
+        except BadInput as error:
+            problems += error.diagnostics
+            continue
+        is_routed = not is_new and row.write is Write.CREATE
+        (routed if is_routed else values)[row.name] = found
+    problems += _missing(entity, values, is_new, place)
+    if problems:
+        raise BadInput(problems)
+    return Sheet(entity, values, routed)
+
+
+def needs_pipeline(given: Mapping[str, Any]) -> bool:
+    """Say whether a stage is given without its pipeline."""
+    return "stage" in given and "pipeline" not in given and not isinstance(given["stage"], int)
+
+
+def _flat(given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the fields of ``address`` and ``custom_fields`` one by one; None for either clears all of it."""
+    for name, value in given.items():
+        if name in _GROUPS and isinstance(value, Mapping):
+            yield from ((f"{name}.{part}", each) for part, each in value.items())
+        elif name == "address" and value is None:
+            yield from ((f"address.{part}", None) for part in ("street", "city", "state", "postal_code", "country"))
+        else:
+            yield name, value
+
+
+def _by_rank(entity: EntityType, pairs: Iterator[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Return what narrows other fields before them: a pipeline before its stage."""
+    narrowed = {row.name for row in entity.fields if row.within is not None}
+    return sorted(pairs, key=lambda pair: pair[0] in narrowed)
+
+
+def _within(row: Field, values: Mapping[str, Value], pipeline: int | None) -> int | None:
+    if row.within is None:
+        return None
+    outer = values.get(row.within, pipeline)
+    return outer if isinstance(outer, int) else None
+
+
+def _check_writable(entity: EntityType, row: Field, is_new: bool, place: Position) -> None:
+    if row.write is Write.NEVER:
+        raise bad("CRM018", f'"{row.name}" of a {entity.singular} is computed by Copper and cannot be written.', place)
+    if not is_new and row.write is Write.CREATE and row.route is None:
+        raise bad("CRM018", f'"{row.name}" of a {entity.singular} can be given when it is created, and not changed.', place)
+
+
+def _missing(entity: EntityType, values: Mapping[str, Value], is_new: bool, place: Position) -> Iterator[Diagnostic]:
+    for row in entity.fields:
+        is_cleared = row.name in values and is_empty(values[row.name])
+        if row.required and (is_cleared or (is_new and row.name not in values)):
+            detail = f'A {entity.singular} needs "{row.name}": Copper does not keep one without it.'
+            yield bad("CRM041", detail, place).diagnostics[0]

@@ -1,0 +1,108 @@
+"""Lookup tables, both ways: each is fetched once, and a label that there is not is told with what was meant."""
+
+from __future__ import annotations
+
+import pytest
+
+from crmsync import BadInput
+from crmsync.sandbox import load_account
+from tests.client.conftest import Shop
+
+TABLES = ["users", "pipelines", "contact_types", "customer_sources", "loss_reasons", "lead_statuses", "custom_fields"]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_both_ways(shop: Shop, name: str) -> None:
+    """Each label leads to its id, and the id back to the label."""
+    table = getattr(shop.copper.labels, name)
+
+    assert len(table) > 1
+    assert list(table.names) == [table.name(table.id(label)) for label in table.names]
+
+
+def test_users_by_email(shop: Shop) -> None:
+    """A user is found by name and by e-mail."""
+    users = shop.copper.labels.users
+
+    assert (50_002, 50_002, "Lee") == (users.id("lee"), users.id("lee@ourfirm.com"), users.name(50_002))
+
+
+def test_stages_of_a_pipeline(shop: Shop) -> None:
+    """Stages belong to a pipeline, named by label or id; the same label in another one is another stage."""
+    labels = shop.copper.labels
+
+    assert (("Upcoming", "Negotiation"), 980_003, 980_006) == (
+        labels.stages("Renewals").names,
+        labels.stages("Sales").id("Negotiation"),
+        labels.stages(210_002).id("Negotiation"),
+    )
+    with pytest.raises(BadInput, match=r'"Negotiation" could be Negotiation \(#980003\), Negotiation \(#980006\)'):
+        labels.stages().id("Negotiation")
+
+
+def test_custom_fields(shop: Shop) -> None:
+    """A custom field by name or id: its type, where it is, its options both ways, in their order."""
+    labels = shop.copper.labels
+    tier = labels.custom_field("tier")
+
+    assert (100_001, "Dropdown", ("company", "person", "opportunity"), ("Gold", "Silver", "Bronze")) == (
+        tier.id,
+        tier.data_type,
+        tier.available_on,
+        tier.options.names,
+    )
+    assert (120_002, "Silver", tier) == (
+        labels.options("Tier").id("Silver"),
+        labels.options(100_001).name(120_002),
+        labels.custom_field(100_001, on="company"),
+    )
+    assert labels.options("Code").names == ()
+
+
+def test_each_table_is_fetched_once(shop: Shop) -> None:
+    """Asking again costs nothing; pipelines and stages are one answer; forgetting asks again."""
+    labels = shop.copper.labels
+    for _ in range(2):
+        assert labels.users.names and labels.stages("Sales").names and labels.options("Tier").names
+    once = sorted(each.path for each in shop.sandbox.log)
+    labels.forget()
+    assert labels.users.names
+
+    assert (["/custom_field_definitions", "/pipelines", "/users/search"], 4) == (once, len(shop.sandbox.log))
+
+
+def test_unknown_labels(shop: Shop) -> None:
+    """What there is not is told with the nearest that there is."""
+    with pytest.raises(BadInput, match='There is no pipeline called "Sale" in this Copper account. Did you mean "Sales"?'):
+        shop.copper.labels.stages("Sale")
+    with pytest.raises(BadInput, match='There is no custom field called "Teir"'):
+        shop.copper.labels.custom_field("Teir")
+    assert shop.copper.labels.users.name(7) == "#7"
+
+
+TWINS = """
+account: {id: 1, name: Twins, timezone: UTC}
+users: [{name: Dana, email: dana@ourfirm.com}, {name: Robin, email: a@x.com}, {name: Robin, email: b@x.com}]
+pipelines: [{name: Sales, stages: [{name: First}]}]
+custom_fields:
+  - {name: Tier, type: Dropdown, on: [company], options: [Gold]}
+  - {name: Tier, type: Dropdown, on: [person], options: [Iron]}
+  - {name: Code, type: Float, on: [company]}
+  - {name: Code, type: String, on: [company]}
+"""
+
+
+def test_labels_that_are_there_twice() -> None:
+    """One name for two fields is resolved by the type; two users of one name by e-mail or id; else the caller is told."""
+    shop = Shop(account=load_account(TWINS))
+    labels = shop.copper.labels
+    company = shop.copper.companies.create(name="A", Tier="Gold", assignee="#50003")
+    person = shop.copper.people.create(name="B", Tier="Iron", assignee="a@x.com")
+
+    assert ["Gold", "Iron", 50_003, 50_002] == [company["Tier"], person["Tier"], company.ids["assignee"], person.ids["assignee"]]
+    assert ("Gold",) == labels.options("Tier", on="company").names
+    with pytest.raises(BadInput, match=r'"Robin" could be Robin \(#50002\), Robin \(#50003\)'):
+        shop.copper.companies.create(name="C", assignee="Robin")
+    with pytest.raises(BadInput, match='Several custom fields are called "Code". Write one of "Code#100003", "Code#100004".'):
+        shop.copper.companies.create(name="C", Code=4)
+    assert shop.copper.companies.create({"name": "C", "Code#100003": 4})["Code#100003"] == 4
