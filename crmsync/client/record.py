@@ -96,7 +96,7 @@ class Record(Named, Mapping[str, Any]):
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Record):
-            return (self.type, self.raw) == (other.type, other.raw)
+            return self.observed == other.observed
         return NotImplemented
 
     def __hash__(self) -> int:

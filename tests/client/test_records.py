@@ -143,7 +143,7 @@ def test_none_clears(shop: Shop) -> None:
 
 def test_an_update_sends_only_what_is_given(shop: Shop) -> None:
     """Nothing is read and nothing else is sent, where nothing else is needed."""
-    shop.copper.companies.get(ACME)
+    dict(shop.copper.companies.get(ACME))
     shop.forget()
     shop.copper.companies.update(ACME, details="x", Tier="Silver")
 
