@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from crmsync.model.effects import Answer, Effect
@@ -47,6 +47,11 @@ class CallResult:
     is_bulk_missing: bool = False
     replaces_custom_fields: bool = False
     fatal: str = ""
+
+
+def stopped(steps: Sequence[Step], at: float) -> CallResult:
+    """Return what becomes of a call that is not made because the user asked to stop while it waited for the pace."""
+    return CallResult(tuple(StepResult(step, "retry", "interrupted") for step in steps), at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,8 @@ def settle(work: Work, intents: Sequence[Intent], bound: set[tuple[str, int]]) -
     creates = [intent for intent in intents if intent.action is WriteAction.CREATE]
     if creates:
         until = max(intent.send_by for intent in creates) + work.job.settle_seconds
-        yield Emit(Progress(0, len(creates), f"{len(creates)} creates with unknown outcome to settle"))
+        lasting = f"until {work.job.settle_seconds:.0f} s after they were sent, for they may still turn up"
+        yield Emit(Progress(0, len(creates), f"{len(creates)} creates had no clear answer; waiting {lasting}"))
         answer = yield Sleep(until)
         work.is_stopping = answer.is_stopping
         if answer.is_stopping:

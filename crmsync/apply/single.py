@@ -12,7 +12,7 @@ from crmsync.apply import requests
 from crmsync.apply.answers import confirmed_fields, seen, unclear
 from crmsync.apply.classify import NotExecuted, Unclear, classify
 from crmsync.apply.reading import Guard, read_one
-from crmsync.apply.results import Call, CallResult, Prepared, StepResult
+from crmsync.apply.results import Call, CallResult, Prepared, StepResult, stopped
 from crmsync.apply.work import Work
 from crmsync.apply.writing import intent_of, prepare, refused, young
 from crmsync.model.catalogue import EntityType
@@ -27,6 +27,8 @@ from crmsync.plan.diff import is_met, moved_fields
 def route(work: Work, entity: EntityType, step: Step, guard: Guard, prefix: str) -> Call:
     """Relate or unrelate one record: the way a person's company changes once the person exists (copper-api.md 7.8)."""
     answer = yield Reserve(False)
+    if answer.is_stopping:
+        return stopped([step], answer.now)
     guard = yield from young(work, entity, [step], guard, answer.now)
     prepared, results, events = prepare(work, entity, [step], guard, prefix, answer.now)
     if events:
@@ -65,6 +67,8 @@ def delete(work: Work, entity: EntityType, step: Step, prefix: str) -> Call:
     """Delete one record: only as crmsync left it, and with a full copy kept first."""
     id = work.record_id(step)
     answer = yield Reserve(False)
+    if answer.is_stopping:
+        return stopped([step], answer.now)
     record = yield from read_one(work, entity, id)
     if isinstance(record, str):
         return CallResult((StepResult(step, "retry", record),), answer.now)

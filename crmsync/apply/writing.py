@@ -16,7 +16,7 @@ from crmsync.apply.answers import confirmed_fields, unclear, verify_all
 from crmsync.apply.classify import Executed, NotExecuted, Unclear, bulk_limit, classify
 from crmsync.apply.reading import Guard, read_guard
 from crmsync.apply.restoring import restore
-from crmsync.apply.results import Call, CallResult, Prepared, StepResult
+from crmsync.apply.results import Call, CallResult, Prepared, StepResult, stopped
 from crmsync.apply.twins import likeness
 from crmsync.apply.work import GUARD_SECONDS, SEND_SECONDS, Work
 from crmsync.model.bodies import encode_fields
@@ -35,6 +35,8 @@ MOVED = "Changed in Copper since the plan was made."
 def create(work: Work, entity: EntityType, steps: Sequence[Step], is_bulk: bool, prefix: str) -> Call:
     """Create the records of *steps* in one call."""
     answer = yield Reserve(is_bulk)
+    if answer.is_stopping:
+        return stopped(steps, answer.now)
     prepared: list[Prepared] = []
     for number, step in enumerate(steps):
         changes = tuple(work.with_ids(change) for change in step.fields)
@@ -50,6 +52,8 @@ def create(work: Work, entity: EntityType, steps: Sequence[Step], is_bulk: bool,
 def update(work: Work, entity: EntityType, steps: Sequence[Step], guard: Guard, is_bulk: bool, prefix: str) -> Call:
     """Update the records of *steps* in one call, each with the fields that change and nothing else."""
     answer = yield Reserve(is_bulk)
+    if answer.is_stopping:
+        return stopped(steps, answer.now)
     guard = yield from young(work, entity, steps, guard, answer.now)
     prepared, results, events = prepare(work, entity, steps, guard, prefix, answer.now)
     if not prepared:

@@ -34,13 +34,15 @@ def _run(command: click.Command, arguments: Sequence[str] | None) -> int:
     try:
         code = command.main(args=None if arguments is None else list(arguments), prog_name="crmsync", standalone_mode=False)
     except click.UsageError as error:
-        error.show(sys.stderr)
+        if error.ctx is not None:
+            _say(f"{error.ctx.get_usage()}\nMore with: {error.ctx.command_path} --help\n")
+        _say(f"error: {error.format_message()}")
         return USAGE
     except (click.Abort, KeyboardInterrupt):
         _say("Interrupted. It is safe to run again.")
         return INTERRUPTED
     except click.ClickException as error:
-        error.show(sys.stderr)
+        _say(f"error: {error.format_message()}")
         return FAULT
     except SystemExit as error:
         raise BrokenPipeError from error  # what click makes of a reader who has gone

@@ -20,6 +20,7 @@ from crmsync.project.applying import Applied, Watch
 from crmsync.project.trouble import LineOf, UsageTrouble
 from crmsync.render.document import dump_line
 from crmsync.render.outcomes import ledger_document, ledger_text, outcome_document, outcome_text
+from crmsync.render.sanitise import clean
 from crmsync.render.text import plan_text
 
 DECLINED, INCOMPLETE, INTERRUPTED = 1, 6, 130
@@ -93,7 +94,7 @@ class Watching:
         if sys.stdin is None or not sys.stdin.isatty():
             raise UsageTrouble("There is no terminal to ask on. Review a plan and apply it, or say --auto-approve.")
         account = document["crmsync"]["account"]
-        click.echo(f'Apply this to "{account["name"]}" ({account["id"]})? Only "yes" is accepted.', err=True)
+        click.echo(f'Apply this to "{clean(account["name"])}" ({account["id"]})? Only "yes" is accepted.', err=True)
         answer: str = click.prompt("Answer", prompt_suffix=": ", default="no", show_default=False, err=True)
         return answer.strip() == "yes"
 
@@ -102,6 +103,8 @@ class Watching:
             self._show_progress(seen)
         elif self._as_json:
             self._print(dump_line(outcome_document(seen)))
+        elif seen.status == "skipped" and self._stopping.is_set():
+            pass  # the ledger counts them; a line for each would bury what was done
         elif self._progress is not None and sys.stdout is not None and sys.stdout.isatty():
             self._progress.console.print(outcome_text(seen), markup=False, highlight=False, soft_wrap=True)
         else:
@@ -109,7 +112,11 @@ class Watching:
 
     def _show_progress(self, progress: Progress) -> None:
         if progress.waiting_for:
-            click.echo(f"Waiting: {progress.waiting_for}.", err=True)
+            text = f"{progress.waiting_for}."
+            if self._progress is not None:
+                self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            else:
+                click.echo(text, err=True)
         if self._as_json or sys.stderr is None or not sys.stderr.isatty() or not progress.of:
             return
         if self._progress is None:
@@ -135,6 +142,8 @@ class Watching:
             self._print(dump_line({**ledger_document(applied.ledger), "requests": applied.requests}))
         elif any(applied.ledger.values()):
             self._print(ledger_text(applied.ledger))
+        if applied.left and not self._as_json:
+            click.echo(f"Not done: {applied.left}, as the plan says above.", err=True)
         if applied.not_reviewed:
             names = ", ".join(str(address) for address in applied.not_reviewed)
             click.echo(f"Changed since the plan was made, so not part of it and not done: {names}", err=True)

@@ -281,13 +281,14 @@ class Leads(Records):
         """
         Return the records that a lead becomes, by type; the lead is gone.
 
-        *company* is the name of a new one, or a record or id; "" for none. *opportunity* has at least a name; without it
-        none is made.
+        *company* is the name of one, made if there is none called exactly so, or a record or id; "" for none.
+        *person* takes name, contact_type and assignee, *opportunity* name, pipeline, stage, monetary_value and assignee;
+        without it none is made (developer.copper.com/leads/convert-a-lead.html).
         """
         details: dict[str, Any] = {}
         details["person"] = self._details("people", {"name": self.get(which)["name"], **(person or {})})
         if isinstance(company, str):
-            details["company"] = {"name": company}
+            details["company"] = {"name": company, **({"exact_match": True} if company else {})}
         elif company is not None:
             details["company"] = {"id": _id(company)}
         if opportunity is not None:
@@ -297,7 +298,19 @@ class Leads(Records):
         return {type_name: Record(type_name, body, self._book) for type_name, body in made}
 
     def _details(self, type_name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        allowed = _CONVERTED[type_name]
+        for name in given:
+            row = self._book.field(type_name, name)
+            if row.name not in allowed:
+                detail = f'"{name}" cannot be given when a lead is converted; change it afterwards.'
+                raise bad("CRM018", f"{detail} There are: {', '.join(allowed)}.")
         return sheet(self._book, type_name, given, is_new=True).body(self._book, None)
+
+
+_CONVERTED = {
+    "people": ("name", "contact_type", "assignee"),
+    "opportunities": ("name", "pipeline", "stage", "monetary_value", "assignee"),
+}
 
 
 def _matched(body: Mapping[str, Any], key: str) -> Any:

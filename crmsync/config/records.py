@@ -104,7 +104,8 @@ class _Reading:
         if is_complete:
             diagnostics += self._stray_moves()
         if not self._records and not any(each.is_error for each in diagnostics):
-            detail = "No file declares a record. Write one, or see `records` in crmsync.yaml for where they are looked for."
+            detail = "No file declares a record. Write one, or see `records` in crmsync.yaml for where they are looked for. "
+            detail += "To remove everything that crmsync created: crmsync plan --destroy"
             diagnostics.append(Diagnostic(CODES["CRM008"], detail))
         return Declarations(self._records, tuple(self._moved), in_file_order(diagnostics))
 

@@ -197,7 +197,9 @@ def _data(body: bytes) -> Any:
 
 
 def _message(summary: str, status: int, text: str) -> str:
-    return f"{summary}: {text}" if text else f"{summary} (status {status})."
+    if not text:
+        return f"{summary} (status {status})."
+    return f"{summary}: {text}" if text.endswith((".", "!", "?")) else f"{summary}: {text}."
 
 
 def _texts(value: Any, depth: int = 4) -> list[str]:

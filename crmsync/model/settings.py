@@ -16,7 +16,7 @@ class Pace:
     bulk: int = 3
 
     def records_in(self, seconds: float, call_size: int) -> int:
-        """Return how many records can be written in *seconds* with calls of *call_size*; at least one call's, at most 200."""
+        """Return how many records calls of *call_size* can write in *seconds*; at least one call's, at most 200."""
         calls_a_second = self.bulk if call_size > 1 else self.requests / 60
         return min(200, max(call_size, int(calls_a_second * seconds * call_size)))
 

@@ -182,7 +182,7 @@ _REASONS = {
     Cause.EDITED: "file changed",
     Cause.DRIFTED: "put back: changed in Copper",
     Cause.CONFLICT: "changed in Copper and in the file",
-    Cause.ADOPTED: "adopted",
+    Cause.ADOPTED: "newly declared",
 }
 
 
@@ -212,7 +212,7 @@ def _finish(work: Work) -> Plan:
         changes=changes,
         steps=steps,
         kept=tuple(sorted(work.kept, key=lambda kept: (kept.address, kept.change.field))),
-        held=tuple(sorted(work.held, key=_held_order)),
+        held=tuple(sorted(work.held, key=held_order)),
         gone=tuple(sorted(pair for pair in work.gone if work.wishes.selects(pair[0]))),
         unsettled=tuple(sorted(work.unsettled)),
         notes=tuple(work.notes),
@@ -223,7 +223,8 @@ def _finish(work: Work) -> Plan:
     )
 
 
-def _held_order(held: Held) -> tuple[Address, str]:
+def held_order(held: Held) -> tuple[Address, str]:
+    """Return where *held* stands among its like."""
     return held.address, held.field.field if held.field else ""
 
 
@@ -258,7 +259,9 @@ def narrow(plan: Plan, keep: Mapping[Address, frozenset[str]], catalogue: Catalo
         if change.address in keep:
             fields = tuple(each for each in change.fields if each.field in keep[change.address])
             if fields or change.action is not Action.UPDATE:
-                changes.append(replace(change, fields=fields))
+                is_cut = change.action is Action.UPDATE and fields != change.fields
+                reason = _reason(fields, change.action) if is_cut else change.reason
+                changes.append(replace(change, fields=fields, reason=reason))
     steps = pruned(step for step in (_narrow_step(step, keep) for step in plan.steps) if step is not None)
     binding = (Action.CREATE, Action.ADOPT)
     unbound = {change.address for change in plan.changes if change.action in binding and change.address not in keep}

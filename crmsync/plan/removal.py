@@ -18,6 +18,7 @@ Unsafe = tuple[str, str]
 def plan_vanished(work: Work) -> None:
     """Plan what happens to the bound records that are not declared any more."""
     desired = {} if work.wishes.is_destroy else work.world.desired
+    why = "--destroy" if work.wishes.is_destroy else "no longer in the files"
     vanished = [address for address in sorted(work.bindings) if address not in desired and work.wishes.selects(address)]
     rivals = {held.rival for held in work.held}
     vanished = [address for address in vanished if address not in work.unsettled and address not in rivals]
@@ -28,7 +29,7 @@ def plan_vanished(work: Work) -> None:
         if record is None:
             _change(work, address, None, Action.FORGET, "already gone from Copper")
         elif rule is OnDelete.FORGET:
-            _change(work, address, record, Action.FORGET, "no longer in the files; the record stays in Copper")
+            _change(work, address, record, Action.FORGET, f"{why}; the record stays in Copper")
         else:
             deleting.append((address, record))
     unsafe = _unsafe(work, deleting)
@@ -37,7 +38,7 @@ def plan_vanished(work: Work) -> None:
             reason, cure = unsafe[address]
             work.held.append(Held(address, reason, cure, None, None, record.id, record.name))
         else:
-            _change(work, address, record, Action.DELETE, "no longer in the files")
+            _change(work, address, record, Action.DELETE, why)
 
 
 def _change(work: Work, address: Address, record: Observed | None, action: Action, reason: str) -> None:

@@ -68,6 +68,15 @@ class Applied:
     not_reviewed: tuple[Address, ...]
     is_interrupted: bool
     requests: int
+    set_aside: frozenset[str] = frozenset()
+
+    @property
+    def left(self) -> str:
+        """What the plan itself left alone, in words: ``2 held, 1 gone``; conflicts are in the ledger."""
+        own = self.document["crmsync"]
+        held = {each["address"] for each in own["held"]} - self.set_aside
+        counts = {"held": len(held), "gone": len(own["gone"]), "waiting": len(own["unsettled"])}
+        return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
 
     @property
     def is_complete(self) -> bool:
@@ -146,7 +155,9 @@ def _carry_out(run: _Run, planned: Planned) -> Applied | None:
         ledger = dict(run.perform(engine.run(_job(planned, plan, options)), planned.state))
     if agreed.set_aside:
         ledger["conflict"] = ledger.get("conflict", 0) + len({each.address for each in agreed.set_aside})
-    return Applied(document, ledger, agreed.not_reviewed, watch.stopping.is_set(), run.client.requests.total)
+    set_aside = frozenset(str(each.address) for each in agreed.set_aside)
+    requests = run.client.requests.total
+    return Applied(document, ledger, agreed.not_reviewed, watch.stopping.is_set(), requests, set_aside)
 
 
 def _settle_first(run: _Run, state: State) -> State:

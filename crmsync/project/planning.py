@@ -28,6 +28,7 @@ from crmsync.project.files import Sources
 from crmsync.project.gather import gather
 from crmsync.project.saving import write_json
 from crmsync.project.session import Project, load_project_sources, make_private, read_declarations, refuse_errors
+from crmsync.project.trouble import UsageTrouble
 from crmsync.render.document import Meta
 
 #: How long a saved plan may be applied, in seconds, unless `--expires` says otherwise.
@@ -60,13 +61,13 @@ def make_plan(
 ) -> Planned:
     """Return the plan for *project*. Raises InputTrouble with everything that is wrong, RefusedTrouble, LoginTrouble."""
     sources = load_project_sources(project)
-    offline = read_declarations(project, sources, CATALOGUE)
     if not wishes.is_destroy:
-        _refuse_structure(offline.diagnostics, sources)
+        _refuse_unreadable(project, sources)
     with copper_trouble():
         account = read_account(project, client, state)
         declarations = read_declarations(project, sources, account.catalogue)
         declared = {} if wishes.is_destroy else declarations.records
+        _refuse_misnamed(wishes, {*declared, *state.bindings})
         planned_at = client.server_clock or clock()
         gathered = gather(client, account.catalogue, declared, state, declarations.moved, wishes.is_destroy)
     resolved = resolve.resolve(declared, account.catalogue, project.settings.policies, gathered.found)
@@ -80,10 +81,20 @@ def make_plan(
     return Planned(plan, account, state, sources, everything, gathered.observed, planned_at, skew, meta)
 
 
-def _refuse_structure(diagnostics: tuple[Diagnostic, ...], sources: Sources) -> None:
-    """Stop before anything is read from Copper when the files cannot even be parsed."""
-    if any(each.is_error and each.code.number in ("CRM001", "CRM002", "CRM004", "CRM008") for each in diagnostics):
-        refuse_errors(diagnostics, sources)
+def _refuse_unreadable(project: Project, sources: Sources) -> None:
+    """Stop before anything is read from Copper when a file cannot be parsed: what it declared would seem to be gone."""
+    found = [*sources.diagnostics, *(each for document in sources.documents for each in document.diagnostics)]
+    if any(each.is_error for each in found) or not sources.documents:
+        refuse_errors(read_declarations(project, sources, CATALOGUE).diagnostics, sources)
+
+
+def _refuse_misnamed(wishes: Wishes, addresses: set[Address]) -> None:
+    """Refuse options that name nothing: whoever wrote them meant something. Raises UsageTrouble."""
+    unknown = sorted(wishes.recreate - addresses)
+    if unknown:
+        raise UsageTrouble(f"--recreate {unknown[0]}: no file declares it.")
+    if addresses and not any(wishes.selects(address) for address in addresses):
+        raise UsageTrouble("No address is selected by --only and --except. An address has a type and a key: 'companies.*'")
 
 
 def read_account(project: Project, client: Client, state: State) -> Account:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ from crmsync.model.address import Address
 from crmsync.model.catalogue import Field
 from crmsync.model.digest import document_digest
 from crmsync.model.effects import Outcome
-from crmsync.model.plan import Action, Cause, Plan
+from crmsync.model.plan import Action, Cause, Change, FieldChange, Held, Plan
 from crmsync.model.settings import Limits, Pace
 from crmsync.model.values import Members
 from crmsync.plan import guard
-from crmsync.plan.build import narrow
+from crmsync.plan.build import held_order, narrow
 from crmsync.project.files import schema
 from crmsync.project.planning import LabelInUse, Planned, digest_of_labels
 from crmsync.project.trouble import RefusedTrouble, UsageTrouble
@@ -30,11 +31,15 @@ from crmsync.render.shown import moment
 
 Document = Mapping[str, Any]
 
+#: What is said of a conflict that nobody reviewed, and how to decide it.
+BOTH = "Changed in Copper and in the file."
+REVIEW = "Review a plan to decide: crmsync plan --out plan.json, then crmsync apply plan.json"
+
 
 def load_reviewed(path: Path) -> Document:
     """Return the saved plan in *path*. Raises UsageTrouble, RefusedTrouble."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
     except OSError as error:
         raise UsageTrouble(f"The plan {path} could not be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
@@ -196,20 +201,27 @@ def _aside(address: Address, old: Document, fields: tuple[str, ...]) -> Outcome:
 def _without_conflicts(planned: Planned, pace: Pace, limits: Limits) -> Agreed:
     """Set aside, field by field, what was changed on both sides: without a review nobody has agreed to lose an edit."""
     keep: dict[Address, frozenset[str]] = {}
-    set_aside = []
+    set_aside: list[Outcome] = []
+    held: list[Held] = list(planned.plan.held)
     for change in planned.plan.changes:
         conflicts = tuple(each.field for each in change.fields if each.cause is Cause.CONFLICT)
         left = frozenset(each.field for each in change.fields) - set(conflicts)
         if conflicts:
-            detail = "Changed in Copper and in the file. Review a plan to decide: crmsync plan --out plan.json"
             set_aside.append(
-                Outcome(change.address, change.action.value, "conflict", detail, change.name, change.record_id, conflicts)
+                Outcome(change.address, change.action.value, "conflict", BOTH, change.name, change.record_id, conflicts)
             )
+            held += [_held(change, each) for each in change.fields if each.field in conflicts]
         if left or change.action is not Action.UPDATE:
             keep[change.address] = left
     if not set_aside:
         return Agreed(planned.plan)
-    return Agreed(_narrowed(planned, keep, pace, limits), tuple(set_aside))
+    plan = _narrowed(planned, keep, pace, limits)
+    counts = replace(plan.counts, held=len(held))
+    return Agreed(replace(plan, held=tuple(sorted(held, key=held_order)), counts=counts), tuple(set_aside))
+
+
+def _held(change: Change, field: FieldChange) -> Held:
+    return Held(change.address, BOTH, REVIEW, field, field.position, change.record_id, change.name)
 
 
 def _narrowed(planned: Planned, keep: Mapping[Address, frozenset[str]], pace: Pace, limits: Limits) -> Plan:

@@ -80,7 +80,7 @@ def ledger_text(counts: Mapping[str, int]) -> str:
     *counts* go by the status of the outcomes; those that are zero are left out, but for what was applied.
     """
     parts = [f"{name} {counts.get(status, 0)}" for status, name in _LEDGER.items() if counts.get(status, 0)]
-    if not counts.get("applied", 0):
+    if not any(counts.get(status, 0) for status in ("applied", "adopted", "forgotten")):
         parts.insert(0, "applied 0")
     line = f"{', '.join(parts)}.".capitalize()
     advice = _next_step(counts)

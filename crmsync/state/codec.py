@@ -63,7 +63,10 @@ KINDS: Mapping[str, Any] = {
 }
 _KIND_OF = {kind: name for name, kind in KINDS.items()}
 
-DAMAGED = "The state is damaged. Restore a copy of it. Without one, move it away and adopt the records again: see docs/plan-and-apply.md"
+DAMAGED = (
+    "The state is damaged. Restore a copy of it. Without one, move it away and adopt the records again: "
+    "see docs/plan-and-apply.md"
+)
 
 
 class _Odd(ValueError):

@@ -99,10 +99,10 @@ def test_a_write_refused_for_its_pace_is_sent_again(shop: Shop) -> None:
     shop.fault(Fault("status_before", status=429, retry_after=7, method="POST", path="/companies$", nth=1))
     shop.copper.companies.create(name="New")
 
-    assert (1, True) == (
+    assert (
         sum(each["name"] == "New" for each in shop.sandbox.records("companies")),
         shop.clock.now - before >= 7,
-    )
+    ) == (1, True)
 
 
 def test_a_bulk_call_without_an_answer_goes_on(shop: Shop) -> None:
@@ -120,7 +120,7 @@ def test_nothing_is_sent_after_a_refused_key(shop: Shop) -> None:
     shop.fault(Fault("status_before", status=401, path="bulk_create"))
     written = shop.copper.companies.create_many([{"name": f"C{number:02}"} for number in range(35)])
 
-    assert (35, 1) == (len(written.errors), len(shop.sent("/bulk_create")))
+    assert (len(written.errors), len(shop.sent("/bulk_create"))) == (35, 1)
 
 
 def test_a_client_that_only_looks() -> None:

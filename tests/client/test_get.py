@@ -36,13 +36,13 @@ def test_a_table(full: Desk) -> None:
     """A table shows the usual columns, by label, and nothing that a terminal acts on."""
     ran = full.run("get", "people", "--where", "company=Acme", "--where", "tag=vip", "--sort", "name")
 
-    assert (
+    assert (ran.code, ran.out, ran.err) == (
         0,
         "      id  name          emails        phone_numbers  company  title  assignee\n"
         "70000002  =Bob\\x1b[31m  bob@acme.com                 Acme\n"
         "70000001  Ann Lee       ann@acme.com                 Acme\n",
         "",
-    ) == (ran.code, ran.out, ran.err)
+    )
 
 
 FIELDS = ("--sort", "name", "--desc", "--fields", 'name,emails,"Renewal date",company_id')
@@ -74,14 +74,14 @@ def test_a_workbook(full: Desk) -> None:
     sheet = openpyxl.load_workbook(io.BytesIO(done.stdout)).active
 
     rows = [[cell.value for cell in row] for row in sheet.iter_rows()]
-    assert ["name", "emails", "Renewal date", "company_id"] == rows[0]
-    assert ("Ann Lee", "2026-12-31", 40000001, "s", "A2") == (
+    assert rows[0] == ["name", "emails", "Renewal date", "company_id"]
+    assert (
         rows[1][0],
         str(rows[1][2])[:10],
         rows[1][3],
         sheet["A3"].data_type,
         sheet.freeze_panes,
-    )
+    ) == ("Ann Lee", "2026-12-31", 40000001, "s", "A2")
 
 
 def test_a_workbook_without_the_package(full: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,11 +89,11 @@ def test_a_workbook_without_the_package(full: Desk, monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "xlsxwriter", None)
     ran = full.run("get", "people", "-o", "xlsx")
 
-    assert (1, "", "error: Excel needs one more package. Install it with: pip install 'crmsync[excel]'\n") == (
+    assert (
         ran.code,
         ran.out,
         ran.err,
-    )
+    ) == (1, "", "error: Excel needs one more package. Install it with: pip install 'crmsync[excel]'\n")
 
 
 @pytest.mark.parametrize("target", [("people", ANN), (f"people/{ANN}",), ("person", f"#{ANN}")])
@@ -112,11 +112,11 @@ def test_one_record_for_programs(full: Desk) -> None:
     labelled = json.loads(full.run("get", f"people/{ANN}", "-o", "json").out)
     raw = json.loads(full.run("get", f"people/{ANN}", "--raw").out)
 
-    assert ("Acme", "2026-12-31", 40000001) == (
+    assert (
         labelled["company"],
         labelled["custom_fields"]["Renewal date"],
         raw["company_id"],
-    )
+    ) == ("Acme", "2026-12-31", 40000001)
 
 
 def test_related_records(full: Desk) -> None:
@@ -133,7 +133,7 @@ def test_a_notice_goes_to_stderr(full: Desk) -> None:
     """What is looked for here is said on stderr, and stdout is the result alone."""
     ran = full.run("get", "people", "--where", "Code=A-1", "--fields", "name", "-o", "csv")
 
-    assert (0, "name\nAnn Lee\n") == (ran.code, ran.out)
+    assert (ran.code, ran.out) == (0, "name\nAnn Lee\n")
     assert ran.err.startswith('note: Copper cannot search people by "Code", which is a custom field of type String')
 
 
@@ -178,7 +178,7 @@ def test_without_a_project(full: Desk, tmp_path: Path) -> None:
     ran = full.run("get", "companies", "--fields", "name", "-o", "csv")
     refused = full.run("get", "companies", COPPER_API_KEY="")
 
-    assert (0, "name\nAcme\n", 3) == (ran.code, ran.out, refused.code)
+    assert (ran.code, ran.out, refused.code) == (0, "name\nAcme\n", 3)
     assert "There is no key for the Copper API" in refused.err
 
 
@@ -187,7 +187,7 @@ def test_another_account(full: Desk) -> None:
     full.write("crmsync.yaml", (full.root / "crmsync.yaml").read_text() + "account: 99\n")
     ran = full.run("get", "companies")
 
-    assert (5, "") == (ran.code, ran.out)
+    assert (ran.code, ran.out) == (5, "")
     assert "The key belongs to account 1, but crmsync.yaml names account 99." in ran.err
 
 
@@ -235,7 +235,7 @@ def test_all_tables(full: Desk) -> None:
     """Without a table there is one line for each, with its size."""
     rows = dict(table(full.run("labels", "-o", "csv"))[1:])
 
-    assert ("2", "6", "11") == (rows["users"], rows["stages"], rows["custom-fields"])
+    assert (rows["users"], rows["stages"], rows["custom-fields"]) == ("2", "6", "11")
 
 
 @pytest.mark.parametrize(
@@ -250,5 +250,5 @@ def test_bad_tables(full: Desk, arguments: tuple[str, ...], text: str) -> None:
     """What there is not is told with what was meant."""
     ran = full.run("labels", *arguments)
 
-    assert (64, "") == (ran.code, ran.out)
+    assert (ran.code, ran.out) == (64, "")
     assert text in ran.err

@@ -24,18 +24,18 @@ def test_users_by_email(shop: Shop) -> None:
     """A user is found by name and by e-mail."""
     users = shop.copper.labels.users
 
-    assert (50_002, 50_002, "Lee") == (users.id("lee"), users.id("lee@ourfirm.com"), users.name(50_002))
+    assert (users.id("lee"), users.id("lee@ourfirm.com"), users.name(50_002)) == (50_002, 50_002, "Lee")
 
 
 def test_stages_of_a_pipeline(shop: Shop) -> None:
     """Stages belong to a pipeline, named by label or id; the same label in another one is another stage."""
     labels = shop.copper.labels
 
-    assert (("Upcoming", "Negotiation"), 980_003, 980_006) == (
+    assert (
         labels.stages("Renewals").names,
         labels.stages("Sales").id("Negotiation"),
         labels.stages(210_002).id("Negotiation"),
-    )
+    ) == (("Upcoming", "Negotiation"), 980_003, 980_006)
     with pytest.raises(BadInput, match=r'"Negotiation" could be Negotiation \(#980003\), Negotiation \(#980006\)'):
         labels.stages().id("Negotiation")
 
@@ -45,12 +45,12 @@ def test_custom_fields(shop: Shop) -> None:
     labels = shop.copper.labels
     tier = labels.custom_field("tier")
 
-    assert (100_001, "Dropdown", ("company", "person", "opportunity"), ("Gold", "Silver", "Bronze")) == (
+    assert (
         tier.id,
         tier.data_type,
         tier.available_on,
         tier.options.names,
-    )
+    ) == (100_001, "Dropdown", ("company", "person", "opportunity"), ("Gold", "Silver", "Bronze"))
     assert (120_002, "Silver", tier) == (
         labels.options("Tier").id("Silver"),
         labels.options(100_001).name(120_002),
@@ -68,7 +68,7 @@ def test_each_table_is_fetched_once(shop: Shop) -> None:
     labels.forget()
     assert labels.users.names
 
-    assert (["/custom_field_definitions", "/pipelines", "/users/search"], 4) == (once, len(shop.sandbox.log))
+    assert (once, len(shop.sandbox.log)) == (["/custom_field_definitions", "/pipelines", "/users/search"], 4)
 
 
 def test_unknown_labels(shop: Shop) -> None:
@@ -99,10 +99,17 @@ def test_labels_that_are_there_twice() -> None:
     company = shop.copper.companies.create(name="A", Tier="Gold", assignee="#50003")
     person = shop.copper.people.create(name="B", Tier="Iron", assignee="a@x.com")
 
-    assert ["Gold", "Iron", 50_003, 50_002] == [company["Tier"], person["Tier"], company.ids["assignee"], person.ids["assignee"]]
-    assert ("Gold",) == labels.options("Tier", on="company").names
+    assert [company["Tier"], person["Tier"], company.ids["assignee"], person.ids["assignee"]] == [
+        "Gold",
+        "Iron",
+        50_003,
+        50_002,
+    ]
+    assert labels.options("Tier", on="company").names == ("Gold",)
     with pytest.raises(BadInput, match=r'"Robin" could be Robin \(#50002\), Robin \(#50003\)'):
         shop.copper.companies.create(name="C", assignee="Robin")
-    with pytest.raises(BadInput, match='Several custom fields are called "Code". Write one of "Code#100003", "Code#100004".'):
+    with pytest.raises(
+        BadInput, match='Several custom fields are called "Code". Write one of "Code#100003", "Code#100004".'
+    ):
         shop.copper.companies.create(name="C", Code=4)
     assert shop.copper.companies.create({"name": "C", "Code#100003": 4})["Code#100003"] == 4

@@ -21,14 +21,14 @@ def test_a_record_is_a_mapping_with_labels(shop: Shop) -> None:
     """Fields by name, parts of an address, custom fields by their own names; the rest is nested as in a record file."""
     acme = shop.copper.companies.get(ACME)
 
-    assert ("Acme", "Dana", "Gold", ["EMEA", "APAC"], "Reno", None) == (
+    assert (
         acme["name"],
         acme["assignee"],
         acme["Tier"],
         acme["custom_fields"]["Regions"],
         acme["address.city"],
         acme["address"]["state"],
-    )
+    ) == ("Acme", "Dana", "Gold", ["EMEA", "APAC"], "Reno", None)
     assert {"name", "address", "custom_fields", "id"} <= set(acme)
     assert "nothing" not in acme
     assert acme.get("nothing") is None
@@ -38,13 +38,13 @@ def test_the_ids_behind_the_labels(shop: Shop) -> None:
     """Ids stay at hand: of the record, of labels and references, and in the raw body."""
     deal = shop.copper.opportunities.get(DEAL)
 
-    assert (DEAL, "opportunities", ACME, ANN, 980_002) == (
+    assert (
         deal.id,
         deal.type,
         deal.ids["company"],
         deal.ids["primary_contact"],
         deal.ids["stage"],
-    )
+    ) == (DEAL, "opportunities", ACME, ANN, 980_002)
     assert deal.raw["pipeline_stage_id"] == 980_002
     assert deal["primary_contact"] == f"#{ANN}"
     assert deal.link == f"https://app.copper.com/companies/1/app#/deal/{DEAL}"
@@ -70,12 +70,12 @@ def test_equal_records(shop: Shop) -> None:
     one, same = people.get(ANN), people.get(ANN)
     people.update(ANN, title="CTO")
 
-    assert (True, False, 1, "<people 70000001 Ann Lee>") == (
+    assert (
         one == same,
         one == people.get(ANN),
         len({one, same}),
         repr(one),
-    )
+    ) == (True, False, 1, "<people 70000001 Ann Lee>")
 
 
 def test_gone_records(shop: Shop) -> None:
@@ -86,7 +86,7 @@ def test_gone_records(shop: Shop) -> None:
         people.get(5)
     with pytest.raises(NotFound, match=r"Nobody in Copper has the e-mail x@y\.zz"):
         people.get_by_email("x@y.zz")
-    assert [CY, ANN] == [each.id for each in people.get_many([CY, 5, ANN, CY])]
+    assert [each.id for each in people.get_many([CY, 5, ANN, CY])] == [CY, ANN]
 
 
 def test_a_person_by_email(shop: Shop) -> None:
@@ -105,7 +105,11 @@ WRITTEN: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("companies", {"websites": ["https://x.com"]}, {"websites": ["https://x.com"]}),
     ("companies", {"address": {"city": "Bonn", "country": "Germany"}}, {"address.city": "Bonn", "address.country": "DE"}),
     ("companies", {"city": "Bonn"}, {"address.city": "Bonn"}),
-    ("companies", {"custom_fields": {"Tier": "gold", "Regions": ["NA", "EMEA"]}}, {"Tier": "Gold", "Regions": ["EMEA", "NA"]}),
+    (
+        "companies",
+        {"custom_fields": {"Tier": "gold", "Regions": ["NA", "EMEA"]}},
+        {"Tier": "Gold", "Regions": ["EMEA", "NA"]},
+    ),
     ("companies", {"Tier": 120_002}, {"Tier": "Silver"}),
     ("companies", {"Renewal date": date(2027, 1, 2)}, {"Renewal date": date(2027, 1, 2)}),
     ("companies", {"Renewal date": datetime(2027, 1, 2, 3, 4, tzinfo=UTC)}, {"Renewal date": date(2027, 1, 1)}),
@@ -138,7 +142,7 @@ def test_none_clears(shop: Shop) -> None:
     fields = ("title", "tags", "company", "Renewal date", "Code")
     ann = shop.copper.people.update(ANN, dict.fromkeys(fields))
 
-    assert (None, [], None, None, None) == tuple(ann[name] for name in fields)
+    assert tuple(ann[name] for name in fields) == (None, [], None, None, None)
 
 
 def test_an_update_sends_only_what_is_given(shop: Shop) -> None:
@@ -155,7 +159,7 @@ def test_the_other_parts_of_an_address_stay(shop: Shop) -> None:
     """A part of an address goes with the others, whatever Copper does with an address that has only some."""
     acme = shop.copper.companies.update(ACME, state="NV")
 
-    assert ("Reno", "NV") == (acme["address.city"], acme["address.state"])
+    assert (acme["address.city"], acme["address.state"]) == ("Reno", "NV")
 
 
 @pytest.mark.parametrize("quirk", ["apply", "ignore", "refuse"])
@@ -169,14 +173,14 @@ def test_a_person_changes_the_company(quirk: str) -> None:
     moved = people.update(ann, company="Bolt", title="CEO")
     left = people.update(ann, company=None)
 
-    assert [("Bolt", "CEO"), (None, "CEO")] == [(each["company"], each["title"]) for each in (moved, left)]
+    assert [(each["company"], each["title"]) for each in (moved, left)] == [("Bolt", "CEO"), (None, "CEO")]
 
 
 def test_a_stage_is_looked_up_in_the_pipeline_of_its_record(shop: Shop) -> None:
     """Both pipelines have a stage Negotiation; the one of the record's own pipeline is meant."""
     deal = shop.copper.opportunities.update(DEAL, stage="Negotiation")
 
-    assert ("Sales", 980_003) == (deal["pipeline"], deal.ids["stage"])
+    assert (deal["pipeline"], deal.ids["stage"]) == ("Sales", 980_003)
 
 
 def test_deleting(shop: Shop) -> None:
@@ -186,7 +190,7 @@ def test_deleting(shop: Shop) -> None:
 
     with pytest.raises(NotFound):
         people.delete(ANN)
-    assert (2, []) == (people.delete_many([ANN, BOB, CY]), people.search().ids())
+    assert (people.delete_many([ANN, BOB, CY]), people.search().ids()) == (2, [])
 
 
 def test_relations(shop: Shop) -> None:
@@ -267,7 +271,7 @@ def test_one_bad_row_fails_alone(shop: Shop) -> None:
     written = shop.copper.people.create_many(rows)
     ((place, error),) = written.errors
 
-    assert (["A", "C"], 1, "Copper refused the record: emails: taken") == (names(written.records), place, error.message)
+    assert (names(written.records), place, error.message) == (["A", "C"], 1, "Copper refused the record: emails: taken")
     with pytest.raises(type(error)):
         written.check()
 
@@ -277,7 +281,7 @@ def test_two_with_one_email_never_share_a_call(shop: Shop) -> None:
     rows = [{"name": "A", "emails": ["x@x.com"]}, {"name": "B", "emails": ["X@x.com"]}, {"name": "C"}]
     written = shop.copper.people.create_many(rows)
 
-    assert ([1, 2], ["A", "C"]) == ([len(b["people"]) for b in shop.sent("/bulk_create")], names(written.records))
+    assert ([len(b["people"]) for b in shop.sent("/bulk_create")], names(written.records)) == ([1, 2], ["A", "C"])
 
 
 def test_a_lower_limit_of_bulk_calls_is_learned() -> None:
@@ -285,18 +289,18 @@ def test_a_lower_limit_of_bulk_calls_is_learned() -> None:
     shop = Shop(Quirks(bulk_limit="5"))
     written = shop.copper.companies.create_many([{"name": f"C{number}"} for number in range(12)])
 
-    assert ([10, 5, 5, 2], 12, 12) == (
+    assert (
         [len(body["companies"]) for body in shop.sent("/bulk_create")],
         len(written.records),
         len(shop.sandbox.records("companies")),
-    )
+    ) == ([10, 5, 5, 2], 12, 12)
 
 
 def test_many_are_updated(shop: Shop) -> None:
     """Rows name their records by id; the company of a person changes on the way."""
     written = shop.copper.people.update_many([{"id": ANN, "title": "A"}, {"id": BOB, "title": "B", "company": "Bolt"}])
 
-    assert [("A", "Acme"), ("B", "Bolt")] == [(each["title"], each["company"]) for each in written.check()]
+    assert [(each["title"], each["company"]) for each in written.check()] == [("A", "Acme"), ("B", "Bolt")]
     assert len(shop.sent("/bulk_update")) == 1
 
 
@@ -305,7 +309,7 @@ def test_opportunities_are_updated_one_by_one(shop: Shop) -> None:
     made = shop.copper.opportunities.create_many([{"name": f"D{number}"} for number in range(3)]).check()
     written = shop.copper.opportunities.update_many([{"id": each, "status": "Won"} for each in made])
 
-    assert (["Won"] * 3, []) == ([each["status"] for each in written.check()], shop.sent("/bulk_update"))
+    assert ([each["status"] for each in written.check()], shop.sent("/bulk_update")) == (["Won"] * 3, [])
 
 
 def test_bad_rows_stop_everything_before_it_begins(shop: Shop) -> None:
@@ -325,8 +329,13 @@ def test_rows_are_flat(shop: Shop) -> None:
     """A row has one plain cell for each field: parts of the address and custom fields too; lists are joined."""
     row = shop.copper.companies.get(ACME).to_row()
 
-    assert ("Acme", "Dana", "Reno", "Gold", "EMEA; APAC", None) == tuple(
-        row[name] for name in ("name", "assignee", "address.city", "Tier", "Regions", "Renewal date")
+    assert tuple(row[name] for name in ("name", "assignee", "address.city", "Tier", "Regions", "Renewal date")) == (
+        "Acme",
+        "Dana",
+        "Reno",
+        "Gold",
+        "EMEA; APAC",
+        None,
     )
     assert not [value for value in row.values() if isinstance(value, list | dict)]
 
@@ -336,7 +345,7 @@ def test_rows_of_one_type_have_the_same_columns(shop: Shop) -> None:
     rows = shop.copper.people.search(sort="name").to_rows()
 
     assert len({tuple(row) for row in rows}) == 1
-    assert [("Acme", ACME), ("Acme", ACME), ("Bolt", BOLT)] == [(row["company"], row["company_id"]) for row in rows]
+    assert [(row["company"], row["company_id"]) for row in rows] == [("Acme", ACME), ("Acme", ACME), ("Bolt", BOLT)]
 
 
 def test_a_record_is_what_it_says() -> None:

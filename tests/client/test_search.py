@@ -20,7 +20,7 @@ def test_the_search_of_the_documentation(shop: Shop) -> None:
     """A company by name, a tag, a sort: records come with labels in place of ids."""
     found = list(shop.copper.people.search(company="Acme", tags=["vip"], sort="name", descending=True))
 
-    assert [("Bob", "Acme"), ("Ann Lee", "Acme")] == [(each["name"], each["company"]) for each in found]
+    assert [(each["name"], each["company"]) for each in found] == [("Bob", "Acme"), ("Ann Lee", "Acme")]
 
 
 def test_nothing_is_sent_before_it_is_iterated(shop: Shop) -> None:
@@ -31,14 +31,14 @@ def test_nothing_is_sent_before_it_is_iterated(shop: Shop) -> None:
     before = len(shop.sent("/people/search"))
     next(found)
 
-    assert (0, 1) == (before, len(shop.sent("/people/search")))
+    assert (before, len(shop.sent("/people/search"))) == (0, 1)
 
 
 def test_raw_gives_the_wire(shop: Shop) -> None:
     """With raw the bodies are Copper's own, ids and all, and no label is fetched."""
     (body,) = shop.copper.opportunities.search(raw=True)
 
-    assert ("12/31/2026", 980002, 1) == (body["close_date"], body["pipeline_stage_id"], len(shop.sandbox.log))
+    assert (body["close_date"], body["pipeline_stage_id"], len(shop.sandbox.log)) == ("12/31/2026", 980002, 1)
 
 
 EQUAL: list[tuple[str, dict[str, Any], list[str]]] = [
@@ -137,7 +137,7 @@ def test_a_notice_says_what_is_looked_for_here(shop: Shop) -> None:
     """A text custom field cannot be searched: all that match the rest are read, and the caller is told."""
     search = shop.copper.people.search(Code="A-1", tags="vip")
 
-    assert ([ANN], 1) == (names(search), len(search.notices))
+    assert (names(search), len(search.notices)) == ([ANN], 1)
     assert 'cannot search people by "Code", which is a custom field of type String' in search.notices[0]
     assert shop.sent("/people/search")[-1]["tags"] == ["vip"]
 
@@ -150,11 +150,11 @@ def test_copper_narrows_and_we_decide(quirk: dict[str, str]) -> None:
     shop.sandbox.create("people", {"name": "Anna", "emails": ["ann@acme.com.au"]})
     people = shop.copper.people
 
-    assert [["Ann"], ["Ann"], ["Ann", "Anna"]] == [
+    assert [
         names(people.search(name="Ann")),
         names(people.search(emails="ann@acme.com")),
         names(people.search("date_modified>=2026-01-01")),
-    ]
+    ] == [["Ann"], ["Ann"], ["Ann", "Anna"]]
 
 
 def test_several_records_of_one_name_all_count_in_a_search(shop: Shop) -> None:
@@ -162,7 +162,7 @@ def test_several_records_of_one_name_all_count_in_a_search(shop: Shop) -> None:
     twin = shop.sandbox.create("companies", {"name": "Acme"})
     shop.sandbox.create("people", {"name": "Dee", "company": str(twin)})
 
-    assert [ANN, BOB, "Dee"] == names(shop.copper.people.search(company="Acme"))
+    assert names(shop.copper.people.search(company="Acme")) == [ANN, BOB, "Dee"]
     with pytest.raises(BadInput, match=f"fits several companies: #40000001, #{twin}"):
         shop.copper.people.create(name="Eve", company="Acme")
 
@@ -172,7 +172,7 @@ def test_sorting_by_a_field_or_by_coppers_word(shop: Shop, sort: str) -> None:
     """Both the field's name and Copper's word for it sort, in Copper."""
     found = list(shop.copper.people.search(sort=sort))
 
-    assert (3, "sort_by") == (len(found), next(key for key in shop.sent("/people/search")[-1] if key == "sort_by"))
+    assert (len(found), next(key for key in shop.sent("/people/search")[-1] if key == "sort_by")) == (3, "sort_by")
 
 
 def test_sorting_by_what_copper_cannot_sort(shop: Shop) -> None:
@@ -181,14 +181,14 @@ def test_sorting_by_what_copper_cannot_sort(shop: Shop) -> None:
     up = shop.copper.people.search(sort="Renewal date")
     down = shop.copper.people.search(sort="Renewal date", descending=True)
 
-    assert ([BOB, ANN, CY], [ANN, BOB, CY], 1) == (names(up), names(down), len(up.notices))
+    assert (names(up), names(down), len(up.notices)) == ([BOB, ANN, CY], [ANN, BOB, CY], 1)
 
 
 def test_limits_and_single_records(shop: Shop) -> None:
     """A limit, the first, the only one, the ids, the count."""
     people = shop.copper.people
 
-    assert [ANN, BOB] == names(people.search(limit=2))
+    assert names(people.search(limit=2)) == [ANN, BOB]
     assert people.search(name="nobody").first() is None
     assert people.search(name="Cy").one()["name"] == CY
     assert people.search(company="Acme").ids() == [70000001, 70000002]
@@ -261,15 +261,30 @@ def test_short_pages_lose_nothing(sort: str | None) -> None:
 
 BAD: list[tuple[str, tuple[str, ...], dict[str, Any], str]] = [
     ("people", (), {"compny": "x"}, 'A person has no field "compny". Did you mean "company"?'),
-    ("people", (), {"custom_fields": {"Teir": "x"}}, 'A person has no custom field "custom_fields.Teir". Did you mean "Tier"?'),
+    (
+        "people",
+        (),
+        {"custom_fields": {"Teir": "x"}},
+        'A person has no custom field "custom_fields.Teir". Did you mean "Tier"?',
+    ),
     ("people", ("name>x",), {}, 'There is no operator ">". Did you mean ">="? There are: = != >= <= ~.'),
     ("people", ("name",), {}, '"name" is no condition. Write a field, one of = != >= <= ~, and a value.'),
     ("people", ("title>=CEO",), {}, '"title" has no order. Use =, != or ~.'),
     ("people", (), {"assignee": "Danna"}, 'There is no user called "Danna" in this Copper account. Did you mean "Dana"?'),
     ("people", (), {"company": "Acne"}, 'There is no company with the name "Acne" in Copper.'),
-    ("people", (), {"Tier": "Glod"}, 'There is no option of Tier called "Glod" in this Copper account. Did you mean "Gold"?'),
+    (
+        "people",
+        (),
+        {"Tier": "Glod"},
+        'There is no option of Tier called "Glod" in this Copper account. Did you mean "Gold"?',
+    ),
     ("opportunities", (), {"stage": "Propsal"}, 'There is no stage called "Propsal" in this Copper account. Did you mean'),
-    ("opportunities", (), {"status": "Opne"}, '"status" is one of Open, Won, Lost, Abandoned, not "Opne". Did you mean "Open"?'),
+    (
+        "opportunities",
+        (),
+        {"status": "Opne"},
+        '"status" is one of Open, Won, Lost, Abandoned, not "Opne". Did you mean "Open"?',
+    ),
     ("opportunities", ("close_date>=soon",), {}, '"soon" is not a date. Write year, month and day, such as 2026-12-31.'),
     ("opportunities", (), {"monetary_value": "much"}, '"much" is not a number.'),
     ("people", (), {"date_created": "soon"}, '"date_created" is a day, such as 2026-12-31, or a time'),
@@ -292,7 +307,7 @@ def test_all_that_is_wrong_is_told_at_once(shop: Shop) -> None:
     with pytest.raises(BadInput) as raised:
         shop.copper.people.search("nme=x", "assignee=Danna", "Tier=Glod")
 
-    assert ["CRM011", "CRM030", "CRM030"] == [each.code.number for each in raised.value.diagnostics]
+    assert [each.code.number for each in raised.value.diagnostics] == ["CRM011", "CRM030", "CRM030"]
 
 
 def test_an_unknown_type() -> None:
