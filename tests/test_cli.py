@@ -495,3 +495,19 @@ def test_the_key_is_not_among_the_arguments(desk: Desk) -> None:
     assert process.returncode == 0
     assert seen
     assert not any(KEY.encode() in each for each in seen)
+
+
+def test_a_saved_plan_is_sealed(desk: Desk) -> None:
+    """Whatever is changed in a saved plan, down to the time it was made, makes it refused."""
+    desk.write("crm/a.yaml", "companies:\n  acme: {name: Acme, custom_fields: {Score: 0.1}}\n")
+    desk.run("plan", "--out", "plan.json")
+    path = desk.root / "plan.json"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('"state_was_empty": true', '"state_was_empty": false'), encoding="utf-8")
+    changed = desk.run("apply", "plan.json")
+    path.write_text(text, encoding="utf-8")
+
+    again = desk.run("apply", "plan.json")
+
+    assert (5, 0) == (changed.code, again.code), again.out
+    assert "was changed since it was saved" in changed.err

@@ -54,13 +54,14 @@ def command(
     """
     from crmsync.cli.watching import Watching
     from crmsync.project.applying import ApplyOptions, apply
-    from crmsync.project.reviewing import load_reviewed
+    from crmsync.project.reviewing import load_reviewed, wishes_reviewed
     from crmsync.project.session import open_project
 
     project = open_project(profile)
     reviewed = load_reviewed(planfile) if planfile is not None else None
+    wishes = wishes_of(project.settings, only, excepted, destroy, recreate)
     options = ApplyOptions(
-        wishes=wishes_of(project.settings, only, excepted, destroy, recreate),
+        wishes=wishes if reviewed is None else wishes_reviewed(reviewed, wishes),
         reviewed=reviewed,
         is_auto_approved=auto_approve,
         settle_seconds=rules["settle"],

@@ -78,6 +78,7 @@ CODES = _rows(
     ("CRM045", "Profile missing", "The settings have profiles, so one must be named."),
     ("CRM046", "Taken by another record", "The unique value belongs to a record that does not give it up."),
     ("CRM047", "Entry missing", "This mapping is of no use without the entry named."),
+    ("CRM060", "File not read", "Only .yaml, .yml and .json files below `records` are read."),
     # Looking at Copper
     ("CRM048", "Unknown operator", "Conditions compare with = != >= <= and ~ (contains)."),
     ("CRM049", "Unknown word", "The command knows no table, part or id of this name."),

@@ -151,7 +151,7 @@ def _carry_out(run: _Run, planned: Planned) -> Applied | None:
     for outcome in agreed.set_aside:
         watch.tell(outcome)
     ledger: dict[str, int] = {}
-    if plan.steps or plan.changes or plan.notes:
+    if plan.steps or plan.changes or plan.notes or options.reviewed is not None:
         ledger = dict(run.perform(engine.run(_job(planned, plan, options)), planned.state))
     if agreed.set_aside:
         ledger["conflict"] = ledger.get("conflict", 0) + len({each.address for each in agreed.set_aside})

@@ -14,11 +14,12 @@ from crmsync.config.document import Document, parse
 from crmsync.config.settings import read_settings
 from crmsync.model.codes import CODES
 from crmsync.model.settings import Settings
-from crmsync.model.source import Diagnostic, Position
+from crmsync.model.source import Diagnostic, Position, Severity
 from crmsync.project.trouble import InputTrouble, LineOf, UsageTrouble
 
 SETTINGS_FILE = "crmsync.yaml"
 _RECORD_SUFFIXES = {".yaml", ".yml", ".json"}
+_PROSE_SUFFIXES = {".md"}
 _TABLE_SUFFIXES = {".csv", ".tsv", ".jsonl", ".xlsx", ".xls", ".ods"}
 
 
@@ -86,18 +87,29 @@ def load_sources(root: Path, settings: Settings) -> Sources:
         if not folder.exists():
             diagnostics.append(_unreadable(entry, f"It does not exist, but `records` in {SETTINGS_FILE} names it."))
             continue
-        for path in _below(folder):
+        for path in _below(folder, diagnostics):
             _load(root, path, documents, diagnostics)
     return Sources(tuple(documents), tuple(diagnostics))
 
 
-def _below(path: Path) -> Iterator[Path]:
-    """Yield the files below *path* by name, without dotfiles and the lock files of office programs."""
+def _below(path: Path, diagnostics: list[Diagnostic]) -> Iterator[Path]:
+    """
+    Yield the files below *path* by name, without dotfiles and the lock files of office programs.
+
+    A folder that cannot be seen into is an error: what it declares would seem to be gone, and would be deleted.
+    """
     if path.is_file():
         yield path
         return
-    for folder, names, found in os.walk(path):
+
+    def tell(error: OSError) -> None:
+        diagnostics.append(_unreadable(str(error.filename), f"The folder could not be read: {error.strerror}."))
+
+    for folder, names, found in os.walk(path, onerror=tell):
         names[:] = sorted(name for name in names if not name.startswith("."))
+        for name in names:
+            if (Path(folder) / name).is_symlink():
+                diagnostics.append(_unreadable(name, "It is a link to a folder, and those are not followed."))
         for name in sorted(found):
             if not name.startswith((".", "~$")):
                 yield Path(folder) / name
@@ -108,14 +120,18 @@ def _load(root: Path, path: Path, documents: list[Document], diagnostics: list[D
     if not path.resolve().is_relative_to(root.resolve()):
         diagnostics.append(_unreadable(name, "It is a link that leads outside the project."))
         return
-    if path.suffix in _TABLE_SUFFIXES:
+    suffix = path.suffix.casefold()
+    if suffix in _TABLE_SUFFIXES:
         detail = f"{name} is a table, and this version reads YAML and JSON. Convert it, or move it out of `records`."
         diagnostics.append(Diagnostic(CODES["CRM009"], detail, Position(name, 1, 1)))
-    elif path.suffix in _RECORD_SUFFIXES:
+    elif suffix in _RECORD_SUFFIXES:
         try:
             documents.append(parse(path.read_bytes(), name))
         except OSError as error:
             diagnostics.append(_unreadable(name, f"It could not be read: {error.strerror}."))
+    elif suffix not in _PROSE_SUFFIXES:
+        detail = f"{name} is not read. Name it .yaml if it holds records, or move it out of `records`."
+        diagnostics.append(Diagnostic(CODES["CRM060"], detail, Position(name, 1, 1), severity=Severity.WARNING))
 
 
 def _unreadable(name: str, detail: str) -> Diagnostic:

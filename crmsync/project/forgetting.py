@@ -14,11 +14,11 @@ from crmsync.project.trouble import Trouble
 def forget_addresses(project: Project, addresses: Sequence[Address]) -> tuple[Address, ...]:
     """Forget *addresses*, with what is still open about them, all or none. Raises Trouble."""
     with opened_state(project, create=False) as (store, state), leased(store):
-        open_about = {intent.address: id for id, intent in state.open_intents.items()}
-        missing = [each for each in addresses if each not in state.bindings and each not in open_about]
+        about = {id: intent.address for id, intent in state.open_intents.items()}
+        missing = [each for each in addresses if each not in state.bindings and each not in about.values()]
         if missing:
             raise Trouble(f"{missing[0]} is not bound to a record; nothing was forgotten.")
-        events: list[Event] = [Absent(id) for address, id in open_about.items() if address in addresses]
+        events: list[Event] = [Absent(id) for id, address in about.items() if address in addresses]
         events += [Forgotten(each, "forgotten") for each in addresses]
         store.append(state.position, events)
     return tuple(addresses)

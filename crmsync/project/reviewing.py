@@ -7,6 +7,7 @@ the one that was reviewed, because files, state or Copper moved since, is set as
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -23,10 +24,11 @@ from crmsync.model.settings import Limits, Pace
 from crmsync.model.values import Members
 from crmsync.plan import guard
 from crmsync.plan.build import held_order, narrow
+from crmsync.plan.world import Wishes
 from crmsync.project.files import schema
 from crmsync.project.planning import LabelInUse, Planned, digest_of_labels
 from crmsync.project.trouble import RefusedTrouble, UsageTrouble
-from crmsync.render.document import FORMAT_VERSION, plan_document
+from crmsync.render.document import FORMAT_VERSION, dump, dump_line, plan_document
 from crmsync.render.shown import moment
 
 Document = Mapping[str, Any]
@@ -34,6 +36,38 @@ Document = Mapping[str, Any]
 #: What is said of a conflict that nobody reviewed, and how to decide it.
 BOTH = "Changed in Copper and in the file."
 REVIEW = "Review a plan to decide: crmsync plan --out plan.json, then crmsync apply plan.json"
+
+
+def sealed(document: Document, wishes: Wishes) -> dict[str, Any]:
+    """Return a plan *document* as it is saved: with what it was made for, and a seal over all of it."""
+    asked = {
+        "only": list(wishes.only),
+        "except": list(wishes.excepted),
+        "destroy": wishes.is_destroy,
+        "recreate": sorted(map(str, wishes.recreate)),
+    }
+    own = {**document["crmsync"], "wishes": asked}
+    return {**document, "crmsync": {**own, "seal": _seal({**document, "crmsync": own})}}
+
+
+def _seal(document: Document) -> str:
+    own = {name: value for name, value in document["crmsync"].items() if name != "seal"}
+    return hashlib.sha256(dump({**document, "crmsync": own}).encode()).hexdigest()
+
+
+def wishes_reviewed(reviewed: Document, wishes: Wishes) -> Wishes:
+    """Return *wishes* with what the saved plan was made for. Raises UsageTrouble when the command line says otherwise."""
+    if wishes.only or wishes.excepted or wishes.is_destroy or wishes.recreate:
+        raise UsageTrouble("A saved plan says itself what it selects, destroys and recreates. Leave those options out.")
+    asked = reviewed["crmsync"]["wishes"]
+    recreate = (Address.parse(text) for text in asked["recreate"])
+    return replace(
+        wishes,
+        only=tuple(asked["only"]),
+        excepted=tuple(asked["except"]),
+        is_destroy=asked["destroy"],
+        recreate=frozenset(address for address in recreate if address is not None),
+    )
 
 
 def load_reviewed(path: Path) -> Document:
@@ -58,7 +92,8 @@ def _refuse_malformed(path: Path, document: Document) -> None:
     version = str(document.get("format_version", ""))
     if version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
         raise RefusedTrouble(f"{path} has a format that this version of crmsync does not read. Make a new plan.")
-    if not Draft202012Validator(schema("plan")).is_valid(document):
+    is_whole = Draft202012Validator(schema("plan")).is_valid(document)
+    if not is_whole or document["crmsync"].get("seal") != _seal(document):
         raise RefusedTrouble(f"{path} was changed since it was saved, and is no plan any more. Make a new plan.")
 
 
@@ -183,13 +218,18 @@ def _same_fields(old: Document, now: Document | None) -> list[str] | None:
     same = [
         each["field"]
         for each in ours["fields"]
-        if each["field"] in by_name and all(each[key] == by_name[each["field"]][key] for key in keys)
+        if each["field"] in by_name and all(_alike(each[key], by_name[each["field"]][key]) for key in keys)
     ]
     if ours["action"] == "create" and (len(same) != len(ours["fields"]) or len(same) != len(theirs["fields"])):
         return None
     if ours["action"] == "update" and not same:
         return None
     return same
+
+
+def _alike(saved: Any, fresh: Any) -> bool:
+    """Say whether two shown values are the same as JSON: a number read back is a Decimal, a fresh one may be a float."""
+    return dump_line(saved) == dump_line(fresh)
 
 
 def _aside(address: Address, old: Document, fields: tuple[str, ...]) -> Outcome:

@@ -11,6 +11,7 @@ from crmsync.model.source import Diagnostic
 from crmsync.plan.world import Wishes
 from crmsync.project.connect import connect
 from crmsync.project.planning import make_plan
+from crmsync.project.reviewing import sealed
 from crmsync.project.saving import write_private
 from crmsync.project.session import Project, opened_state
 from crmsync.project.trouble import LineOf, RefusedTrouble
@@ -37,7 +38,7 @@ def plan_to_show(project: Project, wishes: Wishes, *, out: Path | None, expires_
             )
         client = connect(project, may_write=False)
         planned = make_plan(project, client, state, wishes, expires_seconds=expires_seconds)
-    document = plan_document(planned.plan, planned.account.catalogue, planned.meta)
+    document = sealed(plan_document(planned.plan, planned.account.catalogue, planned.meta), wishes)
     if out is not None:
         write_private(out, dump(document))
     return Shown(document, planned.warnings, planned.sources.line_of, client.requests.total)
