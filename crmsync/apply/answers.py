@@ -16,7 +16,7 @@ from crmsync.model.events import Applied, Bound, Done, Event, FieldsApplied, Ori
 from crmsync.model.plan import Cause, FieldChange, Step, StepId
 from crmsync.model.records import Observed
 from crmsync.model.values import Members, Value, is_empty
-from crmsync.plan.diff import confirmed, is_met, members_asked
+from crmsync.plan.diff import confirmed, is_met, members_asked, untouched
 
 #: Steps that an answer made necessary are numbered from here; they are not followed up again.
 FOLLOW_UP = 10
@@ -30,7 +30,8 @@ def confirmed_fields(
     for change in changes:
         row = entity.by_name[change.field]
         asked, members = work.digester.value(row, change.after), members_asked(row, change, work.digester)
-        fields[row.id] = confirmed(row, asked, members, observed.fields.get(change.field), work.digester)
+        known = untouched(row, change, work.digester)
+        fields[row.id] = confirmed(row, asked, members, observed.fields.get(change.field), work.digester, known)
     return fields
 
 

@@ -115,7 +115,7 @@ def _opening(work: Work) -> list[Event]:
     created = {change.address for change in plan.changes if change.action is Action.CREATE}
     events: list[Event] = [Renamed(note.renamed_from, note.address) for note in plan.notes if note.renamed_from is not None]
     events += [
-        Absent(id) for id, intent in sorted(work.job.state.open_intents.items()) if _is_said(work, intent.address, created)
+        Absent(id) for id, intent in sorted(work.job.state.open_intents.items()) if _is_said(work, intent.address)
     ]
     for change in plan.changes:
         if change.action is Action.ADOPT and change.record_id is not None:
@@ -128,10 +128,10 @@ def _opening(work: Work) -> list[Event]:
     return events
 
 
-def _is_said(work: Work, address: Address, created: set[Address]) -> bool:
-    """Say whether the user settled an unclear create by saying which record it is, or that it is none of them."""
+def _is_said(work: Work, address: Address) -> bool:
+    """Say whether the user settled an unclear create by saying which record it is."""
     change = work.changes.get(address)
-    return address in created or (change is not None and change.action is Action.ADOPT)
+    return change is not None and change.action is Action.ADOPT
 
 
 def _note_events(note: Note) -> list[Event]:

@@ -13,7 +13,7 @@ from crmsync.model.bodies import decode_body
 from crmsync.model.catalogue import EntityType
 from crmsync.model.effects import Answer, Effect, Failed, Read
 from crmsync.model.http import Unparseable, header, parse_json
-from crmsync.model.plan import Step
+from crmsync.model.plan import Action, Step
 from crmsync.model.records import Observed
 
 
@@ -114,6 +114,37 @@ def newest(work: Work, entity: EntityType, since: int) -> Generator[Effect, Answ
         is_last = text.isdecimal() and page * requests.SEARCH_SIZE >= int(text) and len(found) >= int(text)
         if not data or is_last:
             return list(found.values())
+
+
+def find_naming(work: Work, entity: EntityType, id: int) -> Generator[Effect, Answer, Observed | str | None]:
+    """
+    Return a record that names the one with *id* as its company or contact and does not leave in this plan, or None.
+
+    A text when nobody could say. What Copper merely relates to it does not count.
+    """
+    answer = yield Read(requests.related(entity, id))
+    data = data_of(answer)
+    if not isinstance(data, list):
+        return _trouble(answer)
+    leaving = {
+        (change.address.type, change.record_id) for change in work.job.plan.changes if change.action is Action.DELETE
+    }
+    for other, other_id in _namers(work, entity, data):
+        if (other.name, other_id) in leaving:
+            continue
+        record = yield from read_one(work, other, other_id)
+        if isinstance(record, str):
+            return record
+        if record is not None and any(record.fields.get(row.name) == id for row in other.links if row.target == entity.name):
+            return record
+    return None
+
+
+def _namers(work: Work, entity: EntityType, data: Sequence[Any]) -> list[tuple[EntityType, int]]:
+    """Return those of the related records in *data* that have a link to *entity*."""
+    types = {each.singular: each for each in work.catalogue.types if any(row.target == entity.name for row in each.links)}
+    pairs = [(types.get(str(each.get("type"))), each.get("id")) for each in data if isinstance(each, Mapping)]
+    return [(other, id) for other, id in pairs if other is not None and isinstance(id, int)]
 
 
 def data_of(answer: Answer) -> Any:

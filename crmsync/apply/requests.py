@@ -54,6 +54,11 @@ def get(entity: EntityType, id: int) -> Request:
     return json_request("GET", f"{entity.path}/{id}")
 
 
+def related(entity: EntityType, id: int) -> Request:
+    """Return the call that lists what a record is related to."""
+    return json_request("GET", f"{entity.path}/{id}/related")
+
+
 def by_ids(entity: EntityType, ids: Sequence[int]) -> Request:
     """Return the search for up to 200 records by id."""
     return json_request("POST", f"{entity.path}/search", {"ids": list(ids), "page_size": SEARCH_SIZE})

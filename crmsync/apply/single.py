@@ -11,7 +11,7 @@ import json
 from crmsync.apply import requests
 from crmsync.apply.answers import confirmed_fields, seen, unclear
 from crmsync.apply.classify import NotExecuted, Unclear, classify
-from crmsync.apply.reading import Guard, read_one
+from crmsync.apply.reading import Guard, find_naming, read_one
 from crmsync.apply.results import Call, CallResult, Prepared, StepResult, stopped
 from crmsync.apply.work import Work
 from crmsync.apply.writing import intent_of, prepare, refused, young
@@ -79,8 +79,15 @@ def delete(work: Work, entity: EntityType, step: Step, prefix: str) -> Call:
     if moved:
         detail = "Changed in Copper since the plan was made; it is not deleted."
         return CallResult((StepResult(step, "conflict", detail, record, set_aside=moved),), answer.now)
+    naming = yield from find_naming(work, entity, id)
+    if isinstance(naming, str):
+        return CallResult((StepResult(step, "retry", naming),), answer.now)
+    if naming is not None:
+        singular = work.catalogue[naming.type].singular
+        detail = f'The {singular} "{naming.name}" (#{naming.id}) names it since the plan was made; it is not deleted.'
+        return CallResult((StepResult(step, "conflict", detail, record),), answer.now)
     yield Copy(step.address, id, _copy(record))
-    intent = intent_of(work, step, (), id, f"{prefix}-0", answer.now)
+    intent = intent_of(work, step, (), id, f"{prefix}-0", answer.now, read_at=answer.now)
     yield Append([intent])
     answer = yield Send(requests.delete(entity, id), intent.send_by)
     outcome = classify(answer.value)

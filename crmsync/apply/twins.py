@@ -59,12 +59,17 @@ def _pairs(
     work: Work, entity: EntityType, steps: Sequence[Step], records: Sequence[Observed]
 ) -> list[tuple[Step, Observed]]:
     table = {mark: record for record in records for mark in _marks(entity, record.fields)}
+    anywhere = {mark[:2]: record for mark, record in table.items()}
     pairs = []
     for step in steps:
         if work.changes[step.address].may_be_twin:
             continue
         fields = {change.field: change.after for change in work.changes[step.address].fields}
-        twin = next((table[mark] for mark in _marks(entity, fields) if mark in table), None)
+        # Without a declared company the name alone decides: whose deal it is will be a person's business.
+        found = [
+            anywhere.get(mark[:2]) if mark[0].within not in fields else table.get(mark) for mark in _marks(entity, fields)
+        ]
+        twin = next((record for record in found if record is not None), None)
         if twin is not None:
             pairs.append((step, twin))
     return pairs

@@ -46,7 +46,7 @@ def create(work: Work, entity: EntityType, steps: Sequence[Step], is_bulk: bool,
     values = [{change.field: change.after for change in each.changes} for each in prepared]
     bodies = [encode_fields(entity, each, None, work.catalogue.locale) for each in values]
     request = requests.create(entity, bodies, is_bulk)
-    return (yield from _send(work, entity, prepared, (), request, is_bulk, answer.now))
+    return (yield from _send(work, entity, prepared, (), request, is_bulk))
 
 
 def update(work: Work, entity: EntityType, steps: Sequence[Step], guard: Guard, is_bulk: bool, prefix: str) -> Call:
@@ -70,7 +70,7 @@ def update(work: Work, entity: EntityType, steps: Sequence[Step], guard: Guard, 
     if events:
         yield Append(events)
     request = requests.update(entity, items, is_bulk)
-    return (yield from _send(work, entity, prepared, results, request, is_bulk, answer.now))
+    return (yield from _send(work, entity, prepared, results, request, is_bulk))
 
 
 def young(
@@ -98,13 +98,14 @@ def prepare(
             results.append(StepResult(step, "failed", "It is gone from Copper: deleted or merged since the plan."))
             continue
         changes, moved = _rebased(work, step, observed)
-        to_send = tuple(change for change in changes if change.before != change.after)
-        settled = tuple(change for change in changes if change.before == change.after)
+        is_any = any(change.before != change.after for change in changes)
+        to_send = tuple(each for each in changes if each.before != each.after or (is_any and each.is_sent_along))
+        settled = tuple(change for change in changes if change not in to_send)
         if settled:
             applied = confirmed_fields(work, entity, settled, observed)
             events.append(FieldsApplied(step.address, applied))
         if to_send:
-            intent = intent_of(work, step, to_send, observed.id, f"{prefix}-{number}", now)
+            intent = intent_of(work, step, to_send, observed.id, f"{prefix}-{number}", now, read_at=guard.at)
             prepared.append(Prepared(replace(step, fields=to_send), to_send, observed, intent))
             results += [StepResult(step, "conflict", MOVED, set_aside=moved, is_partly=True)] if moved else []
         elif moved:
@@ -126,8 +127,21 @@ def _rebased(work: Work, step: Step, observed: Observed) -> tuple[tuple[FieldCha
     return tuple(changes), tuple(moved)
 
 
-def intent_of(work: Work, step: Step, changes: Sequence[FieldChange], record_id: int | None, id: str, now: float) -> Intent:
-    """Return the intent to make *changes*, good for a request that leaves within 15 seconds of *now*."""
+def intent_of(
+    work: Work,
+    step: Step,
+    changes: Sequence[FieldChange],
+    record_id: int | None,
+    id: str,
+    now: float,
+    *,
+    read_at: float | None = None,
+) -> Intent:
+    """
+    Return the intent to make *changes*, good for a request that leaves within 15 seconds of *now*.
+
+    One that relies on a reading leaves within 5 seconds of *read_at*; too late, it is read and tried again.
+    """
     entity = work.entity(step.address)
     rows = [(entity.by_name[change.field], change) for change in changes]
     sets = {row.id: members_asked(row, change, work.digester) for row, change in rows if row.kind.is_set}
@@ -141,7 +155,7 @@ def intent_of(work: Work, step: Step, changes: Sequence[FieldChange], record_id:
         record_id=record_id,
         fields={row.id: work.digester.value(row, change.after) for row, change in rows},
         likeness=likeness(work, entity, {change.field: change.after for change in changes}),
-        send_by=now + SEND_SECONDS,
+        send_by=now + SEND_SECONDS if read_at is None else min(now + SEND_SECONDS, read_at + GUARD_SECONDS),
         server_clock=now + work.skew,
         members={name: members for name, members in sets.items() if members},
         target_id=target if isinstance(target, int) else None,
@@ -155,12 +169,11 @@ def _send(
     results: Sequence[StepResult],
     request: Request,
     is_bulk: bool,
-    now: float,
 ) -> Call:
     """Commit the intents, send once, and make of the answer what can be made of it."""
     intents = [each.intent for each in prepared]
     yield Append(intents)
-    answer = yield Send(request, now + SEND_SECONDS)
+    answer = yield Send(request, min(intent.send_by for intent in intents))
     match classify(answer.value):
         case NotExecuted() as refusal:
             yield Append([Refused(intent.id, refusal.reason[:200]) for intent in intents])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crmsync.client.book import Book
-from crmsync.client.trouble import BadInput, bad
+from crmsync.client.trouble import BadInput, a, bad
 from crmsync.client.values import canonical
 from crmsync.model.bodies import encode_fields
 from crmsync.model.catalogue import EntityType, Field, Write
@@ -95,14 +95,14 @@ def _within(row: Field, values: Mapping[str, Value], pipeline: int | None) -> in
 
 def _check_writable(entity: EntityType, row: Field, is_new: bool, place: Position) -> None:
     if row.write is Write.NEVER:
-        raise bad("CRM018", f'"{row.name}" of a {entity.singular} is computed by Copper and cannot be written.', place)
+        raise bad("CRM018", f'"{row.name}" of {a(entity.singular)} is computed by Copper and cannot be written.', place)
     if not is_new and row.write is Write.CREATE and row.route is None:
-        raise bad("CRM018", f'"{row.name}" of a {entity.singular} can be given when it is created, and not changed.', place)
+        raise bad("CRM018", f'"{row.name}" of {a(entity.singular)} can be given when it is created, and not changed.', place)
 
 
 def _missing(entity: EntityType, values: Mapping[str, Value], is_new: bool, place: Position) -> Iterator[Diagnostic]:
     for row in entity.fields:
         is_cleared = row.name in values and is_empty(values[row.name])
         if row.required and (is_cleared or (is_new and row.name not in values)):
-            detail = f'A {entity.singular} needs "{row.name}": Copper does not keep one without it.'
+            detail = f'{a(entity.singular).capitalize()} needs "{row.name}": Copper does not keep one without it.'
             yield bad("CRM041", detail, place).diagnostics[0]

@@ -9,7 +9,7 @@ from typing import Any
 from crmsync.catalogue.account import with_account, zone_of
 from crmsync.catalogue.others import EVERYTHING
 from crmsync.client.labels import Labels
-from crmsync.client.trouble import bad
+from crmsync.client.trouble import a, bad
 from crmsync.copper import read
 from crmsync.copper.client import Client
 from crmsync.copper.errors import ServerTrouble
@@ -84,7 +84,7 @@ class Book:
             raise bad("CRM035", f'Several custom fields are called "{name}". Write one of {listed}.', position)
         choices = [field.name.removeprefix("custom_fields.") for field in entity.fields]
         noun = "custom field" if name.startswith("custom_fields.") else "field"
-        detail = f'A {entity.singular} has no {noun} "{name}".{did_you_mean(wanted, choices)}'
+        detail = f'{a(entity.singular).capitalize()} has no {noun} "{name}".{did_you_mean(wanted, choices)}'
         raise bad("CRM034" if noun == "custom field" else "CRM011", detail, position)
 
     def data_type(self, field: Field) -> Mapping[str, Any]:

@@ -29,8 +29,9 @@ class Copper:
         for person in copper.people.search(company="Acme", tags=["vip"], sort="name"):
             print(person["name"], person["Renewal date"], person.link)
 
-    *send* is what carries requests; `from_env` makes one with the key of the environment. *pacer* keeps to the limits of the
-    account, *close_date_order* is the order of day and month that it writes. Threads may share one.
+    *send* is what carries requests; `from_env` makes one with the key of the environment. *requests_per_minute* leaves room
+    for others when it is lower, *close_date_order* is the order of day and month that the account writes. Threads may
+    share one.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Copper:
         *,
         client: Client | None = None,
         pacer: Pacer | None = None,
+        requests_per_minute: int = 180,
         may_write: bool = True,
         close_date_order: str = "mdy",
         phone_region: str = "US",
@@ -48,7 +50,7 @@ class Copper:
         if client is None:
             if send is None:
                 raise TypeError("Copper needs a `send`. With the key of the environment: Copper.from_env()")
-            client = Client(send, pacer or Pacer(), clock, sleep, may_write)
+            client = Client(send, pacer or Pacer(requests_per_minute), clock, sleep, may_write)
         self._send = send
         self._client = client
         self._book = Book(client, close_date_order, phone_region)

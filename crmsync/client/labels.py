@@ -13,7 +13,7 @@ from threading import RLock
 from typing import Any
 
 from crmsync.catalogue.account import label_tables, option_tables
-from crmsync.client.trouble import bad
+from crmsync.client.trouble import a, bad
 from crmsync.copper import read
 from crmsync.copper.client import Client
 from crmsync.copper.errors import odd_answer
@@ -166,7 +166,7 @@ class Labels:
         Several may have one name (copper-api.md 5.1): *on* narrows them to a type, such as ``company``. Raises BadInput.
         """
         here = [each for each in self.definitions() if on is None or on in each.get("available_on", ())]
-        table = Table("custom field" if on is None else f"custom field of a {on}", _entries(here))
+        table = Table("custom field" if on is None else f"custom field of {a(on)}", _entries(here))
         id = table.id(field)
         return _custom_field(next(each for each in here if each["id"] == id))
 

@@ -28,7 +28,7 @@ class Question:
     A search of one type, as it is sent.
 
     *unsure* are filters that Copper may refuse; without them the search shows more. *sort* is Copper's word and the
-    direction; None reads in the order of *walk*.
+    direction; None reads in the order of *walk*. Without *wants_all* the caller takes a few rows, and stops.
     """
 
     client: Client
@@ -38,6 +38,7 @@ class Question:
     unsure: Filters
     sort: tuple[str, str] | None = None
     page_size: int = read.PAGE_SIZE
+    wants_all: bool = True
 
 
 class TooMany(Exception):
@@ -53,7 +54,7 @@ def rows(question: Question) -> Iterator[Body]:
     walk = question.walk
     if question.sort is not None and question.sort[0] != walk.sort_by:
         seen: set[int] = set()
-        yield from _pages(question, {**question.filters, **_sorted(question.sort)}, seen, refuse_too_many=True)
+        yield from _pages(question, {**question.filters, **_sorted(question.sort)}, seen, refuse_too_many=question.wants_all)
         return
     yield from in_parts(question)
 

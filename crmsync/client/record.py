@@ -79,9 +79,7 @@ class Record(Named, Mapping[str, Any]):
         if name == "id":
             return self.id
         if name in self._groups:
-            parts = {row.name.partition(".")[2]: self.shown(row) for row in self._groups[name]}
-            is_empty = name != CUSTOM_FIELDS and all(part is None for part in parts.values())
-            return None if is_empty else parts
+            return {row.name.partition(".")[2]: self.shown(row) for row in self._groups[name]}
         row = self._by_name.get(name) or self._by_name.get(f"{CUSTOM_FIELDS}.{name}")
         if row is None:
             raise KeyError(name)
@@ -120,8 +118,10 @@ class Record(Named, Mapping[str, Any]):
         return row
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the record as plain nested data."""
-        return {name: self[name] for name in self}
+        """Return the record as plain nested data, as a record file has it; an address without any part is None."""
+        whole = {name: self[name] for name in self}
+        empty = [name for name in self._groups if name != CUSTOM_FIELDS and not any(whole[name].values())]
+        return {**whole, **dict.fromkeys(empty)}
 
     def shown(self, row: Field) -> Any:
         """Return the value of a field as callers see it."""

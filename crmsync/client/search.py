@@ -23,9 +23,9 @@ Given = TypeVar("Given")
 
 @dataclass(frozen=True)
 class Order:
-    """How the records of a search are ordered: a field, or Copper's own word *by* for what no field holds."""
+    """How the records of a search are ordered: by a field, in Copper where it has a word for that (*by*)."""
 
-    row: Field | None
+    row: Field
     by: str | None
     is_descending: bool
 
@@ -48,7 +48,7 @@ class Search(Generic[Given]):
     @property
     def notices(self) -> tuple[str, ...]:
         """What the caller should know: conditions that Copper cannot be asked, sorting that it cannot do."""
-        if self.order is None or self.order.by is not None or self.order.row is None:
+        if self.order is None or self.order.by is not None:
             return self.criteria.notices
         name = self.order.row.name
         return (*self.criteria.notices, f'Copper cannot sort {self.type} by "{name}": crmsync reads all of them, and sorts.')
@@ -94,8 +94,6 @@ class Search(Generic[Given]):
         """Yield all records, sorted by us: of more than 100,000 Copper gives only parts, and those by creation."""
         assert self.order is not None
         row = self.order.row
-        if row is None:
-            raise bad("CRM020", f'More than 100,000 {self.type} match, and "{self.order.by}" is no field. Sort by a field.')
         found = list(self._fitting(pages.in_parts(self._question(is_sorted=False))))
         full = [record for record in found if _key(record.value(row)) is not None]
         empty = [record for record in found if _key(record.value(row)) is None]
@@ -114,11 +112,19 @@ class Search(Generic[Given]):
         sort = (order.by, "desc" if order.is_descending else "asc") if order is not None and order.by else None
         # A full page costs no more than a short one, but with one row wanted it takes Copper longer.
         size = read.PAGE_SIZE
-        if self.limit is not None and not self.criteria.notices and not self.criteria.unsure:
+        is_short = self.limit is not None and not self.criteria.notices and not self.criteria.unsure
+        if self.limit is not None and is_short:
             size = max(1, min(size, self.limit))
         path = self.book.path(self.type)
         return pages.Question(
-            self.book.client, path, search.walk, self.criteria.filters, self.criteria.unsure, sort, page_size=size
+            self.book.client,
+            path,
+            search.walk,
+            self.criteria.filters,
+            self.criteria.unsure,
+            sort,
+            page_size=size,
+            wants_all=not is_short,
         )
 
 

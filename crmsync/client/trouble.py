@@ -16,6 +16,11 @@ class BadInput(ValueError):
         super().__init__("\n".join(each.detail for each in self.diagnostics))
 
 
+def a(noun: str) -> str:
+    """Return a noun with its article."""
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+
+
 def bad(code: str, detail: str, position: Position | None = None) -> BadInput:
     """Return the error for one problem."""
     return BadInput([Diagnostic(CODES[code], detail, position)])

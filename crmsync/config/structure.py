@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from crmsync.config.document import Document
@@ -77,6 +78,12 @@ def whole_number(scalar: Scalar) -> int | None:
 
 
 def _errors(instance: Any, schema: Mapping[str, Any]) -> Iterator[ValidationError]:
+    errors: Iterator[ValidationError] = _validator_class()(schema).iter_errors(instance)
+    return errors
+
+
+@cache
+def _validator_class() -> Any:
     from jsonschema import Draft7Validator, ValidationError  # slow to import, and many commands read no file
     from jsonschema.validators import extend
 
@@ -85,9 +92,7 @@ def _errors(instance: Any, schema: Mapping[str, Any]) -> Iterator[ValidationErro
         if isinstance(text, str) and not re.search(re.sub(r"\$(?=$|\|)", r"\\Z", written), text):
             yield ValidationError(f"{text!r} does not match {written!r}")
 
-    validator: Any = extend(Draft7Validator, {"pattern": pattern})  # type: ignore[no-untyped-call]
-    errors: Iterator[ValidationError] = validator(schema).iter_errors(instance)
-    return errors
+    return extend(Draft7Validator, {"pattern": pattern})  # type: ignore[no-untyped-call]
 
 
 def _instance(node: Node, path: Path, teller: _Teller) -> Any:

@@ -55,6 +55,7 @@ class FieldChange:
     One field goes from *before* (as observed) to *after*.
 
     For a set under `own` or `add`, *delta* is what we change of it; otherwise *after* is the whole value.
+    One that *is_sent_along* stays as it is, and is sent because Copper resets it when a sibling changes.
     """
 
     field: str
@@ -63,6 +64,7 @@ class FieldChange:
     cause: Cause
     position: Position | None = None
     delta: Delta | None = None
+    is_sent_along: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -98,7 +100,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What shall happen to one record; *name* is its display name, *fields* everything that changes over all its steps."""
+    """
+    What shall happen to one record; *name* is its display name, *fields* everything that changes over all its steps.
+
+    *along* are fields that do not change and are sent with their sibling all the same.
+    """
 
     address: Address
     action: Action
@@ -109,6 +115,7 @@ class Change:
     reason: str
     origin: Origin | None = None
     may_be_twin: bool = False  # `new: true`: create it although a likeness exists
+    along: tuple[FieldChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +170,7 @@ class Note:
     renamed_from: Address | None = None
     is_protected: bool | None = None
     on_delete: str | None = None
+    rules: tuple[str, ...] = ()  # what of protect and on_delete is new, in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +219,12 @@ class Plan:
     price: Price = Price(0, 0, 0.0)
     policies: Mapping[Address, Mapping[str, Policy]] = field(default_factory=dict)
     is_partial: bool = False
+
+    @property
+    def has_notes_to_remember(self) -> bool:
+        """Say whether applying would make the state remember another name, protection or rule of a bound record."""
+        binding = {change.address for change in self.changes if change.action in (Action.CREATE, Action.ADOPT)}
+        return any((note.renamed_from or note.rules) and note.address not in binding for note in self.notes)
 
     @property
     def is_empty(self) -> bool:

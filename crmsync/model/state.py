@@ -128,6 +128,9 @@ class _Folding:
                 self.bindings[address] = replace(self.bindings[address], on_delete=on_delete)
             case Renamed(origin, destination):
                 self.bindings[destination] = self.bindings.pop(origin)
+                for id, intent in self.open_intents.items():
+                    if intent.address == origin:
+                        self.open_intents[id] = replace(intent, address=destination)
             case Forgotten(address):
                 self.bindings.pop(address, None)
             case RunStarted(account_id=account_id, plan=plan):

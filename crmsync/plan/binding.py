@@ -8,15 +8,23 @@ from crmsync.model.address import Address
 from crmsync.model.catalogue import EntityType
 from crmsync.model.codes import CODES
 from crmsync.model.plan import FieldChange, Held, Note
-from crmsync.model.records import Desired, DesiredField
+from crmsync.model.records import Desired, DesiredField, Mode, Moved
 from crmsync.model.source import Diagnostic
+from crmsync.model.values import Value
 from crmsync.plan.identity import Find, display_name, identify, index
 from crmsync.plan.world import Work, describe
 
 
 def rename(work: Work) -> None:
-    """Give bound records the addresses that `moved` says, in whatever order the lines stand."""
+    """
+    Give bound records the addresses that `moved` says, in whatever order the lines stand.
+
+    While nobody knows what became of a request about one end, both ends wait: the answer is noted under the old address.
+    """
     waiting = [moved for moved in work.world.moved if moved.origin not in work.world.desired]
+    while stuck := [moved for moved in waiting if _is_stuck(work, moved)]:
+        work.unsettled |= {address for moved in stuck for address in (moved.origin, moved.destination)}
+        waiting = [moved for moved in waiting if moved not in stuck]
     while free := [moved for moved in waiting if moved.origin in work.bindings and moved.destination not in work.bindings]:
         for moved in free[:1]:
             work.bindings[moved.destination] = work.bindings.pop(moved.origin)
@@ -26,6 +34,11 @@ def rename(work: Work) -> None:
         if moved.origin in work.bindings:
             detail = f"Both {moved.origin} and {moved.destination} are bound; a record cannot move onto another."
             work.problems.append(Diagnostic(CODES["CRM043"], detail, moved.position))
+
+
+def _is_stuck(work: Work, moved: Moved) -> bool:
+    is_taken = moved.destination in work.unsettled and moved.origin in work.bindings
+    return moved.origin in work.unsettled or is_taken
 
 
 def identify_all(work: Work) -> dict[Address, int]:
@@ -68,7 +81,13 @@ def _identify(
         _adopt_by_id(work, desired, owner, adopted)
         return
     declared = frozenset(work.world.desired)
-    identity = identify(desired, entity, find, owner, declared, lambda record: describe(record, entity))
+
+    def hints(name: str) -> list[Value]:
+        linked = [(str(row.target), desired.fields[row.name].value) for row in entity.links if row.name in desired.fields]
+        records = [work.world.observed.get((type_name, id)) for type_name, id in linked if isinstance(id, int)]
+        return [record.fields.get(name) for record in records if record is not None]
+
+    identity = identify(desired, entity, find, owner, declared, lambda record: describe(record, entity), hints)
     if identity.problem is not None:
         work.problems.append(identity.problem)
     elif identity.held is not None:
@@ -103,6 +122,17 @@ def with_ids(work: Work, desired: Desired) -> Desired:
         return each
 
     return replace(desired, fields={name: known(each) for name, each in desired.fields.items()})
+
+
+def hold_observed(work: Work) -> None:
+    """Hold the new records of which nothing would be written."""
+    for address in sorted(work.creating):
+        desired = work.world.desired[address]
+        if desired.fields and all(each.policy.mode is Mode.OBSERVE for each in desired.fields.values()):
+            work.creating.discard(address)
+            reason = "It does not exist in Copper, and its policy says observe."
+            cure = "Create it in Copper, or let its policy write."
+            work.held.append(Held(address, reason, cure, position=desired.position, name=display_name(desired)))
 
 
 def hold_impossible(work: Work) -> None:

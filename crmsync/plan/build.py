@@ -15,18 +15,20 @@ from crmsync.model.codes import CODES
 from crmsync.model.digest import Digester
 from crmsync.model.events import Applied, Origin, WriteAction
 from crmsync.model.plan import Action, Cause, Change, Counts, FieldChange, Held, Kept, Note, Plan, Step
-from crmsync.model.records import Desired, DesiredField, Observed
+from crmsync.model.records import Desired, DesiredField, Mode, Observed
 from crmsync.model.settings import Pace
 from crmsync.model.source import Diagnostic, in_file_order
 from crmsync.model.state import Binding
 from crmsync.model.values import Value, is_empty
 from crmsync.plan import guard
-from crmsync.plan.binding import hold_impossible, identify_all, rename, waits, with_ids
+from crmsync.plan.binding import hold_impossible, hold_observed, identify_all, rename, waits, with_ids
 from crmsync.plan.cost import price
 from crmsync.plan.diff import Judgement, creation, judge
 from crmsync.plan.identity import display_name
 from crmsync.plan.order import order, pruned
+from crmsync.plan.parts import along_with, reason_of, with_fields
 from crmsync.plan.removal import plan_vanished
+from crmsync.plan.taking import hold_taken
 from crmsync.plan.world import Wishes, Work, World
 
 
@@ -38,27 +40,39 @@ def build(world: World, catalogue: Catalogue, wishes: Wishes) -> tuple[Plan, tup
     rename(work)
     adopted = identify_all(work) if not wishes.is_destroy else {}
     if not wishes.is_destroy:
+        hold_observed(work)
         hold_impossible(work)
         for address in sorted(world.desired):
             _plan_record(work, address, adopted)
-    plan_vanished(work)
+    _plan_removals(work)
     return _finish(work), in_file_order(work.problems)
+
+
+def _plan_removals(work: Work) -> None:
+    """Plan what vanished, again as long as something is held that relied on a delete, or on which a delete relied."""
+    while True:
+        before = len(work.held)
+        plan_vanished(work)
+        after = len(work.held)
+        if not hold_taken(work):
+            return
+        del work.held[before:after]
+        work.changes = [each for each in work.changes if each.action not in (Action.DELETE, Action.FORGET)]
 
 
 def _unsettled(world: World) -> set[Address]:
     """
     Return the addresses about which nobody knows yet whether a request was executed: nothing is planned for them.
 
-    Whoever says which record it is (`id`), or that it is none (`new`), has settled a create.
+    Whoever says which record it is (`id`) has settled a create. `new` is no answer: it stood in the file before.
     """
     unsettled = set()
     for intent in world.state.open_intents.values():
         desired = world.desired.get(intent.address)
-        is_said = desired is not None and (desired.options.id is not None or desired.options.is_new)
+        is_said = desired is not None and desired.options.id is not None
         if not (is_said and intent.action is WriteAction.CREATE):
             unsettled.add(intent.address)
-    moved = {each.destination for each in world.moved if each.origin in unsettled and each.origin not in world.desired}
-    return unsettled | moved
+    return unsettled
 
 
 def _plan_record(work: Work, address: Address, adopted: Mapping[Address, int]) -> None:
@@ -75,7 +89,7 @@ def _plan_record(work: Work, address: Address, adopted: Mapping[Address, int]) -
 
 
 def _plan_create(work: Work, desired: Desired, entity: EntityType) -> None:
-    missing = [row.name for row in entity.fields if row.required and is_empty(_desired_value(desired, row.name))]
+    missing = [row.name for row in entity.fields if row.required and is_empty(_created_value(desired, row.name))]
     if missing:
         detail = f"{desired.address} does not exist in Copper yet, and a new {entity.singular} needs {', '.join(missing)}."
         work.problems.append(Diagnostic(CODES["CRM041"], detail, desired.position, desired.address))
@@ -99,19 +113,24 @@ def _plan_create(work: Work, desired: Desired, entity: EntityType) -> None:
     _note_rules(work, desired, work.bindings.get(desired.address))
 
 
-def _desired_value(desired: Desired, name: str) -> Value:
+def _created_value(desired: Desired, name: str) -> Value:
     each = desired.fields.get(name)
-    return each.value if each is not None else None
+    return each.value if each is not None and each.policy.mode is not Mode.OBSERVE else None
 
 
 def _plan_existing(work: Work, desired: Desired, entity: EntityType, record: Observed, is_adopted: bool) -> None:
     address = desired.address
     known = {} if is_adopted else work.bindings[address].applied
     changed: list[FieldChange] = []
+    settled: list[FieldChange] = []
     learnt: dict[str, Applied] = {}
     for name, each in desired.fields.items():
         row = entity.by_name.get(name)
         if row is None:
+            continue
+        if row.required and is_empty(each.value) and each.policy.mode is not Mode.OBSERVE:
+            detail = f"A {entity.singular} cannot be without {name}. Write a value, or remove the line."
+            work.problems.append(Diagnostic(CODES["CRM041"], detail, each.position, address))
             continue
         applied = _as_recreated(work, row, each, known.get(row.id))
         judgement = judge(row, each, record.fields.get(name), applied, work.digester)
@@ -120,6 +139,9 @@ def _plan_existing(work: Work, desired: Desired, entity: EntityType, record: Obs
             learnt[row.id] = judgement.applied
         if judgement.change is not None:
             changed.extend(_possible(work, desired, judgement.change))
+        elif each.policy.mode is Mode.ENFORCE and judgement.is_in_sync:
+            observed = record.fields.get(name)
+            settled.append(FieldChange(name, observed, each.value, Cause.EDITED, each.position, is_sent_along=True))
     managed = {entity.by_name[name].id for name in desired.fields if name in entity.by_name}
     released = tuple(sorted(set(known) - managed))
     if learnt or released:
@@ -128,7 +150,15 @@ def _plan_existing(work: Work, desired: Desired, entity: EntityType, record: Obs
         action, origin = (Action.ADOPT, Origin.ADOPTED) if is_adopted else (Action.UPDATE, None)
         work.changes.append(
             Change(
-                address, action, record.id, record.name, tuple(changed), desired.position, _reason(changed, action), origin
+                address=address,
+                action=action,
+                record_id=record.id,
+                name=record.name,
+                fields=tuple(changed),
+                position=desired.position,
+                reason=reason_of(changed, action),
+                origin=origin,
+                along=along_with(entity, changed, settled),
             )
         )
     _note_rules(work, desired, None if is_adopted else work.bindings[address])
@@ -178,27 +208,19 @@ _HELD_REASONS = {
     Cause.ADOPTED: "It differs from the record to adopt, and the policy says hold.",
 }
 
-_REASONS = {
-    Cause.EDITED: "file changed",
-    Cause.DRIFTED: "put back: changed in Copper",
-    Cause.CONFLICT: "changed in Copper and in the file",
-    Cause.ADOPTED: "newly declared",
-}
-
-
-def _reason(changed: Iterable[FieldChange], action: Action) -> str:
-    if action is Action.ADOPT:
-        return "adopted"
-    causes = {each.cause for each in changed}
-    return ", ".join(text for cause, text in _REASONS.items() if cause in causes)
-
 
 def _note_rules(work: Work, desired: Desired, binding: Binding | None) -> None:
     """Remember what must count when the file is gone: protect and on_delete."""
     rule = desired.options.policy.on_delete
     wanted = (desired.options.is_protected, rule.value if rule is not None else None)
-    if wanted != ((binding.is_protected, binding.on_delete) if binding is not None else (False, None)):
-        work.notes.append(Note(desired.address, is_protected=wanted[0], on_delete=wanted[1]))
+    known = (binding.is_protected, binding.on_delete) if binding is not None else (False, None)
+    rules = []
+    if wanted[0] != known[0]:
+        rules.append("protect" if wanted[0] else "no longer protect")
+    if wanted[1] != known[1]:
+        rules.append(f"on_delete: {wanted[1]}" if wanted[1] is not None else f"no longer on_delete: {known[1]}")
+    if rules:
+        work.notes.append(Note(desired.address, is_protected=wanted[0], on_delete=wanted[1], rules=tuple(rules)))
 
 
 def _finish(work: Work) -> Plan:
@@ -254,15 +276,9 @@ def narrow(plan: Plan, keep: Mapping[Address, frozenset[str]], catalogue: Catalo
     What depends on a change that is dropped stays in the plan: the engine skips it and names the cause. What would be
     noted about a record that is not bound after all is dropped as well.
     """
-    changes = []
-    for change in plan.changes:
-        if change.address in keep:
-            fields = tuple(each for each in change.fields if each.field in keep[change.address])
-            if fields or change.action is not Action.UPDATE:
-                is_cut = change.action is Action.UPDATE and fields != change.fields
-                reason = _reason(fields, change.action) if is_cut else change.reason
-                changes.append(replace(change, fields=fields, reason=reason))
-    steps = pruned(step for step in (_narrow_step(step, keep) for step in plan.steps) if step is not None)
+    kept = [(change, keep[change.address]) for change in plan.changes if change.address in keep]
+    changes = [each for change, names in kept if (each := with_fields(change, names, catalogue)) is not None]
+    steps = pruned(step for step in (_narrow_step(step, keep, catalogue) for step in plan.steps) if step is not None)
     binding = (Action.CREATE, Action.ADOPT)
     unbound = {change.address for change in plan.changes if change.action in binding and change.address not in keep}
     notes = tuple(note for note in plan.notes if note.address not in unbound)
@@ -272,7 +288,21 @@ def narrow(plan: Plan, keep: Mapping[Address, frozenset[str]], catalogue: Catalo
     )
 
 
-def _narrow_step(step: Step, keep: Mapping[Address, frozenset[str]]) -> Step | None:
+def without_notes(plan: Plan, fields: Collection[tuple[Address, str]], catalogue: Catalogue) -> Plan:
+    """Return *plan* without what the state would learn of *fields*: a conflict that nobody looked at stays one."""
+    ids = {(address, catalogue[address.type].by_name[name].id) for address, name in fields}
+    notes = []
+    for note in plan.notes:
+        applied = {id: known for id, known in note.applied.items() if (note.address, id) not in ids}
+        left = replace(note, applied=applied)
+        if left != Note(note.address):
+            notes.append(left)
+    return replace(plan, notes=tuple(notes))
+
+
+def _narrow_step(step: Step, keep: Mapping[Address, frozenset[str]], catalogue: Catalogue) -> Step | None:
     if step.address not in keep:
         return None
-    return replace(step, fields=tuple(each for each in step.fields if each.field in keep[step.address]))
+    fields = [each for each in step.fields if each.field in keep[step.address]]
+    along = along_with(catalogue[step.address.type], fields, (each for each in step.fields if each.is_sent_along))
+    return replace(step, fields=(*fields, *along))

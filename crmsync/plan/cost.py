@@ -24,8 +24,8 @@ BULK_SIZE = 10
 GUARD_SECONDS = 3.0
 
 _BULK_NAME = {WriteAction.CREATE: "create", WriteAction.UPDATE: "update"}
-#: Requests beside the write and the guard: a delete reads the record it copies, a link is re-read.
-_ALONGSIDE = {WriteAction.DELETE: 1, WriteAction.RELATE: 1, WriteAction.UNRELATE: 1}
+#: Requests beside the write and the guard: a delete reads the record it copies and what names it, a link is re-read.
+_ALONGSIDE = {WriteAction.DELETE: 2, WriteAction.RELATE: 1, WriteAction.UNRELATE: 1}
 
 _Key = tuple[str, WriteAction]
 

@@ -48,6 +48,11 @@ class Judgement:
     observed_only: FieldChange | None = None
     applied: Applied | None = None
 
+    @property
+    def is_in_sync(self) -> bool:
+        """Say whether there is nothing to write and nothing to decide."""
+        return not (self.change or self.kept or self.held or self.observed_only)
+
 
 def verdict(is_same: bool, desired: str, observed: str, applied: tuple[str, str] | None) -> Cause | None:
     """Return the verdict on a value by the table above; None means in sync. *applied* is (asked, answered)."""
@@ -132,11 +137,17 @@ def _all_members(field: Field, value: Value, digester: Digester) -> Mapping[str,
 
 @dataclass
 class _Sorting:
-    """The members of one set while they are sorted by what happens to them."""
+    """
+    The members of one set while they are sorted by what happens to them.
+
+    *kept* and *held* are declared and differ; *kept_too* and *held_too* were ours, are not declared any more, and differ.
+    """
 
     write: dict[str, list[Member]] = field(default_factory=lambda: {"added": [], "removed": [], "changed": []})
     kept: list[Member] = field(default_factory=list)
     held: list[Member] = field(default_factory=list)
+    kept_too: list[Member] = field(default_factory=list)
+    held_too: list[Member] = field(default_factory=list)
     foreign: list[Member] = field(default_factory=list)
     causes: list[Cause] = field(default_factory=list)
     idle_causes: list[Cause] = field(default_factory=list)
@@ -152,7 +163,7 @@ def _judge_members(
         _sort_declared(field, member, observed.get(member.key), desired.policy, ours, applied is not None, digester, sorting)
     for member in observed:
         if wanted.get(member.key) is None:
-            _sort_undeclared(digester.member_key(field, member), member, desired.policy.mode, ours, sorting)
+            _sort_undeclared(field, member, desired.policy, ours, digester, sorting)
     return _members_judgement(field, desired, wanted, observed, applied, digester, sorting)
 
 
@@ -172,7 +183,7 @@ def _sort_declared(
         place = "added"
         cause: Cause | None = Cause.EDITED if is_known else Cause.ADOPTED
         if pair is not None:
-            cause = Cause.DRIFTED if pair[0] == asked else Cause.EDITED
+            cause = Cause.DRIFTED if pair[0] == asked else Cause.CONFLICT
     else:
         place = "changed"
         answered = digester.member(field, observed)
@@ -186,6 +197,8 @@ def _sort_declared(
     if policy.mode is Mode.OBSERVE or judgement.kept is not None:
         sorting.kept.append(member)
         sorting.idle_causes.append(cause or Cause.EDITED)
+        if pair is not None:
+            sorting.remembered[key] = (asked, pair[1])  # kept for what the file says now
     elif judgement.held is not None:
         sorting.held.append(member)
         sorting.idle_causes.append(cause or Cause.EDITED)
@@ -194,12 +207,32 @@ def _sort_declared(
         sorting.causes.append(cause or Cause.EDITED)
 
 
-def _sort_undeclared(key: str, member: Member, mode: Mode, ours: Mapping[str, tuple[str, str]], sorting: _Sorting) -> None:
-    if key in ours and mode is Mode.OWN:
-        sorting.write["removed"].append(member)
-        sorting.causes.append(Cause.EDITED)
-    else:
+def _sort_undeclared(
+    field: Field,
+    member: Member,
+    policy: Policy,
+    ours: Mapping[str, tuple[str, str]],
+    digester: Digester,
+    sorting: _Sorting,
+) -> None:
+    """Sort a member that the file does not name: others' stays, ours goes, and one that a person changed is a conflict."""
+    key = digester.member_key(field, member)
+    pair = ours.get(key)
+    if pair is None or policy.mode is not Mode.OWN:
         sorting.foreign.append(member)
+        return
+    cause = Cause.EDITED if digester.member(field, member) == pair[1] else Cause.CONFLICT
+    judgement = _settle(FieldChange(field.name, None, None, cause), policy, False, None)
+    if judgement.kept is not None:
+        sorting.kept_too.append(member)  # and it is the person's from now on
+        sorting.idle_causes.append(cause)
+    elif judgement.held is not None:
+        sorting.remembered[key] = pair
+        sorting.held_too.append(member)
+        sorting.idle_causes.append(cause)
+    else:
+        sorting.write["removed"].append(member)
+        sorting.causes.append(cause)
 
 
 def _members_judgement(
@@ -224,16 +257,21 @@ def _members_judgement(
         change = FieldChange(field.name, observed, compose(observed, delta), worst, desired.position, delta)
     idle = max(sorting.idle_causes, key=_SEVERITY.index) if sorting.idle_causes else Cause.DRIFTED
 
-    def left(members: list[Member]) -> FieldChange | None:
-        if not members:
+    def left(members: list[Member], undeclared: list[Member]) -> FieldChange | None:
+        if not (members or undeclared):
             return None
-        wish = Delta(added=Members(tuple(members)), foreign=delta.foreign)
+        wish = Delta(added=Members(tuple(members)), removed=Members(tuple(undeclared)), foreign=delta.foreign)
         return FieldChange(field.name, observed, compose(observed, wish), idle, desired.position, wish)
 
     seen = Applied(digester.value(field, wanted), digester.value(field, observed), sorting.remembered)
     is_known = applied is not None and applied.members == sorting.remembered
-    note = None if change is not None or is_known else seen
-    return Judgement(change=change, kept=left(sorting.kept), held=left(sorting.held), applied=note)
+    is_open = applied is None and bool(sorting.held)  # what is noted of a set makes its new members file changes
+    return Judgement(
+        change=change,
+        kept=left(sorting.kept, sorting.kept_too),
+        held=left(sorting.held, sorting.held_too),
+        applied=None if change is not None or is_known or is_open else seen,
+    )
 
 
 def compose(observed: Members, delta: Delta) -> Members:
@@ -279,12 +317,32 @@ def members_asked(field: Field, change: FieldChange, digester: Digester) -> Mapp
     return asked
 
 
-def confirmed(field: Field, asked: str, members: Mapping[str, str], answered: Value, digester: Digester) -> Applied:
-    """Return what the state learns once Copper answered *answered*: *asked* and *members* are as in the intent."""
+def untouched(field: Field, change: FieldChange, digester: Digester) -> Mapping[str, tuple[str, str]]:
+    """Return what the state knows of our members that *change* leaves alone: in sync, kept or held."""
+    if change.delta is None:
+        return {}
+    written = {digester.member_key(field, each) for each in (*change.delta.added, *change.delta.changed)}
+    return {key: pair for key, pair in change.delta.remembered.items() if key not in written}
+
+
+def confirmed(
+    field: Field,
+    asked: str,
+    members: Mapping[str, str],
+    answered: Value,
+    digester: Digester,
+    known: Mapping[str, tuple[str, str]] | None = None,
+) -> Applied:
+    """
+    Return what the state learns once Copper answered *answered*: *asked* and *members* are as in the intent.
+
+    *known* is what `untouched` tells of the change. A member that Copper does not show was removed by a person and left
+    so: it stays ours.
+    """
     pairs: Mapping[str, tuple[str, str]] = {}
     if isinstance(answered, Members):
         now = {digester.member_key(field, each): digester.member(field, each) for each in answered}
-        pairs = {key: (digest, now[key]) for key, digest in members.items() if key in now}
+        pairs = {key: (digest, now.get(key, digest)) for key, digest in members.items()} | dict(known or {})
     return Applied(asked, digester.value(field, answered), pairs)
 
 

@@ -34,11 +34,13 @@ def identify(
     owner: Mapping[int, Address],
     declared: frozenset[Address],
     describe: Callable[[Observed], str],
+    hints: Callable[[str], Iterable[Value]] = lambda _: (),
 ) -> Identity:
     """
     Return who *desired* is, among the records that *find* finds.
 
-    *owner* says which address holds a record already; *declared* are the addresses in the files.
+    *owner* says which address holds a record already; *declared* are the addresses in the files. *hints* tells what an
+    undeclared link will be by the records that the others name: an opportunity's company is its contact's.
     """
     if desired.options.is_new:
         return Identity()
@@ -46,7 +48,7 @@ def identify(
         value = _value(desired, match.by)
         if value is None:
             continue
-        identity = _try(match, value, desired, entity, find, owner, declared, describe)
+        identity = _try(match, value, desired, entity, find, owner, declared, describe, hints)
         if identity is not None:
             return identity
     return Identity()
@@ -76,19 +78,22 @@ def _try(
     owner: Mapping[int, Address],
     declared: frozenset[Address],
     describe: Callable[[Observed], str],
+    hints: Callable[[str], Iterable[Value]],
 ) -> Identity | None:
     alike = {record.id: record for key in keys_of(value) for record in find(match.by, key)}
+    others: dict[int, Observed] = {}
     if match.within is not None:
         link = desired.fields.get(match.within)
-        wanted = link.value if link is not None else None
-        alike = {id: record for id, record in alike.items() if record.fields.get(match.within) == wanted}
-    others = {}
+        wanted = {link.value} if link is not None else {None, *hints(match.within)}
+        others = {id: record for id, record in alike.items() if record.fields.get(match.within) not in wanted}
     if match.where_empty is not None:
         others = {id: record for id, record in alike.items() if record.fields.get(match.where_empty)}
-        alike = {id: record for id, record in alike.items() if id not in others}
-    vanished = [owner[id] for id in alike if id in owner and owner[id] not in declared]
-    if vanished:
-        return Identity(held=_renamed(desired, vanished[0], describe(alike[next(iter(alike))])))
+    alike = {id: record for id, record in alike.items() if id not in others}
+    if match.within in desired.fields:
+        others = {}  # of another company, as the file says: another record
+    for id, record in (*alike.items(), *others.items()):
+        if id in owner and owner[id] not in declared:
+            return Identity(held=_renamed(desired, owner[id], describe(record)))
     free = {id: record for id, record in alike.items() if id not in owner}
     if len(free) > 1:
         return Identity(problem=_several(desired, entity.by_name[match.by], free, describe))
@@ -110,9 +115,10 @@ def _renamed(desired: Desired, vanished: Address, description: str) -> Held:
 
 
 def _alike(desired: Desired, match: Match, other: Observed, describe: Callable[[Observed], str]) -> Held:
+    difference = f"with another {match.where_empty}" if match.within is None else f"with a {match.within}; none is declared"
     return Held(
         address=desired.address,
-        reason=f"Copper has {describe(other)} of the same {match.by} with another {match.where_empty}.",
+        reason=f"Copper has {describe(other)} of the same {match.by} {difference}.",
         cure=f"Adopt it with `crmsync: {{id: {other.id}}}`, or write `crmsync: {{new: true}}` to create another.",
         position=desired.position,
         record_id=other.id,

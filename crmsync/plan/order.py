@@ -83,7 +83,7 @@ def _steps(change: Change, catalogue: Catalogue) -> list[Step]:
     if change.action is Action.FORGET:
         return []
     routed = [each for each in change.fields if entity.by_name[each.field].route]
-    plain = [each for each in change.fields if not entity.by_name[each.field].route]
+    plain = [each for each in change.fields if not entity.by_name[each.field].route] + list(change.along)
     steps = [step(_WRITE, WriteAction.UPDATE, plain)] if plain else []
     for each in routed:
         if each.before is not None:

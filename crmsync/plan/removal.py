@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from crmsync.model.address import Address
 from crmsync.model.events import Origin
 from crmsync.model.plan import Action, Change, Held
@@ -48,7 +50,8 @@ def _change(work: Work, address: Address, record: Observed | None, action: Actio
 
 def _unsafe(work: Work, deleting: list[tuple[Address, Observed]]) -> dict[Address, Unsafe]:
     """Return the deletes that must not happen. One that is held stays, and so may hold what it would be left without."""
-    unsafe = {address: why for address, record in deleting if (why := _forbidden(work, address, record))}
+    named = {} if work.wishes.is_destroy else _named_in_files(work)
+    unsafe = {address: why for address, record in deleting if (why := _forbidden(work, address, record, named))}
     relinked = _relinked(work)
     while True:
         leaving = frozenset((record.type, record.id) for address, record in deleting if address not in unsafe)
@@ -60,6 +63,17 @@ def _unsafe(work: Work, deleting: list[tuple[Address, Observed]]) -> dict[Addres
         if not more:
             return unsafe
         unsafe |= more
+
+
+def _named_in_files(work: Work) -> dict[tuple[str, int], Address]:
+    """Return who in the files names which record of Copper: a lookup may find one that is no longer declared."""
+    named: dict[tuple[str, int], Address] = {}
+    for address, desired in sorted(work.world.desired.items()):
+        for row in work.catalogue[address.type].links:
+            value = desired.fields[row.name].value if row.name in desired.fields else None
+            if isinstance(value, int):
+                named.setdefault((str(row.target), value), address)
+    return named
 
 
 def _relinked(work: Work) -> frozenset[tuple[str, int, str]]:
@@ -83,7 +97,7 @@ def _on_delete(work: Work, address: Address, binding: Binding) -> OnDelete:
     return wish
 
 
-def _forbidden(work: Work, address: Address, record: Observed) -> Unsafe | None:
+def _forbidden(work: Work, address: Address, record: Observed, named: Mapping[tuple[str, int], Address]) -> Unsafe | None:
     """Return why *record* must not be deleted whatever becomes of the others, or None."""
     binding = work.bindings[address]
     forget = f"Keep it in Copper with: crmsync state forget {address}"
@@ -91,6 +105,9 @@ def _forbidden(work: Work, address: Address, record: Observed) -> Unsafe | None:
         return "It is protected.", f"Declare it again without `protect`, apply, then remove it. {forget}"
     if _on_delete(work, address, binding) is OnDelete.NEVER:
         return "Its policy says on_delete: never.", forget
+    if (address.type, record.id) in named:
+        cure = f"Declare it again, or link another record there. {forget}"
+        return f"{named[address.type, record.id]} names it.", cure
     moved = moved_fields(binding.applied, record, work.catalogue[record.type], work.digester)
     if moved:
         return f"Changed in Copper since the last apply: {', '.join(moved)}.", f"Delete it in Copper yourself. {forget}"

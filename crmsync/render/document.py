@@ -35,7 +35,7 @@ def plan_document(plan: Plan, catalogue: Catalogue, meta: Meta) -> dict[str, Any
         "format_version": FORMAT_VERSION,
         "crmsync_version": meta.crmsync_version,
         "complete": not (plan.is_partial or plan.held or plan.gone or plan.unsettled),
-        "applyable": not plan.is_empty and not plan.breaches,
+        "applyable": (not plan.is_empty or plan.has_notes_to_remember) and not plan.breaches,
         "resource_changes": changes,
         "resource_drift": _drift(plan, showing),
         "crmsync": {
@@ -58,6 +58,7 @@ def _own(plan: Plan, renamed: Mapping[Address, Address], showing: Showing) -> di
         "expires_at": moment(meta.expires_at),
         "is_partial": plan.is_partial,
         "renamed": [{"from": str(origin), "to": str(address)} for address, origin in sorted(renamed.items())],
+        "notes": _notes(plan),
         "kept": [_kept(kept, showing) for kept in plan.kept],
         "held": [_held(held, showing) for held in plan.held],
         "gone": [_record(address, id, meta.names.get((address.type, id), ""), showing) for address, id in plan.gone],
@@ -70,6 +71,17 @@ def _own(plan: Plan, renamed: Mapping[Address, Address], showing: Showing) -> di
             "minutes": round(plan.price.minutes, 2),
         },
     }
+
+
+def _notes(plan: Plan) -> list[dict[str, Any]]:
+    """Return what applying makes the state remember of records that were bound before, without any request."""
+    binding = {change.address for change in plan.changes if change.action in (Action.CREATE, Action.ADOPT)}
+    found = []
+    for note in plan.notes:
+        texts = [f"renamed from {note.renamed_from}"] if note.renamed_from is not None else []
+        if note.address not in binding:
+            found += [{"address": str(note.address), "text": text} for text in (*texts, *note.rules)]
+    return sorted(found, key=lambda each: each["address"])
 
 
 def _change(change: Change, renamed_from: Address | None, showing: Showing) -> dict[str, Any]:

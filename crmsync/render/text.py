@@ -63,6 +63,7 @@ def plan_text(document: Mapping[str, Any], *, color: bool = False, verbose: int 
         blocks.extend(_record(each, paint, verbose) for each in changes if each["crmsync"]["action"] == action)
     blocks += [
         _renamed(own, paint),
+        _notes(own, paint),
         _kept(own, paint),
         _observed(own, paint),
         _held(own, paint),
@@ -186,6 +187,14 @@ def _renamed(own: Mapping[str, Any], paint: Paint) -> list[str]:
     return [paint("bold", "Renamed:"), *lines]
 
 
+def _notes(own: Mapping[str, Any], paint: Paint) -> list[str]:
+    """Return what the state will remember, without the names: those have a block of their own."""
+    names = {(each["to"], f"renamed from {each['from']}") for each in own["renamed"]}
+    notes = [each for each in own.get("notes", ()) if (each["address"], each["text"]) not in names]
+    lines = [f"  {clean(each['address'])} {clean(each['text'])}" for each in notes]
+    return [paint("bold", "To be remembered:"), *lines] if lines else []
+
+
 def _kept(own: Mapping[str, Any], paint: Paint) -> list[str]:
     return _left(own["kept"], False, "Changed in Copper, kept:", paint)
 
@@ -301,6 +310,8 @@ def _plan_line(counts: Mapping[str, int]) -> str:
 def _no_changes(own: Mapping[str, Any]) -> str:
     if any(own[block] for block in ("held", "gone", "unsettled")):
         return "No changes. There is nothing to apply, but see above what needs a decision."
+    if own.get("notes"):
+        return "No changes. Applying changes nothing in Copper; it remembers what is listed above."
     if own["kept"]:
         return "No changes. Copper matches the files, apart from the values kept."
     return "No changes. Copper matches the files."

@@ -60,6 +60,45 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class ActivityType:
+    """What a user may log about a record, such as a phone call (4.8)."""
+
+    id: int
+    name: str
+    icon_type: str = "Message"
+    is_interaction: bool = False
+    is_disabled: bool = False
+    is_task_default: bool = False
+
+    def show(self, account_id: int) -> Json:
+        """Return the type as /custom_activity_types shows it."""
+        return {
+            "id": self.id,
+            "company_id": account_id,
+            "icon_type": self.icon_type,
+            "is_disabled": self.is_disabled,
+            "is_interaction": self.is_interaction,
+            "name": self.name,
+            "is_default_task_type": self.is_task_default or None,
+        }
+
+    def show_as_activity_type(self) -> Json:
+        """Return the type as /activity_types shows it."""
+        return show_activity_type(self.id, "user", self.name, self.is_disabled, self.is_interaction)
+
+
+def show_activity_type(id: int, category: str, name: str, is_disabled: bool = False, counts: bool = False) -> Json:
+    """Return an entry of /activity_types; key by category and id, for the two share their ids."""
+    return {
+        "id": id,
+        "category": category,
+        "name": name,
+        "is_disabled": is_disabled,
+        "count_as_interaction": counts,
+    }
+
+
+@dataclass(frozen=True)
 class Definition:
     """A custom field: one definition may serve several types of record (5.1)."""
 
@@ -70,6 +109,13 @@ class Definition:
     is_filterable: bool = True
     options: tuple[Choice, ...] = ()
     currency: str | None = None
+    canonical_name: str | None = None
+    connected_id: int | None = None
+
+    @property
+    def partner(self) -> int:
+        """The definition at the other end of a Connect field; one without a pair is its own."""
+        return self.connected_id or self.id
 
     def show(self) -> Json:
         """Return the definition as /custom_field_definitions shows it (5.1)."""
@@ -87,7 +133,7 @@ class Definition:
         if self.data_type == "Currency":
             shown["currency"] = self.currency
         if self.data_type == "Connect":
-            shown["connected_id"] = None
+            shown["connected_id"] = self.connected_id
         return shown
 
 
@@ -105,12 +151,27 @@ DATA_TYPES = (
     "MultiSelect",
     "Connect",
 )
+SYSTEM_TYPES = {
+    1: "Property Changed",
+    2: "User Assigned",
+    3: "Pipeline Stage Changed",
+    6: "Email",
+    8: "Entity Created",
+    12: "User Joined",
+    48: "Form Submitted",
+}
+"""The activity types of the category system that were seen (4.8)."""
+
 LOOKUPS = ("contact_types", "customer_sources", "loss_reasons", "lead_statuses")
 
 
 @dataclass(frozen=True)
 class Account:
-    """Everything the API can only read, apart from the definitions (copper-api.md section 0, 5)."""
+    """
+    Everything the API can only read, with the definitions and activity types as they are now.
+
+    (copper-api.md sections 0 and 5)
+    """
 
     id: int
     name: str
@@ -121,11 +182,13 @@ class Account:
     lookups: Mapping[str, tuple[Choice, ...]]
     currency: str = "USD"
     leads: bool = True
+    activity_types: tuple[ActivityType, ...] = ()
     zone: ZoneInfo = field(init=False, repr=False, compare=False)
     by_definition: Mapping[int, Definition] = field(init=False, repr=False, compare=False)
     by_stage: Mapping[int, tuple[Pipeline, Stage]] = field(init=False, repr=False, compare=False)
     ids: Mapping[str, frozenset[int]] = field(init=False, repr=False, compare=False)
     by_type: Mapping[str, tuple[Definition, ...]] = field(init=False, repr=False, compare=False)
+    fragments: dict[int, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -139,6 +202,8 @@ class Account:
         types = {name for d in self.definitions for name in d.available_on}
         by_type = {t: tuple(d for d in self.definitions if t in d.available_on) for t in types}
         put(self, "by_type", by_type)
+        # JSON of unset custom fields by definition, filled in by `custom`: most of what a search sends.
+        put(self, "fragments", {})
 
     def show(self) -> Json:
         """Return the account as /account shows it (4.1)."""

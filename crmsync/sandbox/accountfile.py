@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -24,32 +24,39 @@ from crmsync.sandbox.account import (
     LOOKUPS,
     OPTION_TYPES,
     Account,
+    ActivityType,
     Choice,
     Definition,
     Pipeline,
     Stage,
     User,
 )
+from crmsync.sandbox.default import DEFAULT_TEXT
 from crmsync.sandbox.outside import SeedRecord
 from crmsync.sandbox.quirks import Quirks
 from crmsync.sandbox.store import Store
 from crmsync.sandbox.tables import BY_SINGULAR, ENTITIES
 from crmsync.sandbox.world import World
 
-KEYS = ("account", "users", *LOOKUPS, "pipelines", "custom_fields", "records", "quirks")
-AVAILABLE_ON = (*BY_SINGULAR, "lead", "project", "task")
+KEYS = ("account", "users", *LOOKUPS, "activity_types", "pipelines", "custom_fields", "records", "quirks")
 FIRST_IDS = {
     "users": 50_001,
     "contact_types": 450_001,
     "customer_sources": 330_001,
     "loss_reasons": 300_001,
     "lead_statuses": 200_001,
+    "activity_types": 190_001,
     "pipelines": 210_001,
     "stages": 980_001,
     "custom_fields": 100_001,
     "options": 120_001,
 }
 
+DEFAULT_ACTIVITY_TYPES = (
+    ActivityType(190_001, "Phone Call", "Phone", is_interaction=True),
+    ActivityType(190_002, "Meeting", "Event", is_interaction=True),
+    ActivityType(190_003, "To Do", "Todo", is_task_default=True),
+)
 Nodes = dict[str, yaml.Node]
 Row = TypeVar("Row")
 
@@ -127,9 +134,11 @@ class _Reader:
             "timezone": self._timezone(head.get("timezone")),
             "users": self._rows(nodes.get("users"), "users", self._user),
             "pipelines": self._rows(nodes.get("pipelines"), "pipelines", self._pipeline),
-            "definitions": self._rows(nodes.get("custom_fields"), "custom_fields", self._definition),
+            "definitions": self._connected(nodes.get("custom_fields")),
             "currency": self._text(head.get("currency"), "USD"),
             "leads": self._flag(head.get("leads"), True),
+            "activity_types": self._rows(nodes.get("activity_types"), "activity_types", self._activity_type)
+            or DEFAULT_ACTIVITY_TYPES,
         }
         if not values["users"]:
             self._problem(nodes.get("users") or root, "The account needs at least one user with name and email.")
@@ -185,14 +194,16 @@ class _Reader:
         return Stage(self._id(table, nodes), self._text(nodes.get("name"), ""), probability)
 
     def _definition(self, table: str, node: yaml.Node) -> Definition:
-        keys = ("id", "name", "type", "on", "options", "currency", "filterable")
+        keys = ("id", "name", "type", "on", "options", "currency", "filterable", "connects")
         nodes = self._mapping(node, keys, ("name", "type", "on"))
         data_type = self._one_of(nodes.get("type"), DATA_TYPES, "type of custom field")
-        available = tuple(self._one_of(item, AVAILABLE_ON, "type of record") for item in self._list(nodes.get("on")))
+        available = tuple(self._one_of(item, tuple(BY_SINGULAR), "type of record") for item in self._list(nodes.get("on")))
         if data_type in OPTION_TYPES and "options" not in nodes:
             self._problem(node, f"A {data_type} field needs options.")
         if data_type and data_type not in OPTION_TYPES and "options" in nodes:
             self._problem(nodes["options"], f"A {data_type} field has no options.")
+        if data_type and data_type != "Connect" and "connects" in nodes:
+            self._problem(nodes["connects"], f"A {data_type} field connects nothing.")
         return Definition(
             self._id(table, nodes),
             self._text(nodes.get("name"), ""),
@@ -201,6 +212,35 @@ class _Reader:
             self._flag(nodes.get("filterable"), True),
             self._rows(nodes.get("options"), "options", self._choice),
             self._text(nodes.get("currency"), "USD") if data_type == "Currency" else None,
+        )
+
+    def _connected(self, node: yaml.Node | None) -> tuple[Definition, ...]:
+        """Return the definitions, Connect fields with the id of the one they name under `connects`."""
+        rows = self._rows(node, "custom_fields", self._definition)
+        ids = {row.name: row.id for row in rows if row.data_type == "Connect"}
+        partners: dict[int, int] = {}
+        for row, item in zip(rows, self._list(node), strict=True):
+            pairs = item.value if isinstance(item, yaml.MappingNode) and row.data_type == "Connect" else ()
+            for other in (value for key, value in pairs if key.value == "connects"):
+                name = self._text(other, "")
+                if name in ids:
+                    # Said once, it holds for both.
+                    partners |= {row.id: ids[name], ids[name]: row.id}
+                elif name:
+                    self._problem(other, f'There is no Connect field "{name}".{_suggest(name, ids)}')
+        return tuple(replace(row, connected_id=partners.get(row.id)) for row in rows)
+
+    def _activity_type(self, table: str, node: yaml.Node) -> ActivityType:
+        if isinstance(node, yaml.ScalarNode):
+            return ActivityType(self._ids.next(table), self._text(node, ""))
+        nodes = self._mapping(node, ("id", "name", "icon", "interaction", "disabled", "task_default"), ("name",))
+        return ActivityType(
+            self._id(table, nodes),
+            self._text(nodes.get("name"), ""),
+            self._text(nodes.get("icon"), "Message"),
+            self._flag(nodes.get("interaction"), False),
+            self._flag(nodes.get("disabled"), False),
+            self._flag(nodes.get("task_default"), False),
         )
 
     def _records(self, node: yaml.Node | None) -> Iterator[SeedRecord]:
@@ -324,37 +364,4 @@ def _trial(account: Account, records: Sequence[SeedRecord]) -> list[tuple[int, s
     return outside.seed(world, records)
 
 
-DEFAULT_TEXT = """\
-account: {id: 1, name: Sandbox, timezone: America/Los_Angeles, currency: USD}
-users:
-  - {name: Dana, email: dana@ourfirm.com}
-  - {name: Lee, email: lee@ourfirm.com}
-contact_types: [Potential Customer, Current Customer, Uncategorized, Other]
-customer_sources: [Email, Referral, Website, Advertising, Cold call]
-loss_reasons: [Price, Competitor, Features, No decision]
-lead_statuses: [New, Contacted, Unqualified]
-pipelines:
-  - name: Sales
-    stages:
-      - {name: Qualifying, probability: 10}
-      - {name: Proposal, probability: 40}
-      - {name: Negotiation, probability: 70}
-      - {name: Closing, probability: 90}
-  - name: Renewals
-    stages:
-      - {name: Upcoming, probability: 50}
-      - {name: Negotiation, probability: 80}
-custom_fields:
-  - {name: Tier, type: Dropdown, on: [company, person, opportunity], options: [Gold, Silver, Bronze]}
-  - {name: Regions, type: MultiSelect, on: [company, person, opportunity], options: [EMEA, APAC, LATAM, NA]}
-  - {name: Renewal date, type: Date, on: [company, person, opportunity]}
-  - {name: Annual revenue, type: Currency, currency: USD, on: [company, person, opportunity]}
-  - {name: Score, type: Float, on: [company, person, opportunity]}
-  - {name: Probability, type: Percentage, on: [company, person, opportunity]}
-  - {name: VIP, type: Checkbox, on: [company, person, opportunity]}
-  - {name: Code, type: String, on: [company, person, opportunity]}
-  - {name: Notes, type: Text, on: [company, person, opportunity]}
-  - {name: Website link, type: URL, on: [company, person, opportunity]}
-  - {name: Partner, type: Connect, on: [company, person, opportunity]}
-"""
 DEFAULT_ACCOUNT = load_account(DEFAULT_TEXT)

@@ -24,12 +24,12 @@ from crmsync.sandbox.write import create, update
 
 def bulk_create(world: World, row: EntityRow, body: Json, *, computed: bool = False) -> list[Json]:
     """Return, in the order sent, each new record or why it was refused."""
-    return [_one_create(world, row, item, computed) for item in _items(world, row, body)]
+    return [_one_create(world, row, item, computed) for item in bulk_items(world, row.plural, body)]
 
 
 def bulk_update(world: World, row: EntityRow, body: Json, *, computed: bool = False) -> list[Json]:
     """Return, in the order sent, each record after its update or why it was refused."""
-    items = _items(world, row, body)
+    items = bulk_items(world, row.plural, body)
     if world.quirks.bulk_unknown_id == "call":
         for item in items:
             id = _id_of(item)
@@ -38,16 +38,19 @@ def bulk_update(world: World, row: EntityRow, body: Json, *, computed: bool = Fa
     return [_one_update(world, row, item, computed) for item in items]
 
 
-def _items(world: World, row: EntityRow, body: Json) -> list[Json]:
+def bulk_items(world: World, root: str, body: Json) -> list[Json]:
+    """Return the entries of a bulk call; raise the refusal of a call that is not well-formed."""
     if not isinstance(body, dict):
         raise bad_request("the body must be an object")
-    unknown = [key for key in body if key != row.plural]
+    unknown = [key for key in body if key != root]
     if unknown and world.quirks.unknown_keys == "refuse":
         raise Invalid([unrecognized(unknown)])
-    items = body.get(row.plural)
+    items = body.get(root)
     # What an empty list or a missing root key does is not known (section 8): refused.
+    if not items and world.quirks.bulk_empty == "accept":
+        return []
     if not isinstance(items, list) or not items:
-        raise Invalid([blank(row.plural)])
+        raise Invalid([blank(root)])
     limit = int(world.quirks.bulk_limit)
     if len(items) > limit:
         raise Refusal(422, {"error": f"Request size too large, limit is {limit}"})
@@ -55,7 +58,7 @@ def _items(world: World, row: EntityRow, body: Json) -> list[Json]:
 
 
 def _one_create(world: World, row: EntityRow, item: Json, computed: bool) -> Json:
-    return _outcome(world, lambda: show(world, row, create(world, row, item), computed=computed), None)
+    return bulk_outcome(world, lambda: show(world, row, create(world, row, item), computed=computed), None)
 
 
 def _one_update(world: World, row: EntityRow, item: Json, computed: bool) -> Json:
@@ -66,7 +69,7 @@ def _one_update(world: World, row: EntityRow, item: Json, computed: bool) -> Jso
         return _failure(world, [Problem("base", "Resource not found", "not_found")], id)
     skipped = row.bulk_undocumented if world.quirks.bulk_company_links == "ignore" else ()
     changes = {key: value for key, value in item.items() if key != "id" and key not in skipped}
-    return _outcome(world, lambda: show(world, row, update(world, row, id, changes), computed=computed), id)
+    return bulk_outcome(world, lambda: show(world, row, update(world, row, id, changes), computed=computed), id)
 
 
 def _id_of(item: Json) -> int | None:
@@ -76,7 +79,8 @@ def _id_of(item: Json) -> int | None:
         return None
 
 
-def _outcome(world: World, act: Callable[[], Json], id: int | None) -> Json:
+def bulk_outcome(world: World, act: Callable[[], Json], id: int | None) -> Json:
+    """Return what *act* returns, or the failed item that it became."""
     try:
         return act()
     except Invalid as invalid:

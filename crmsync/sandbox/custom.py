@@ -19,7 +19,8 @@ from crmsync.sandbox.codec import (
     read_number,
     read_text,
 )
-from crmsync.sandbox.replies import Json
+from crmsync.sandbox.replies import Json, dump_text
+from crmsync.sandbox.tables import BY_SINGULAR
 from crmsync.sandbox.world import World
 
 ITEM_KEYS = {"custom_field_definition_id", "value", "computed_value"}
@@ -62,6 +63,8 @@ def _definition(world: World, singular: str, item: Json) -> Definition:
 
 
 def _string(world: World, definition: Definition, value: Json) -> str | None:
+    if isinstance(value, str) and world.quirks.long_text == "cut":
+        value = value[:255]
     return read_text(value, 255)
 
 
@@ -142,19 +145,50 @@ READERS: dict[str, Callable[[World, Definition, Json], Any]] = {
 }
 
 
-def show_custom_fields(world: World, singular: str, values: dict[int, Any], *, computed: bool) -> list[dict[str, Json]]:
+def show_custom_fields(
+    world: World, singular: str, id: int, values: dict[int, Any], *, computed: bool
+) -> list[dict[str, Json]]:
     """Return the custom fields of a reply: those set, by id, then the rest in no order (section 13)."""
+    values = _with_links(world, singular, id, values)
+    return [_show(definition, values, computed) for definition in _in_order(world, singular, values)]
+
+
+def dump_custom_fields(world: World, singular: str, id: int, values: dict[int, Any]) -> str:
+    """Return the JSON of `show_custom_fields`, without computed values."""
+    values = _with_links(world, singular, id, values)
+    fragments = world.account.fragments
+    if not fragments:
+        fragments |= {d.id: dump_text(_show(d, {}, False)) for d in world.account.definitions}
+    order = _in_order(world, singular, values)
+    shown = [dump_text(_show(d, values, False)) if d.id in values else fragments[d.id] for d in order]
+    return f"[{','.join(shown)}]"
+
+
+def _in_order(world: World, singular: str, values: dict[int, Any]) -> list[Definition]:
     definitions = world.account.by_type.get(singular, ())
-    have = sorted((d for d in definitions if d.id in values), key=lambda d: d.id)
+    have = sorted((d for d in definitions if d.id in values), key=lambda d: d.id) if values else []
     lack = [d for d in definitions if d.id not in values]
     if world.quirks.unset_custom_fields == "omit":
         lack = []
     if world.quirks.custom_fields_order == "shuffled":
         world.rng.shuffle(lack)
-        shown = have + lack
-    else:
-        shown = sorted(have + lack, key=lambda d: d.id)
-    return [_show(d, values, computed) for d in shown]
+        return have + lack
+    return sorted(have + lack, key=lambda d: d.id)
+
+
+def _with_links(world: World, singular: str, id: int, values: dict[int, Any]) -> dict[int, Any]:
+    return values | _connected(world, singular, id) if world.store.things["related_links"] else values
+
+
+def _connected(world: World, singular: str, id: int) -> dict[int, list[int]]:
+    """Return the values of the Connect fields of a record; what they list is not known (5.3)."""
+    source = {"id": id, "entity_type": BY_SINGULAR[singular].connect_type}
+    found: dict[int, list[int]] = {}
+    for link in world.store.things["related_links"].values():
+        if link["source"] == source:
+            value = link["target"]["id"] if world.quirks.connect_values == "targets" else link["id"]
+            found.setdefault(link["custom_field_definition_id"], []).append(value)
+    return found
 
 
 def _show(definition: Definition, values: dict[int, Any], computed: bool) -> dict[str, Json]:

@@ -19,6 +19,12 @@ KINDS: dict[str, str] = {
     "truncated": "200 with half of the JSON, executed",
     "html": "200 with a page instead of JSON; executed only with executed=True",
     "redirect": "302 to another host, nothing executed",
+    "stale_search": "a search that knows nothing of the last `delay` seconds",
+    "short_page": "a page of a search without its last tenth, at least a row; the total stays",
+    "clone": "somebody clones `record`, or the one in the path, or any of its type; then executed",
+    "merge": "somebody merges it into the id `into`, or into any other; then executed",
+    "hide": "it is put out of sight; then executed",
+    "delete": "somebody deletes it; then executed",
 }
 
 
@@ -37,7 +43,8 @@ class Fault:
 
     *path* is a regular expression searched in the path; *nth* counts matching requests from 1 and may be
     several numbers; *probability* is drawn for each matching request. Without nth and probability every
-    matching request is struck. *seconds* is how long a server holds a connection that times out.
+    matching request is struck. *seconds* is how long a server holds a connection that times out. *record*
+    (`people/123`) and *into* say whom the hands of other people are laid on.
     """
 
     kind: str
@@ -50,11 +57,16 @@ class Fault:
     delay: float = 30.0
     executed: bool = False
     seconds: float = 30.0
+    record: str | None = None
+    into: int | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"There is no fault called {self.kind!r}. Known faults: {', '.join(KINDS)}.")
-        re.compile(self.path or "")
+        try:
+            re.compile(self.path or "")
+        except re.error as error:
+            raise ValueError(f'The path "{self.path}" is not a regular expression: {error}.') from error
 
     def concerns(self, method: str, path: str) -> bool:
         """Return whether a request of this method and path counts for the fault."""

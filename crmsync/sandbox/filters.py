@@ -97,6 +97,8 @@ def _matches(world: World, wanted: set[str]) -> Callable[[str], bool]:
 
 def _emails(world: World, row: FilterRow, value: Json) -> Test:
     matches = _matches(world, {canonical(text) for text in _strings(value)})
+    if row.field == "email":
+        return lambda record: record["email"] is not None and matches(canonical(record["email"]["email"]))
     return lambda record: any(matches(canonical(item["email"])) for item in record["emails"])
 
 
@@ -173,7 +175,37 @@ def _codes(world: World, row: FilterRow, value: Json) -> Test:
     return lambda record: record[row.field] in wanted
 
 
-def _priority(world: World, row: FilterRow, value: Json) -> Test:
+def _words(world: World, row: FilterRow, value: Json) -> Test:
+    wanted = {canonical(text) for text in _strings(value)}
+    unknown = sorted(wanted - {canonical(word) for word in row.words})
+    if unknown or not wanted:
+        raise Bad(f"must be some of {', '.join(row.words)}: {', '.join(unknown)}")
+    return lambda record: canonical(record[row.field]) in wanted
+
+
+def _parents(world: World, row: FilterRow, value: Json) -> Test | None:
+    """The records a task belongs to; -2 means tasks that belong to none of the type (6.1)."""
+    ids = read_ids(world, value)
+    if ids is None:
+        return None
+
+    def test(record: Record) -> bool:
+        resource = record["related_resource"]
+        if resource is None or resource["type"] != row.words[0]:
+            return NOBODY in ids
+        return resource["id"] in ids
+
+    return test
+
+
+def _converted(world: World, row: FilterRow, value: Json) -> Test | None:
+    # Read by `search`: without it, or with false, converted leads are left out.
+    if str(value).lower() not in ("true", "false"):
+        raise Bad(f"must be true or false: {value}")
+    return None
+
+
+def _undocumented(world: World, row: FilterRow, value: Json) -> Test:
     raise Bad("the codes are not documented, the sandbox has none")
 
 
@@ -182,10 +214,12 @@ def _bound(is_minimum: bool) -> Callable[[World, FilterRow, Json], Test]:
         bound = read_number(value)
         if bound is None:
             raise Bad("must be a number")
+        # Whole numbers are compared many times faster.
+        limit = int(bound) if bound == int(bound) else bound
         # Bounds are inclusive (6.1).
         if is_minimum:
-            return lambda record: record[row.field] is not None and record[row.field] >= bound
-        return lambda record: record[row.field] is not None and record[row.field] <= bound
+            return lambda record: record[row.field] is not None and record[row.field] >= limit
+        return lambda record: record[row.field] is not None and record[row.field] <= limit
 
     return make
 
@@ -216,24 +250,24 @@ def _id_lists(*names: str) -> dict[str, FilterRow]:
     return {f"{name}s": FilterRow(_ids, name) for name in names}
 
 
-COMMON: dict[str, FilterRow] = {
+BASE: dict[str, FilterRow] = {
     "ids": FilterRow(_ids, "id"),
-    "name": FilterRow(_name, "name"),
     **_id_lists("assignee_id"),
     "tags": FilterRow(_tags),
     "followed": FilterRow(_followed),
     "custom_fields": FilterRow(custom_filter),
     **_between("created_date", "date_created"),
     **_between("modified_date", "date_modified"),
-    **_between("interaction_count", "interaction_count"),
 }
-CONTACTS: dict[str, FilterRow] = {
+NAMED: dict[str, FilterRow] = {**BASE, "name": FilterRow(_name, "name")}
+COMMON: dict[str, FilterRow] = {**NAMED, **_between("interaction_count", "interaction_count")}
+PLACES: dict[str, FilterRow] = {
     "phone_number": FilterRow(_phone),
-    **_id_lists("contact_type_id"),
     **{part: FilterRow(_part, part) for part in ("city", "state", "postal_code", "country")},
-    "socials": FilterRow(_socials),
     "age": FilterRow(_age),
 }
+CONTACTS: dict[str, FilterRow] = {**PLACES, **_id_lists("contact_type_id"), "socials": FilterRow(_socials)}
+INTERACTED = _between("interaction_date", "date_last_contacted")
 
 FILTERS: Mapping[str, Mapping[str, FilterRow]] = {
     "people": {
@@ -242,7 +276,7 @@ FILTERS: Mapping[str, Mapping[str, FilterRow]] = {
         "emails": FilterRow(_emails),
         **_id_lists("company_id"),
         "opportunity_ids": FilterRow(_related, "primary_contact_id", ("people",), plural="opportunities"),
-        **_between("interaction_date", "date_last_contacted"),
+        **INTERACTED,
     },
     "companies": {**COMMON, **CONTACTS, "email_domains": FilterRow(_domains)},
     "opportunities": {
@@ -250,11 +284,30 @@ FILTERS: Mapping[str, Mapping[str, FilterRow]] = {
         "company_ids": FilterRow(_ids, "company_id", allows_empty=True),
         **_id_lists("primary_contact_id", "pipeline_id", "pipeline_stage_id", "customer_source_id", "loss_reason_id"),
         "status_ids": FilterRow(_codes, "status", ("Open", "Won", "Lost", "Abandoned")),
-        "priority_ids": FilterRow(_priority),
+        "priority_ids": FilterRow(_undocumented),
         **_between("monetary_value", "monetary_value"),
         **_between("close_date", "close_date", _close_bound),
         **_between("stage_change_date", "date_stage_changed"),
-        **_between("interaction_date", "date_last_contacted"),
+        **INTERACTED,
+    },
+    "leads": {
+        **COMMON,
+        **PLACES,
+        "emails": FilterRow(_emails, "email"),
+        "status_ids": FilterRow(_ids, "status_id"),
+        **_id_lists("customer_source_id"),
+        **_between("monetary_value", "monetary_value"),
+        **INTERACTED,
+        "include_converted_leads": FilterRow(_converted),
+    },
+    # The codes of a project's status_ids are not documented (6.1).
+    "projects": {**NAMED, "status_ids": FilterRow(_undocumented)},
+    "tasks": {
+        **BASE,
+        "opportunity_ids": FilterRow(_parents, words=("opportunity",)),
+        "project_ids": FilterRow(_parents, words=("project",)),
+        "statuses": FilterRow(_words, "status", ("Open", "Completed")),
+        **_between("due_date", "due_date"),
     },
 }
 MODIFIED = ("minimum_modified_date", "maximum_modified_date")

@@ -18,7 +18,7 @@ from crmsync.sandbox.account import Definition
 from crmsync.sandbox.codec import as_int, midnight, show_day
 from crmsync.sandbox.replies import Invalid, Json, human
 from crmsync.sandbox.store import Record, canonical
-from crmsync.sandbox.tables import ENTITIES, EntityRow, FieldRow
+from crmsync.sandbox.tables import BY_SINGULAR, ENTITIES, EntityRow, FieldRow
 from crmsync.sandbox.world import World
 from crmsync.sandbox.write import create, delete, update
 
@@ -84,7 +84,8 @@ def merge(world: World, row: EntityRow, winner: int, loser: int) -> Record:
     """
     kept, gone = _record(world, row, winner), _record(world, row, loser)
     for plural, referrer, field in world.store.referrers(row.plural, loser):
-        world.store.put(plural, world.store.records[plural][referrer] | {field: winner})
+        link = {"id": winner, "type": row.singular} if field == "related_resource" else winner
+        world.store.put(plural, world.store.records[plural][referrer] | {field: link}, quiet=True)
     edges = world.store.edges((row.plural, loser))
     delete(as_person(world), row, loser)
     for other in edges:
@@ -132,11 +133,11 @@ def seed(world: World, records: Iterable[SeedRecord]) -> list[tuple[int, str]]:
     return problems
 
 
-SEED_ORDER = ("companies", "people", "opportunities")
+SEED_ORDER = ("companies", "people", "opportunities", "leads", "projects", "tasks")
 
 
 def _points_ahead(row: EntityRow, key: str, seeded: set[str]) -> bool:
-    wire = key if key in row.names else f"{key}_id"
+    wire = wire_name(row, key)
     target = row.field(wire).target if wire in row.names else ""
     return target in ENTITIES and target not in seeded
 
@@ -179,14 +180,20 @@ def to_wire(world: World, row: EntityRow, values: Mapping[str, Any], record: Map
         elif key == "custom_fields":
             customs += value
         else:
-            wire = WIRE_NAMES.get(key, key if key in row.names else f"{key}_id")
+            wire = wire_name(row, key)
             if wire not in row.names:
                 raise LabelError(f"A {row.singular} has no field called {key}.")
             body[wire] = _value(world, row.field(wire), value, {**record, **body})
     return body | ({"custom_fields": customs} if customs else {})
 
 
-WIRE_NAMES = {"stage": "pipeline_stage_id"}
+def wire_name(row: EntityRow, key: str) -> str:
+    """Return the wire key that a person means: `assignee` is assignee_id, a lead's `status` its status_id."""
+    if key == "stage":
+        return "pipeline_stage_id"
+    if key in row.names and (row.field(key).kind != "lead_status"):
+        return key
+    return f"{key}_id"
 
 
 def _value(world: World, field: FieldRow, value: Any, record: Mapping[str, Any]) -> Json:
@@ -259,6 +266,26 @@ def _to_close_date(world: World, field: FieldRow, value: Any, record: Mapping[st
     return show_day(day, world.quirks.close_date_order) if day else value
 
 
+def _to_time(world: World, field: FieldRow, value: Any, record: Mapping[str, Any]) -> Json:
+    day = _day(value)
+    return midnight(day, world.account.zone) if day else value
+
+
+def _to_email(world: World, field: FieldRow, value: Any, record: Mapping[str, Any]) -> Json:
+    return {"email": value, "category": "work"} if isinstance(value, str) else value
+
+
+def _to_resource(world: World, field: FieldRow, value: Any, record: Mapping[str, Any]) -> Json:
+    """Return what a task or project belongs to, written `company/Acme` or as the wire has it."""
+    kind, slash, label = value.partition("/") if isinstance(value, str) else ("", "", "")
+    if not slash:
+        return value
+    if kind not in BY_SINGULAR:
+        raise LabelError(f"There is no type of record called {kind}.")
+    plural = BY_SINGULAR[kind].plural
+    return {"type": kind, "id": _to_id(world, FieldRow("id", target=plural), label, record)}
+
+
 def _day(value: Any) -> datetime.date | None:
     if isinstance(value, datetime.date):
         return value
@@ -275,6 +302,9 @@ CONVERTERS: dict[str, Callable[[World, FieldRow, Any, Mapping[str, Any]], Json]]
     "items": _to_items,
     "money": _to_number,
     "close_date": _to_close_date,
+    "time": _to_time,
+    "email": _to_email,
+    "resource": _to_resource,
 }
 
 

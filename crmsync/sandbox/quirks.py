@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 
@@ -30,10 +30,15 @@ class Quirks:
     array_update: str = _knob("replace", "merge", doc="e-mails, phones, socials, websites, tags in a PUT")
     address_update: str = _knob("replace", "merge", doc="an address with some of its parts in a PUT")
     custom_fields_update: str = _knob("merge", "replace", doc="custom fields a PUT leaves out")
+    category: str = _knob("refuse", "other", doc="categories outside the documented ones (section 3)")
+    long_text: str = _knob("refuse", "cut", doc="text longer than its field (14, 10)")
     unset_custom_fields: str = _knob("show", "omit", doc="custom fields without a value, in replies")
     custom_fields_order: str = _knob("shuffled", "id", doc="set values first and the rest shuffled, or by id")
     tags: str = _knob("lower", "keep", doc="upper case in tags")
     tags_order: str = _knob("as_sent", "sorted", doc="order of tags read back")
+    option_update: str = _knob("keep", "recreate", doc="ids of a definition's options in a PUT (14, 16)")
+    data_type_change: str = _knob("refuse", "drop", doc="another data_type for a field with values (5.2)")
+    connect_values: str = _knob("targets", "links", doc="what the value of a Connect field lists (14, 25)")
     country: str = _knob("verbatim", "iso2", doc="a full country name in an address")
     empty_address: str = _knob("null", "parts", "strings", doc="an address without a value")
     email_case: str = _knob("casefold", "exact", doc="upper case when e-mails are compared")
@@ -43,6 +48,15 @@ class Quirks:
     opportunity_company: str = _knob("copy", "null", doc="company_id left out when an opportunity is created")
     primary_contact: str = _knob("optional", "required", doc="primary_contact_id of a new opportunity")
     stage_resets_probability: str = _knob("unless_sent", "always", doc="win_probability on a stage change")
+    relate_again: str = _knob("refuse", "accept", doc="relating what is related already (7.9)")
+    second_company: str = _knob("refuse", "replace", doc="relating a second company, or a second parent of a task (7.9)")
+    unrelated: str = _knob("400", "404", "422", doc="status of unrelating what is not related (section 9)")
+    leads_off: str = _knob("403", "402", doc="status of lead calls where leads are switched off")
+    lead_ids_filter: str = _knob("supported", "refused", doc="the ids filter on leads (14, 21)")
+    leads_converted_from: str = _knob("objects", "ids", doc="entries of leads_converted_from (4.4)")
+    convert_company: str = _knob(
+        "always", "asked", doc="a company from the lead's company_name in a person-only convert (7.12)"
+    )
     close_date_order: str = _knob("mdy", "dmy", doc="order of day and month in close_date")
     custom_date: str = _knob("snap", "verbatim", "utc", doc="custom dates: account midnight, as sent, or UTC")
     search_lag: float = _seconds(0.0, doc="seconds until search shows a creation or a deletion")
@@ -59,10 +73,13 @@ class Quirks:
     bulk_limit: str = _knob("10", "5", doc="records a bulk call may hold")
     bulk_item_message: str = _knob("object", "string", doc="message of a failed bulk item")
     bulk_unknown_id: str = _knob("item", "call", doc="an unknown id in bulk_update")
+    bulk_empty: str = _knob("refuse", "accept", doc="an empty or missing list in a bulk call (section 8)")
     bulk_company_links: str = _knob(
         "apply", "ignore", doc="assignee, contact type and primary contact in companies/bulk_update (14, 15)"
     )
     delete_links: str = _knob("null", "dangle", doc="links to a deleted record, until the peer is read")
+    delete_tasks: str = _knob("keep", "cascade", doc="tasks of a deleted record (7.10)")
+    deleted_activities: str = _knob("omit", "show", doc="stubs of deleted activities in a search (copper-field.md 2.4)")
     noop_put: str = _knob("keep", "bump", doc="date_modified after a PUT that changes nothing")
     impossible_id: str = _knob("error", "not_found", doc="an id such as -1 in a path")
     empty_create: str = _knob("error", "refuse", doc="creating from an empty object")
@@ -73,17 +90,27 @@ class Quirks:
             _value(knob.name, str(getattr(self, knob.name)), knob.metadata["values"])
 
     @classmethod
-    def parse(cls, settings: Iterable[str]) -> Quirks:
-        """Return the quirks that *settings* such as `tags=keep` describe; raise ValueError naming the cure."""
+    def parse(cls, settings: Iterable[str], base: Quirks | None = None) -> Quirks:
+        """
+        Return *base* with what *settings* such as `tags=keep` describe.
+
+        Raise ValueError with one line for each setting that cannot be, naming the cure.
+        """
         knobs = {knob.name: knob for knob in fields(cls)}
         chosen: dict[str, Any] = {}
+        problems: list[str] = []
         for setting in settings:
             name, _, value = setting.partition("=")
             name, value = name.strip(), value.strip()
-            if name not in knobs:
-                raise ValueError(f"There is no quirk called {name!r}.{_suggest(name, knobs)}")
-            chosen[name] = _value(name, value, knobs[name].metadata["values"])
-        return cls(**chosen)
+            try:
+                if name not in knobs:
+                    raise ValueError(f"There is no quirk called {name!r}.{_suggest(name, knobs)}")
+                chosen[name] = _value(name, value, knobs[name].metadata["values"])
+            except ValueError as problem:
+                problems.append(str(problem))
+        if problems:
+            raise ValueError("\n".join(problems))
+        return replace(base or cls(), **chosen)
 
     @classmethod
     def table(cls) -> tuple[tuple[str, tuple[str, ...], str], ...]:

@@ -125,7 +125,18 @@ def wrong(field: str, why: str) -> Problem:
 
 def dump(value: Json) -> bytes:
     """Return *value* as the bytes of a JSON body, Decimal as a number."""
-    return simplejson.dumps(value, use_decimal=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return dump_text(value).encode()
+
+
+def dump_text(value: Json) -> str:
+    """Return *value* as JSON text."""
+    # Looking out for named tuples would take half of the time.
+    return simplejson.dumps(value, use_decimal=True, separators=(",", ":"), ensure_ascii=False, namedtuple_as_object=False)
+
+
+def raw(text: str) -> Json:
+    """Return JSON text that `dump` takes over as it is."""
+    return simplejson.RawJSON(text)
 
 
 def _no_constant(name: str) -> Json:

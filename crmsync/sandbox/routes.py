@@ -8,14 +8,14 @@ section 2. An operation is added by adding a row, an entity's operations by a ro
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from crmsync.sandbox import activities, activity_types, definitions, files, hooks, layouts, leads, links
 from crmsync.sandbox.bulk import bulk_create, bulk_update
-from crmsync.sandbox.codec import as_int
+from crmsync.sandbox.calls import Call, Route, path_id
 from crmsync.sandbox.related import relate, related, unrelate
-from crmsync.sandbox.replies import Answer, Invalid, Json, blank, no_route, not_found, server_error
+from crmsync.sandbox.replies import Answer, Invalid, Json, Refusal, blank, common, no_route, not_found, server_error
 from crmsync.sandbox.search import search, search_users
 from crmsync.sandbox.show import show
 from crmsync.sandbox.store import canonical
@@ -23,46 +23,6 @@ from crmsync.sandbox.tables import ENTITIES, EntityRow
 from crmsync.sandbox.tags import list_tags
 from crmsync.sandbox.world import World
 from crmsync.sandbox.write import create, delete, heal, update
-
-
-@dataclass(frozen=True)
-class Call:
-    """A request taken apart: path parameters, query, parsed body, and the user it speaks for."""
-
-    parts: Mapping[str, str]
-    query: Mapping[str, Json]
-    body: Json
-    user_email: str
-
-    @property
-    def computed(self) -> bool:
-        """Whether custom fields shall carry computed_value (copper-api.md 5.4)."""
-        return str(self.query.get("custom_field_computed_values", "")).lower() == "true"
-
-
-Handler = Callable[[World, Call], Answer]
-
-
-@dataclass(frozen=True)
-class Route:
-    """One operation of the API."""
-
-    method: str
-    pattern: str
-    handler: Handler
-    writes: bool = False
-    is_bulk: bool = False
-
-
-def path_id(world: World, text: str) -> int:
-    """Return the id in a path; text is not found, and -1 made Copper stumble (section 13)."""
-    id = as_int(text)
-    if id is not None and id <= 0 and world.quirks.impossible_id == "error":
-        raise server_error()
-    if id is None or id <= 0:
-        raise not_found()
-    return id
-
 
 # ---- records
 
@@ -90,15 +50,7 @@ def _delete(row: EntityRow, world: World, call: Call) -> Answer:
 
 
 def _search(row: EntityRow, world: World, call: Call) -> Answer:
-    return search(world, row, _criteria(call), computed=call.computed)
-
-
-def _criteria(call: Call) -> Json:
-    """Return the body of a search with the parameters of the query string below it (section 13)."""
-    if not isinstance(call.body, dict):
-        return call.body
-    query = {key: value for key, value in call.query.items() if key != "custom_field_computed_values"}
-    return query | call.body
+    return search(world, row, call.criteria, computed=call.computed)
 
 
 def _bulk_create(row: EntityRow, world: World, call: Call) -> Answer:
@@ -152,15 +104,7 @@ def _user(world: World, call: Call) -> Answer:
 
 
 def _users(world: World, call: Call) -> Answer:
-    return search_users(world, _criteria(call))
-
-
-def _definitions(world: World, call: Call) -> Answer:
-    return Answer([definition.show() for definition in world.account.definitions])
-
-
-def _definition(world: World, call: Call) -> Answer:
-    return Answer(_by_id(world, call, {d.id: d.show() for d in world.account.definitions}))
+    return search_users(world, call.criteria)
 
 
 def _pipelines(world: World, call: Call) -> Answer:
@@ -212,25 +156,66 @@ def _entity_routes(row: EntityRow) -> Iterator[Route]:
     for verb in row.bulk:
         handler = partial(BULK[verb], row)
         yield Route("POST", f"{base}/bulk_{verb}", handler, writes=True, is_bulk=True)
+    if row.has_activities:
+        yield Route("POST", f"{one}/activities", partial(activities.of_record, row))
+    if row.has_files:
+        yield Route("GET", f"{one}/files", partial(files.list_files, row))
+        yield Route("GET", f"{one}/files/s3_signed_url", partial(files.signed_url, row))
+        yield Route("GET", f"{one}/files/{{file_id}}", partial(files.get, row))
+        yield Route("POST", f"{one}/files", partial(files.create, row), writes=True)
 
 
 BULK: dict[str, Callable[[EntityRow, World, Call], Answer]] = {"create": _bulk_create, "update": _bulk_update}
+LOOKUPS = ("contact_types", "customer_sources", "loss_reasons")
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/account", _account),
     Route("GET", "/users/me", _me),
     Route("GET", "/users/{id}", _user),
     Route("POST", "/users/search", _users),
-    Route("GET", "/custom_field_definitions", _definitions),
-    Route("GET", "/custom_field_definitions/{id}", _definition),
+    Route("GET", "/custom_field_definitions", definitions.list_all),
+    Route("POST", "/custom_field_definitions", definitions.create, writes=True),
+    Route("GET", "/custom_field_definitions/{id}", definitions.get),
+    Route("PUT", "/custom_field_definitions/{id}", definitions.update, writes=True),
+    Route("DELETE", "/custom_field_definitions/{id}", definitions.delete, writes=True),
+    Route("GET", "/related_links", links.list_links),
+    Route("POST", "/related_links", links.create, writes=True),
+    Route("DELETE", "/related_links/{id}", links.delete, writes=True),
     Route("GET", "/pipelines", _pipelines),
     Route("GET", "/pipeline_stages", _stages),
     Route("GET", "/pipeline_stages/pipeline/{id}", _stages_of),
-    *(Route("GET", f"/{name}", partial(_lookup, name)) for name in ("contact_types", "customer_sources", "loss_reasons")),
+    *(Route("GET", f"/{name}", partial(_lookup, name)) for name in LOOKUPS),
     Route("GET", "/lead_statuses", _lead_statuses),
     Route("GET", "/tags", _tags),
+    Route("GET", "/field_layouts/by_entity/{plural}", layouts.layout),
     Route("POST", "/people/fetch_by_email", _fetch_by_email),
+    Route("PUT", "/leads/upsert", leads.upsert, writes=True),
+    Route("POST", "/leads/{id}/convert", leads.convert, writes=True),
     *(route for row in ENTITIES.values() for route in _entity_routes(row)),
+    Route("GET", "/activity_types", activities.list_types),
+    Route("GET", "/activities/{id}", activities.get),
+    Route("POST", "/activities", activities.create, writes=True),
+    Route("PUT", "/activities/{id}", activities.update, writes=True),
+    Route("DELETE", "/activities/{id}", activities.delete, writes=True),
+    Route("POST", "/activities/search", activities.search),
+    Route("POST", "/activities/bulk_create", activities.bulk_create, writes=True, is_bulk=True),
+    Route("GET", "/custom_activity_types", activity_types.list_all),
+    Route("POST", "/custom_activity_types", activity_types.create, writes=True),
+    Route("GET", "/custom_activity_types/{id}", activity_types.get),
+    Route("PUT", "/custom_activity_types/{id}", activity_types.update, writes=True),
+    Route("GET", "/webhooks", hooks.list_all),
+    Route("POST", "/webhooks", hooks.create, writes=True),
+    Route("GET", "/webhooks/{id}", hooks.get),
+    Route("PUT", "/webhooks/{id}", hooks.update, writes=True),
+    Route("DELETE", "/webhooks/{id}", hooks.delete, writes=True),
 )
+
+
+def answer(route: Route, world: World, call: Call) -> Answer:
+    """Return what the route answers; lead calls are refused where leads are switched off (4.1)."""
+    if route.pattern.startswith("/leads") and not world.account.leads:
+        status = int(world.quirks.leads_off)
+        raise Refusal(status, common(status, "Feature not enabled"))
+    return route.handler(world, call)
 
 
 def _by_shape() -> dict[tuple[str, int], list[tuple[tuple[str, ...], Route]]]:

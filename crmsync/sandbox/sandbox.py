@@ -8,24 +8,30 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from crmsync.sandbox import outside
+from crmsync.sandbox import activity_types, definitions, outside
 from crmsync.sandbox.account import Account
 from crmsync.sandbox.accountfile import DEFAULT_ACCOUNT, AccountFile
+from crmsync.sandbox.calls import Call
+from crmsync.sandbox.crowd import fill
 from crmsync.sandbox.faults import Fault, SilentTimeout, Troubles
 from crmsync.sandbox.headers import authenticate, reply_headers
 from crmsync.sandbox.journal import Journal
+from crmsync.sandbox.notices import Notice, Post
 from crmsync.sandbox.quirks import Quirks
 from crmsync.sandbox.rate import Rate, Turnstile
 from crmsync.sandbox.replies import Answer, Json, Refusal, Reply, Request, common, dump, parse
-from crmsync.sandbox.routes import Call, find_route, read_query
+from crmsync.sandbox.routes import answer, find_route, read_query
 from crmsync.sandbox.show import show
 from crmsync.sandbox.store import Store
 from crmsync.sandbox.tables import ENTITIES, EntityRow
+from crmsync.sandbox.trouble import AFTER, BEFORE, MEDDLING, PASSING, TELLING, meddle
+from crmsync.sandbox.uploads import Uploads
 from crmsync.sandbox.world import Lag, World
 
 
@@ -58,7 +64,9 @@ class Sandbox:
     A Copper account to practise on.
 
     *clock* gives unix seconds. *rate* None means no limit. *data* is a file that keeps the records between
-    runs. *quirks* defaults to those of the account file.
+    runs. *quirks* defaults to those of the account file. *deliver* is given the notices of webhooks, wherever
+    they go; without it they are sent to targets on this computer. *populate* is how many made-up records of a
+    type there are to begin with.
     """
 
     def __init__(
@@ -70,16 +78,21 @@ class Sandbox:
         faults: Sequence[Fault] = (),
         seed: int = 0,
         data: str | PathLike[str] | None = None,
+        deliver: Callable[[Notice], None] | None = None,
+        populate: Mapping[str, int] | None = None,
     ) -> None:
         file = account if isinstance(account, AccountFile) else AccountFile(account)
-        self.account = file.account
+        self._account = self.account = file.account
         self.quirks = quirks or file.quirks
         self.log: list[Logged] = []
         self._clock = clock
         self._lock = threading.RLock()
         self._store = Store(ENTITIES)
         self._lag = Lag()
+        self._post = Post(deliver)
+        self.uploads = Uploads()
         self._seed = seed
+        self._written = 0
         self._rng = Random(seed)
         self._turnstile = Turnstile(rate) if rate else None
         self._late: list[_Late] = []
@@ -89,7 +102,8 @@ class Sandbox:
             if self._journal is None or not self._journal.open(self._store):
                 problems = outside.seed(self._world(clock()), file.records)
                 assert not problems, problems
-            self._save()
+                fill(self._world(clock()), populate or {})
+            self._save(self._world(clock()))
 
     @property
     def faults(self) -> list[Fault]:
@@ -115,25 +129,41 @@ class Sandbox:
             self._run_late(now)
             path, _ = read_query(request.path)
             fault = self._troubles.strike(request.method.upper(), path)
+            if fault is not None and fault.kind in MEDDLING:
+                meddle(self._world(now), fault, path, self._rng)
+                self._save(self._world(now))
             if fault is not None and fault.kind in BEFORE and not (fault.executed and fault.kind in AFTER):
                 self._note(now, request, fault.status_code if fault.kind in TELLING else None)
-                return BEFORE[fault.kind](self, fault, now)
+                return BEFORE[fault.kind](fault, partial(self._reply, now))
             if fault is not None and fault.kind == "late":
                 self._late.append(_Late(now + fault.delay, request, len(self.log)))
                 self._note(now, request, None)
                 raise SilentTimeout(fault.seconds)
-            reply, executed = self._limited(request, now)
-            if fault is None:
+            quirks = self.quirks
+            if fault is not None and fault.kind == "stale_search":
+                quirks = replace(quirks, search_lag=max(quirks.search_lag, fault.delay))
+            reply, executed = self._limited(request, now, quirks)
+            if fault is None or fault.kind not in AFTER:
                 self._note(now, request, reply.status, executed)
                 return reply
-            told = reply.status if fault.kind == "truncated" else None
+            told = reply.status if fault.kind in PASSING else None
             self._note(now, request, fault.status_code if fault.kind in TELLING else told, executed)
-            return AFTER[fault.kind](self, fault, now, reply)
+            return AFTER[fault.kind](fault, partial(self._reply, now), reply)
 
-    def _limited(self, request: Request, now: float) -> tuple[Reply, bool]:
+    def upload(self, key: str, body: bytes, content_type: str = "") -> None:
+        """Take the bytes of a file at the address that `s3_signed_url` gave; raise UploadError."""
+        with self._lock:
+            self.uploads.receive(key, len(body), content_type)
+
+    @property
+    def notices(self) -> list[Notice]:
+        """What webhooks were told, oldest first, delivered or not."""
+        return self._post.sent
+
+    def _limited(self, request: Request, now: float, quirks: Quirks) -> tuple[Reply, bool]:
         wait = self._wait(request, now)
         if wait <= 0:
-            return self._execute(request, now)
+            return self._execute(request, now, quirks)
         headers = {"Retry-After": str(math.ceil(wait))} if self.quirks.retry_after == "yes" else {}
         return self._reply(now, 429, common(429, "Too many requests"), headers), False
 
@@ -147,19 +177,20 @@ class Sandbox:
             is_bulk = False
         return self._turnstile.wait(now, is_bulk=is_bulk)
 
-    def _execute(self, request: Request, now: float) -> tuple[Reply, bool]:
+    def _execute(self, request: Request, now: float, quirks: Quirks | None = None) -> tuple[Reply, bool]:
         """Return the reply, and whether it confirms a write."""
+        world = self._world(now, quirks)
         path, query = read_query(request.path)
         try:
             email = authenticate(self.account, request.headers)
             route, parts = find_route(request.method.upper(), path)
             call = Call(parts, query, parse(request.body), email)
-            answer, executed = route.handler(self._world(now), call), route.writes
+            given, executed = answer(route, world, call), route.writes
         except Refusal as refusal:
-            answer, executed = Answer(refusal.value, refusal.status), False
+            given, executed = Answer(refusal.value, refusal.status), False
         finally:
-            self._save()
-        return self._reply(now, answer.status, answer.value, dict(answer.headers)), executed
+            self._save(world)
+        return self._reply(now, given.status, given.value, dict(given.headers)), executed
 
     def _reply(self, now: float, status: int, value: Json, headers: Mapping[str, str] | None = None) -> Reply:
         body = dump(value)
@@ -179,13 +210,21 @@ class Sandbox:
             body = None
         self.log.append(Logged(now, request.method.upper(), request.path, body, status, executed))
 
-    def _world(self, now: float) -> World:
-        return World(self.account, self._store, self.quirks, self._rng, now, self._seed, self._lag)
+    def _world(self, now: float, quirks: Quirks | None = None) -> World:
+        store = self._store
+        written = sum(store.versions[shelf] for shelf in (definitions.SHELF, activity_types.SHELF))
+        if written != self._written:
+            self.account, self._written = definitions.present(self._account, store), written
+        return World(self.account, store, quirks or self.quirks, self._rng, now, self._seed, self._lag, self.uploads)
 
-    def _save(self) -> None:
+    def _save(self, world: World) -> None:
+        """Write down what was changed, and let the webhooks tell of it."""
         if self._journal is not None and self._store.unsaved:
             self._journal.append(self._store.unsaved)
         self._store.unsaved.clear()
+        events = list(self._store.events)
+        self._store.events.clear()
+        self._post.tell(world, events)
 
     # ---- other people, and the eyes of a test; past rate, faults and log
 
@@ -196,10 +235,11 @@ class Sandbox:
             self._run_late(now)
             if plural not in ENTITIES:
                 raise outside.LabelError(f"There are no {plural}. Known types: {', '.join(ENTITIES)}.")
+            world = self._world(now)
             try:
-                yield self._world(now), ENTITIES[plural]
+                yield world, ENTITIES[plural]
             finally:
-                self._save()
+                self._save(world)
 
     def create(self, plural: str, values: Mapping[str, Any]) -> int:
         """Return the id of a record made as in the web app, from wire keys or labels."""
@@ -246,59 +286,3 @@ class Sandbox:
         """Let go of the data file."""
         if self._journal is not None:
             self._journal.close()
-
-
-# ---- what faults do: before the request is executed, and instead of its reply
-
-
-def _status(sandbox: Sandbox, fault: Fault, now: float, reply: Reply | None = None) -> Reply:
-    headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-    status = fault.status_code
-    text = "Too many requests" if status == 429 else "Internal Server Error"
-    return sandbox._reply(now, status, common(status, text), headers)
-
-
-def _html(sandbox: Sandbox, fault: Fault, now: float, reply: Reply | None = None) -> Reply:
-    page = b"<!DOCTYPE html><html><body><h1>We'll be right back</h1></body></html>"
-    headers = {**reply_headers(now, len(sandbox.log), page), "Content-Type": "text/html; charset=utf-8"}
-    return Reply(fault.status_code, headers, page)
-
-
-def _redirect(sandbox: Sandbox, fault: Fault, now: float, reply: Reply | None = None) -> Reply:
-    location = "https://elsewhere.invalid/developer_api/v1/"
-    return sandbox._reply(now, fault.status_code, {}, {"Location": location})
-
-
-def _truncated(sandbox: Sandbox, fault: Fault, now: float, reply: Reply) -> Reply:
-    body = reply.body[: len(reply.body) // 2]
-    return Reply(reply.status, {**reply.headers, "Content-Length": str(len(body))}, body)
-
-
-def _refused(sandbox: Sandbox, fault: Fault, now: float, reply: Reply | None = None) -> Reply:
-    raise ConnectionRefusedError("the sandbox refused the connection")
-
-
-def _reset(sandbox: Sandbox, fault: Fault, now: float, reply: Reply | None = None) -> Reply:
-    raise ConnectionResetError("the sandbox dropped the connection")
-
-
-def _timeout(sandbox: Sandbox, fault: Fault, now: float, reply: Reply | None = None) -> Reply:
-    raise SilentTimeout(fault.seconds)
-
-
-TELLING = ("status_before", "status_after", "html", "redirect")
-BEFORE: Mapping[str, Callable[[Sandbox, Fault, float], Reply]] = {
-    "status_before": _status,
-    "refused": _refused,
-    "reset_before": _reset,
-    "timeout_before": _timeout,
-    "html": _html,
-    "redirect": _redirect,
-}
-AFTER: Mapping[str, Callable[[Sandbox, Fault, float, Reply], Reply]] = {
-    "status_after": _status,
-    "reset_after": _reset,
-    "timeout_after": _timeout,
-    "truncated": _truncated,
-    "html": _html,
-}

@@ -2,9 +2,9 @@
 The sandbox over HTTP, on this computer only; the one module that knows starlette and uvicorn.
 
 The API is below `/developer_api/v1`, as Copper's. Below `/sandbox` are the hands and eyes of other people:
-create, edit, delete, merge, clone, hide, faults, log, records. Faults that raise in `Sandbox.handle` are real
-here: a reset aborts the connection without a reply, a timeout holds it in silence first. A refused connection
-cannot be imitated once it is accepted; it is a reset.
+create, edit, delete, merge, clone, hide, faults, log, records, notices. Below `/uploads` files are PUT. Faults
+that raise in `Sandbox.handle` are real here: a reset aborts the connection without a reply, a timeout holds it in
+silence first. A refused connection cannot be imitated once it is accepted; it is a reset.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import gc
 import ipaddress
 import socket
 import struct
@@ -34,8 +35,10 @@ from crmsync.sandbox.outside import LabelError
 from crmsync.sandbox.replies import Json, Refusal, dump, parse
 from crmsync.sandbox.sandbox import Sandbox
 from crmsync.sandbox.tables import BY_SINGULAR
+from crmsync.sandbox.uploads import UploadError
 
 BASE = "/developer_api/v1"
+UPLOADS = "/uploads"
 OnReady = Callable[[str], None]
 
 
@@ -174,6 +177,9 @@ def _admin_routes(sandbox: Sandbox) -> list[Route]:
     async def log(request: HttpRequest) -> Response:
         return _json([dataclasses.asdict(entry) for entry in sandbox.log])
 
+    async def notices(request: HttpRequest) -> Response:
+        return _json([dataclasses.asdict(notice) for notice in sandbox.notices])
+
     async def records(request: HttpRequest) -> Response:
         try:
             return _json(await run_in_threadpool(sandbox.records, request.path_params["plural"]))
@@ -182,9 +188,22 @@ def _admin_routes(sandbox: Sandbox) -> list[Route]:
 
     return [
         Route("/log", log),
+        Route("/notices", notices),
         Route("/records/{plural}", records),
         Route("/{action}", act, methods=["POST"]),
     ]
+
+
+def _upload_route(sandbox: Sandbox) -> Route:
+    async def upload(request: HttpRequest) -> Response:
+        try:
+            kind = request.headers.get("Content-Type", "")
+            sandbox.upload(request.path_params["key"], await request.body(), kind)
+        except UploadError as error:
+            return _json({"error": str(error)}, 403)
+        return Response(status_code=200)
+
+    return Route(f"{UPLOADS}/{{key}}", upload, methods=["PUT"])
 
 
 def _json(value: Json, status: int = 200) -> Response:
@@ -203,7 +222,11 @@ def build_app(sandbox: Sandbox, on_startup: Callable[[], None] = lambda: None) -
         yield
 
     return Starlette(
-        routes=[Mount("/sandbox", routes=_admin_routes(sandbox)), Mount(BASE, app=_Api(sandbox))],
+        routes=[
+            Mount("/sandbox", routes=_admin_routes(sandbox)),
+            _upload_route(sandbox),
+            Mount(BASE, app=_Api(sandbox)),
+        ],
         # Other names mean that a web page has pointed its own name at this computer.
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])],
         exception_handlers={404: _not_found},
@@ -230,6 +253,7 @@ def build_server(
     listening = socket.create_server((address, port), family=family)
     shown = f"[{address}]" if ":" in address else address
     url = f"http://{shown}:{listening.getsockname()[1]}{BASE}"
+    sandbox.uploads.url = f"{url.removesuffix(BASE)}{UPLOADS}"
     app = build_app(sandbox, (lambda: on_ready(url)) if on_ready else (lambda: None))
     settings: dict[str, Any] = {
         "http": _Protocol,
@@ -245,6 +269,9 @@ def build_server(
 def serve(sandbox: Sandbox, host: str = "127.0.0.1", port: int = 0, on_ready: OnReady | None = None) -> None:
     """Serve until interrupted; *on_ready* is given the base URL once requests are answered."""
     server, listening = build_server(sandbox, host, port, on_ready)
+    # What is there now stays: the collector need not look at 100,000 records again and again.
+    gc.collect()
+    gc.freeze()
     # uvicorn has shut down in order by the time it passes the interrupt on.
     with listening, contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listening])

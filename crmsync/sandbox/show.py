@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Any
 
 from crmsync.sandbox.codec import show_day
-from crmsync.sandbox.custom import show_custom_fields
-from crmsync.sandbox.replies import Json
+from crmsync.sandbox.custom import dump_custom_fields, show_custom_fields
+from crmsync.sandbox.replies import Json, raw
 from crmsync.sandbox.store import Record
 from crmsync.sandbox.tables import ADDRESS_PARTS, EntityRow
 from crmsync.sandbox.world import World
@@ -21,8 +22,25 @@ def show(world: World, row: EntityRow, record: Record, *, computed: bool = False
         value = record[field.name]
         writer = WRITERS.get(field.kind)
         shown[field.name] = writer(world, record, value) if writer else value
-    shown["custom_fields"] = show_custom_fields(world, row.singular, record["custom_fields"], computed=computed)
+    shown["custom_fields"] = show_custom_fields(
+        world, row.singular, record["id"], record["custom_fields"], computed=computed
+    )
     return shown
+
+
+def show_rows(world: World, row: EntityRow, records: Iterable[Record]) -> list[Json]:
+    """Return what `show` does for many records, as values that are only fit to be sent."""
+    names = [field.name for field in row.fields]
+    values = itemgetter(*names)
+    writers = [(f.name, WRITERS[f.kind]) for f in row.fields if f.kind in WRITERS and f.kind not in COPIED]
+    rows = []
+    for record in records:
+        shown = dict(zip(names, values(record), strict=True))
+        for name, writer in writers:
+            shown[name] = writer(world, record, shown[name])
+        shown["custom_fields"] = raw(dump_custom_fields(world, row.singular, record["id"], record["custom_fields"]))
+        rows.append(shown)
+    return rows
 
 
 def _list(world: World, record: Record, value: Any) -> Json:
@@ -70,8 +88,38 @@ def _converted_unit(world: World, record: Record, value: Any) -> Json:
     return _unit(world, record, value) if world.quirks.converted_value == "text" else None
 
 
+def _item(world: World, record: Record, value: Any) -> Json:
+    return dict(value) if value is not None else None
+
+
+def _resource(world: World, record: Record, value: Any) -> Json:
+    # None is null in projects and a pair of nulls in tasks (section 3, both seen).
+    nothing = {"id": None, "type": None} if "due_date" in record else None
+    return dict(value) if value is not None else nothing
+
+
+def _lead_status(world: World, record: Record, value: Any) -> Json:
+    statuses = world.account.lookups.get("lead_statuses", ())
+    return next((status.name for status in statuses if status.id == record["status_id"]), None)
+
+
+def _task_type(world: World, record: Record, value: Any) -> Json:
+    return next((kind.id for kind in world.account.activity_types if kind.is_task_default), None)
+
+
+def _converted_from(world: World, record: Record, value: Any) -> Json:
+    return [lead["lead_id"] for lead in value] if world.quirks.leads_converted_from == "ids" else [dict(v) for v in value]
+
+
+COPIED = ("tags", "items", "email")
+"""Kinds whose writers only copy."""
+
 WRITERS: dict[str, Callable[[World, Record, Any], Json]] = {
-    "list": _list,
+    "converted_from": _converted_from,
+    "email": _item,
+    "resource": _resource,
+    "lead_status": _lead_status,
+    "task_type": _task_type,
     "tags": _list,
     "items": _items,
     "address": _address,

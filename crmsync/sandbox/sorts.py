@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from crmsync.sandbox.store import Record
@@ -11,24 +12,38 @@ from crmsync.sandbox.world import World
 Key = Callable[[World, Record], Any]
 
 
-def _field(name: str) -> Key:
-    return lambda world, record: record[name]
+@dataclass(frozen=True)
+class SortRow:
+    """
+    One value of sort_by: how a record is placed.
+
+    *depends* names the one other type whose records the key looks at; *is_kept* is False where there are
+    several, so that the order cannot be remembered.
+    """
+
+    key: Key
+    depends: str = ""
+    is_kept: bool = True
 
 
-def _first(array: str, key: str) -> Key:
-    return lambda world, record: record[array][0][key] if record[array] else None
+def _field(name: str) -> SortRow:
+    return SortRow(lambda world, record: record[name])
 
 
-def _part(name: str) -> Key:
-    return lambda world, record: (record["address"] or {}).get(name)
+def _first(array: str, key: str) -> SortRow:
+    return SortRow(lambda world, record: record[array][0][key] if record[array] else None)
 
 
-def _name_of(link: str, plural: str, part: str = "name") -> Key:
+def _part(name: str) -> SortRow:
+    return SortRow(lambda world, record: (record["address"] or {}).get(name))
+
+
+def _name_of(link: str, plural: str, part: str = "name") -> SortRow:
     def key(world: World, record: Record) -> Any:
         linked = world.store.get(plural, record[link] or 0)
         return linked[part] if linked else None
 
-    return key
+    return SortRow(key, plural)
 
 
 def _user(world: World, record: Record) -> Any:
@@ -50,12 +65,25 @@ def _idle(world: World, record: Record) -> Any:
     return -int(record["date_modified"])
 
 
-def _constant(value: Any) -> Key:
-    return lambda world, record: value
+def _related_to(world: World, record: Record) -> Any:
+    resource = record["related_resource"]
+    related = world.store.get(*world.ref(resource)) if resource else None
+    return related["name"] if related else None
 
 
-DATES: Mapping[str, Key] = {name: _field(name) for name in ("date_created", "date_modified")}
-PLACES: Mapping[str, Key] = {
+def _lead_email(world: World, record: Record) -> Any:
+    return record["email"]["email"] if record["email"] else None
+
+
+def _constant(value: Any) -> SortRow:
+    return SortRow(lambda world, record: value)
+
+
+ASSIGNEE = SortRow(_user)
+IDLE = SortRow(_idle)
+RELATED_TO = SortRow(_related_to, is_kept=False)
+DATES: Mapping[str, SortRow] = {name: _field(name) for name in ("date_created", "date_modified")}
+PLACES: Mapping[str, SortRow] = {
     "city": _part("city"),
     "state": _part("state"),
     "country": _part("country"),
@@ -63,7 +91,7 @@ PLACES: Mapping[str, Key] = {
     "phone": _first("phone_numbers", "number"),
     "socials": _first("socials", "url"),
 }
-SORTS: Mapping[str, Mapping[str, Key]] = {
+SORTS: Mapping[str, Mapping[str, SortRow]] = {
     "people": {
         **DATES,
         **PLACES,
@@ -80,8 +108,8 @@ SORTS: Mapping[str, Mapping[str, Key]] = {
         "contact_first_name": _name_of("primary_contact_id", "people", "first_name"),
         "contact_last_name": _name_of("primary_contact_id", "people", "last_name"),
         "email_domain": _field("email_domain"),
-        "assignee": _user,
-        "contact_group": _contact_group,
+        "assignee": ASSIGNEE,
+        "contact_group": SortRow(_contact_group),
         "last_interaction": _constant(None),
         "interaction_count": _field("interaction_count"),
         "primary_website": _first("websites", "url"),
@@ -89,18 +117,46 @@ SORTS: Mapping[str, Mapping[str, Key]] = {
     "opportunities": {
         **DATES,
         "name": _field("name"),
-        "assignee": _user,
+        "assignee": ASSIGNEE,
         "company_name": _name_of("company_id", "companies"),
         "customer_source_id": _field("customer_source_id"),
-        "inactive_days": _idle,
+        "inactive_days": IDLE,
         "interaction_count": _field("interaction_count"),
         "last_interaction": _field("date_last_contacted"),
         "monetary_unit": _constant(None),
         "monetary_value": _field("monetary_value"),
         "primary_contact": _name_of("primary_contact_id", "people"),
         "priority": _field("priority"),
-        "stage": _stage,
+        "stage": SortRow(_stage),
         "status": _field("status"),
+    },
+    "leads": {
+        **DATES,
+        **PLACES,
+        "name": _field("name"),
+        "company_name": _field("company_name"),
+        "title": _field("title"),
+        "value": _field("monetary_value"),
+        "email": SortRow(_lead_email),
+        "inactive_days": IDLE,
+    },
+    "projects": {
+        **DATES,
+        "name": _field("name"),
+        "assigned_to": ASSIGNEE,
+        "related_to": RELATED_TO,
+        "status": _field("status"),
+    },
+    "tasks": {
+        **DATES,
+        "name": _field("name"),
+        "assigned_to": ASSIGNEE,
+        "related_to": RELATED_TO,
+        "status": _field("status"),
+        "priority": _field("priority"),
+        "due_date": _field("due_date"),
+        "reminder_date": _field("reminder_date"),
+        "completed_date": _field("completed_date"),
     },
 }
 

@@ -31,7 +31,7 @@ class FieldRow:
     One key of a record.
 
     *kind* names the codec in `values.py`. *write*: `yes`, `no` (own read-only key), `create` (writable on
-    create, ignored in PUT) or `put` (writable, but a PUT follows the quirk of the same name). *target* is
+    create, ignored in PUT) or `put` (writable, but a PUT follows the quirk person_company_put). *target* is
     the table an id must be in. *key* is the key of an array's items. *words* are the allowed categories or
     values. *index* keeps the field findable without a scan.
     """
@@ -51,7 +51,7 @@ class FieldRow:
 
 @dataclass(frozen=True)
 class EntityRow:
-    """A type of record: its path, its name in the singular, its fields, the bulk calls it has."""
+    """A type of record: its path, its name in the singular, its fields, the calls it has besides the usual."""
 
     plural: str
     singular: str
@@ -60,6 +60,9 @@ class EntityRow:
     bulk: tuple[str, ...]
     default_sort: str
     bulk_undocumented: tuple[str, ...] = ()
+    has_activities: bool = False
+    has_files: bool = True
+    connect_type: str = ""
 
     @property
     def names(self) -> frozenset[str]:
@@ -99,7 +102,7 @@ CREATED = _read_only("date_created")
 MODIFIED = _read_only("date_modified")
 CONTACTED = _read_only("date_last_contacted")
 INTERACTIONS = _read_only("interaction_count", default=0)
-LEADS = _read_only("leads_converted_from", "list", default=())
+CONVERTED_FROM = _read_only("leads_converted_from", "converted_from", default=())
 LEAD_DATE = _read_only("date_lead_created")
 
 PEOPLE = EntityRow(
@@ -129,11 +132,14 @@ PEOPLE = EntityRow(
         MODIFIED,
         CONTACTED,
         INTERACTIONS,
-        LEADS,
+        CONVERTED_FROM,
         LEAD_DATE,
     ),
     bulk=("create", "update"),
     default_sort="first_name",
+    has_activities=True,
+    # POST /related_links says people and not person (5.5).
+    connect_type="people",
 )
 
 COMPANIES = EntityRow(
@@ -162,6 +168,8 @@ COMPANIES = EntityRow(
     default_sort="date_modified",
     # The bulk page leaves these three out (4.3); see the quirk bulk_company_links.
     bulk_undocumented=("assignee_id", "contact_type_id", "primary_contact_id"),
+    has_activities=True,
+    connect_type="company",
 )
 
 OPPORTUNITIES = EntityRow(
@@ -195,7 +203,7 @@ OPPORTUNITIES = EntityRow(
         FieldRow("win_probability", "probability"),
         _read_only("date_stage_changed"),
         CONTACTED,
-        LEADS,
+        CONVERTED_FROM,
         LEAD_DATE,
         CREATED,
         MODIFIED,
@@ -204,14 +212,118 @@ OPPORTUNITIES = EntityRow(
     # No bulk_update (section 0, correction 2).
     bulk=("create",),
     default_sort="name",
+    connect_type="opportunity",
 )
 
-ENTITIES: dict[str, EntityRow] = {row.plural: row for row in (PEOPLE, COMPANIES, OPPORTUNITIES)}
+LEADS = EntityRow(
+    "leads",
+    "lead",
+    10_000_001,
+    (
+        _read_only("id"),
+        NAME,
+        *(_read_only(part) for part in ("prefix", "first_name", "last_name", "middle_name", "suffix")),
+        ADDRESS,
+        ASSIGNEE,
+        # Free text, no link to a company (4.5).
+        FieldRow("company_name", longest=255),
+        _link("customer_source_id", "customer_sources"),
+        DETAILS,
+        FieldRow("email", "email", key="email", words=("work", "personal", "other"), index=True),
+        INTERACTIONS,
+        _read_only("monetary_unit", "unit"),
+        FieldRow("monetary_value", "money"),
+        _read_only("converted_unit", "converted_unit"),
+        _read_only("converted_value", "converted"),
+        SOCIAL,
+        _read_only("status", "lead_status"),
+        FieldRow("status_id", "id", target="lead_statuses", default="first", required=True, index=True),
+        TAGS,
+        FieldRow("title", longest=255),
+        WEBSITES,
+        PHONES,
+        CUSTOM,
+        CREATED,
+        MODIFIED,
+        CONTACTED,
+        _read_only("converted_opportunity_id"),
+        FieldRow("converted_contact_id", write="no", index=True),
+        _read_only("converted_at"),
+    ),
+    bulk=("create", "update"),
+    default_sort="name",
+    has_activities=True,
+    connect_type="lead",
+)
+
+STATUS = FieldRow("status", "word", words=("Open", "Completed"), default="Open")
+RESOURCE = FieldRow("related_resource", "resource", index=True)
+
+PROJECTS = EntityRow(
+    "projects",
+    "project",
+    30_000_001,
+    (_read_only("id"), NAME, RESOURCE, ASSIGNEE, STATUS, DETAILS, TAGS, CUSTOM, CREATED, MODIFIED),
+    bulk=(),
+    default_sort="name",
+    connect_type="project",
+)
+
+TASKS = EntityRow(
+    "tasks",
+    "task",
+    50_000_001,
+    (
+        _read_only("id"),
+        NAME,
+        RESOURCE,
+        ASSIGNEE,
+        FieldRow("due_date", "time"),
+        FieldRow("reminder_date", "time"),
+        # Follows the status, never writable (4.7).
+        _read_only("completed_date"),
+        FieldRow("priority", "word", words=("None", "High", None), default="None"),
+        STATUS,
+        DETAILS,
+        TAGS,
+        CUSTOM,
+        CREATED,
+        MODIFIED,
+        # Whether the task's type can be written is not known (4.7); here it can not.
+        _read_only("custom_activity_type_id", "task_type"),
+    ),
+    bulk=(),
+    default_sort="due_date",
+    has_files=False,
+)
+
+ENTITIES: dict[str, EntityRow] = {row.plural: row for row in (PEOPLE, COMPANIES, OPPORTUNITIES, LEADS, PROJECTS, TASKS)}
 BY_SINGULAR: dict[str, EntityRow] = {row.singular: row for row in ENTITIES.values()}
 
 RELATABLE: dict[frozenset[str], tuple[str, str] | None] = {
     frozenset({"people", "companies"}): ("people", "company_id"),
     frozenset({"companies", "opportunities"}): ("opportunities", "company_id"),
     frozenset({"people", "opportunities"}): None,
+    # A task has one relation in all; a project shows its first as related_resource and may have more.
+    frozenset({"leads", "tasks"}): ("tasks", "related_resource"),
+    frozenset({"people", "tasks"}): ("tasks", "related_resource"),
+    frozenset({"companies", "tasks"}): ("tasks", "related_resource"),
+    frozenset({"opportunities", "tasks"}): ("tasks", "related_resource"),
+    frozenset({"projects", "tasks"}): ("tasks", "related_resource"),
+    frozenset({"people", "projects"}): ("projects", "related_resource"),
+    frozenset({"companies", "projects"}): ("projects", "related_resource"),
+    frozenset({"opportunities", "projects"}): ("projects", "related_resource"),
 }
-"""Which types may be related (7.9), and the (type, field) that holds the one company, if it is a field."""
+"""Which types may be related (7.9), and the (type, field) that holds the one relation, if it is a field."""
+
+SHELVES: dict[str, int] = {
+    # Activity ids exceed 2^31 (section 1); definitions and types go on after those of an account file.
+    "activities": 3_000_000_001,
+    "custom_activity_types": 190_501,
+    "custom_field_definitions": 110_001,
+    "options": 140_001,
+    "related_links": 600_001,
+    "webhooks": 800_001,
+    "files": 900_001,
+}
+"""What is kept besides records, with the first id of each."""

@@ -12,6 +12,7 @@ from typing import Any
 from crmsync.sandbox.codec import (
     Bad,
     as_int,
+    local_day,
     read_day,
     read_id,
     read_list,
@@ -21,7 +22,7 @@ from crmsync.sandbox.codec import (
 from crmsync.sandbox.countries import iso2
 from crmsync.sandbox.custom import read_custom_fields
 from crmsync.sandbox.replies import Json
-from crmsync.sandbox.tables import ADDRESS_PARTS, FieldRow
+from crmsync.sandbox.tables import ADDRESS_PARTS, BY_SINGULAR, FieldRow
 from crmsync.sandbox.world import World
 
 TAG_LENGTH = 50
@@ -35,7 +36,7 @@ def read(world: World, singular: str, field: FieldRow, value: Json) -> Any:
 
 
 def _text(world: World, field: FieldRow, value: Json) -> str | None:
-    text = read_text(value, field.longest)
+    text = _short(world, value, field.longest)
     if field.required and not (text or "").strip():
         raise Bad("can't be blank", "blank")
     return text
@@ -64,13 +65,56 @@ def _item(world: World, field: FieldRow, item: Json) -> dict[str, str | None]:
     unknown = sorted(item.keys() - {field.key, "category"})
     if unknown and world.quirks.unknown_keys == "refuse":
         raise Bad(f"Unrecognized attributes specified: {', '.join(unknown)}", "unrecognized")
-    text = read_text(item.get(field.key), 255)
+    text = _short(world, item.get(field.key), 255)
     if not (text or "").strip():
         raise Bad(f"{field.key} can't be blank", "blank")
     category = item.get("category")
+    if category not in field.words and world.quirks.category == "other":
+        category = "other"
     if category not in field.words:
         raise Bad(f"category must be one of {', '.join(w for w in field.words if w)}: {category}")
     return {field.key: ITEM_TEXT.get(field.key, _as_sent)(world, str(text)), "category": category}
+
+
+def _short(world: World, value: Json, longest: int) -> str | None:
+    """Return text that fits; whether Copper refuses or cuts what does not is not known (14, 10)."""
+    if longest and isinstance(value, str) and world.quirks.long_text == "cut":
+        value = value[:longest]
+    return read_text(value, longest)
+
+
+def _one_email(world: World, field: FieldRow, value: Json) -> dict[str, str | None] | None:
+    """Return the one e-mail of a lead (4.5); null and an empty address clear it."""
+    if value is None or (isinstance(value, dict) and value.get("email", 0) in ("", None)):
+        return None
+    return _item(world, field, value)
+
+
+def _resource(world: World, field: FieldRow, value: Json) -> dict[str, Json] | None:
+    """Return what a task or project belongs to; null and `{"id": null, "type": null}` are nothing."""
+    if value is None or value in ({}, {"id": None, "type": None}):
+        return None
+    if not isinstance(value, dict):
+        raise Bad("must be an object with id and type")
+    unknown = sorted(value.keys() - {"id", "type"})
+    if unknown and world.quirks.unknown_keys == "refuse":
+        raise Bad(f"Unrecognized attributes specified: {', '.join(unknown)}", "unrecognized")
+    kind, id = BY_SINGULAR.get(str(value.get("type"))), read_id(value.get("id"))
+    if kind is None:
+        raise Bad(f"there is no such type: {value.get('type')}")
+    if id is None or world.visible(kind.plural, id) is None:
+        raise Bad(f"there is none with this id: {id}")
+    return {"id": id, "type": kind.singular}
+
+
+def _time(world: World, field: FieldRow, value: Json) -> int | None:
+    if value is None or value == "":
+        return None
+    stamp = as_int(value)
+    if stamp is None or stamp < 0:
+        raise Bad(f"must be unix seconds: {value}")
+    local_day(stamp, world.account.zone)
+    return stamp
 
 
 def _email(world: World, text: str) -> str:
@@ -105,7 +149,7 @@ def _address(world: World, field: FieldRow, value: Json) -> dict[str, str | None
     unknown = sorted(value.keys() - set(ADDRESS_PARTS))
     if unknown and world.quirks.unknown_keys == "refuse":
         raise Bad(f"Unrecognized attributes specified: {', '.join(unknown)}", "unrecognized")
-    address = {part: read_text(value[part], 255) for part in ADDRESS_PARTS if part in value}
+    address = {part: _short(world, value[part], 255) for part in ADDRESS_PARTS if part in value}
     country = address.get("country")
     if country and world.quirks.country == "iso2":
         address["country"] = iso2(country)
@@ -144,5 +188,8 @@ READERS: dict[str, Callable[[World, FieldRow, Json], Any]] = {
     "close_date": _close_date,
     "money": lambda world, field, value: read_number(value),
     "probability": _probability,
+    "email": _one_email,
+    "resource": _resource,
+    "time": _time,
     "word": _word,
 }

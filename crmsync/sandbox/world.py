@@ -7,7 +7,10 @@ from random import Random
 
 from crmsync.sandbox.account import Account
 from crmsync.sandbox.quirks import Quirks
+from crmsync.sandbox.replies import Json
 from crmsync.sandbox.store import Record, Store
+from crmsync.sandbox.tables import BY_SINGULAR
+from crmsync.sandbox.uploads import Uploads
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class World:
     now: float
     seed: int = 0
     lag: Lag = field(default_factory=Lag)
+    uploads: Uploads = field(default_factory=Uploads)
     sees_hidden: bool = False
 
     @property
@@ -51,6 +55,11 @@ class World:
         return id in table if table is not None else self.store.get(target, id) is not None
 
     def visible(self, plural: str, id: int) -> Record | None:
-        """Return the record if it exists and may be seen."""
+        """Return the record if it exists and may be seen; a converted lead is gone (7.12)."""
         is_hidden = id in self.store.hidden[plural] and not self.sees_hidden
-        return None if is_hidden else self.store.get(plural, id)
+        record = None if is_hidden else self.store.get(plural, id)
+        return None if record is None or record.get("converted_at") else record
+
+    def ref(self, resource: Json) -> tuple[str, int]:
+        """Return the (type, id) that a related_resource `{"id", "type"}` names."""
+        return BY_SINGULAR[resource["type"]].plural, resource["id"]

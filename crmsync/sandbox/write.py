@@ -13,7 +13,7 @@ from crmsync.sandbox.codec import Bad
 from crmsync.sandbox.names import split_name
 from crmsync.sandbox.replies import Invalid, Json, Problem, bad_request, blank, not_found, unrecognized, wrong
 from crmsync.sandbox.store import Record, index_keys
-from crmsync.sandbox.tables import ADDRESS_PARTS, ENTITIES, EntityRow, FieldRow
+from crmsync.sandbox.tables import ADDRESS_PARTS, ENTITIES, RELATABLE, EntityRow, FieldRow
 from crmsync.sandbox.values import read
 from crmsync.sandbox.world import Ghost, World
 
@@ -22,6 +22,24 @@ Values = dict[str, Any]
 
 def create(world: World, row: EntityRow, body: Json, *, id: int | None = None) -> Record:
     """Return the new record made from *body*; raise `Invalid`. Outside edits may choose the *id*."""
+    record, problems = _draft(world, row, body)
+    if problems:
+        raise Invalid(problems)
+    for effect in EFFECTS.get(row.plural, ()):
+        effect(world, record)
+    record["id"] = id or world.store.next_id(row.plural)
+    world.store.put(row.plural, record)
+    world.lag.born[row.plural, record["id"]] = world.now
+    return record
+
+
+def dry_run(world: World, row: EntityRow, body: Json) -> list[Problem]:
+    """Return what `create` would find wrong with *body*."""
+    return _draft(world, row, body)[1]
+
+
+def _draft(world: World, row: EntityRow, body: Json) -> tuple[Record, list[Problem]]:
+    """Return the record that *body* would make, still without an id, and what is wrong with it."""
     values, problems = read_body(world, row, body, is_new=True)
     problems += [blank(f.name) for f in row.fields if f.required and f.kind == "text" and f.name not in body]
     problems += _taken(world, row, values, None)
@@ -31,15 +49,7 @@ def create(world: World, row: EntityRow, body: Json, *, id: int | None = None) -
     _settle(row, record)
     for rule in RULES.get(row.plural, ()):
         problems += rule(world, values, record, None)
-    if problems:
-        raise Invalid(problems)
-    for effect in EFFECTS.get(row.plural, ()):
-        effect(world, record)
-    record["id"] = id or world.store.next_id(row.plural)
-    world.store.put(row.plural, record)
-    if world.quirks.search_lag:
-        world.lag.born[row.plural, record["id"]] = world.now
-    return record
+    return record, problems
 
 
 def update(world: World, row: EntityRow, id: int, body: Json) -> Record:
@@ -64,26 +74,34 @@ def update(world: World, row: EntityRow, id: int, body: Json) -> Record:
 def delete(world: World, row: EntityRow, id: int) -> Json:
     """Remove the record and, unless they dangle, the links to it; return Copper's confirmation (7.10)."""
     record = _existing(world, row, id)
+    if world.quirks.delete_tasks == "cascade":
+        for plural, referrer, _ in world.store.referrers(row.plural, id):
+            if plural == "tasks":
+                delete(world, ENTITIES[plural], referrer)
     if world.quirks.delete_links == "null":
         for plural, referrer, field in world.store.referrers(row.plural, id):
-            world.store.put(plural, world.store.records[plural][referrer] | {field: None})
+            world.store.put(plural, world.store.records[plural][referrer] | {field: None}, quiet=True)
+    for link_id, link in list(world.store.things["related_links"].items()):
+        if {"id": id, "entity_type": row.connect_type} in (link["source"], link["target"]):
+            world.store.keep("related_links", link_id, None)
     world.store.remove(row.plural, id)
-    if world.quirks.search_lag:
-        world.lag.ghosts.append(Ghost(row.plural, record, world.now))
+    world.lag.ghosts.append(Ghost(row.plural, record, world.now))
     return {"id": id, "is_deleted": True}
 
 
 def heal(world: World, row: EntityRow, record: Record) -> Record:
     """Return the record with links to deleted records nulled, and store it so (quirk delete_links)."""
-    gone = {
-        field.name: None
-        for field in row.fields
-        if field.target in ENTITIES and record[field.name] is not None and not world.has(field.target, record[field.name])
-    }
+    gone = {field.name: None for field in row.fields if _is_dangling(world, field, record[field.name])}
     if gone:
         record = record | gone
-        world.store.put(row.plural, record)
+        world.store.put(row.plural, record, quiet=True)
     return record
+
+
+def _is_dangling(world: World, field: FieldRow, value: Any) -> bool:
+    if value is None or (field.kind != "resource" and field.target not in ENTITIES):
+        return False
+    return not world.has(*(world.ref(value) if field.kind == "resource" else (field.target, value)))
 
 
 def read_body(world: World, row: EntityRow, body: Json, *, is_new: bool) -> tuple[Values, list[Problem]]:
@@ -268,9 +286,37 @@ def _place_in_pipeline(world: World, sent: Values, record: Record, old: Record |
     return []
 
 
+def _lead_name(world: World, sent: Values, record: Record, old: Record | None) -> list[Problem]:
+    if record["status_id"] is None and world.account.lookups.get("lead_statuses"):
+        return [blank("status_id")]
+    return _name_parts(world, sent, record, old)
+
+
+def _relatable(row: EntityRow) -> Rule:
+    """Return the rule that a task or project belongs only to what it can be related to (7.9)."""
+
+    def rule(world: World, sent: Values, record: Record, old: Record | None) -> list[Problem]:
+        resource = sent.get("related_resource")
+        if resource and frozenset({row.plural, world.ref(resource)[0]}) not in RELATABLE:
+            return [wrong("related_resource", f"{row.singular} cannot be related to: {resource['type']}")]
+        return []
+
+    return rule
+
+
+def _completion(world: World, sent: Values, record: Record, old: Record | None) -> list[Problem]:
+    """Stamp completed_date when a task is completed, and clear it when it is opened again (7.7)."""
+    if old is None or record["status"] != old["status"]:
+        record["completed_date"] = world.stamp if record["status"] == "Completed" else None
+    return []
+
+
 Rule = Callable[[World, Values, Record, Record | None], list[Problem]]
 RULES: Mapping[str, tuple[Rule, ...]] = {
     "people": (_name_parts, _company_text),
     "opportunities": (_company_of_contact, _place_in_pipeline),
+    "leads": (_lead_name,),
+    "projects": (_relatable(ENTITIES["projects"]),),
+    "tasks": (_relatable(ENTITIES["tasks"]), _completion),
 }
 EFFECTS: Mapping[str, tuple[Callable[[World, Record], None], ...]] = {"people": (_company_by_name,)}

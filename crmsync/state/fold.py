@@ -23,3 +23,18 @@ def fold(snapshot: State, segments: Sequence[tuple[int, Sequence[Event]]], posit
         return snapshot.advance((event for _, events in segments for event in events), position)
     except KeyError as error:
         raise Unusable(f"The log contradicts itself: {error.args[0]} was never bound. {DAMAGED}") from error
+
+
+def extended(state: State, events: Sequence[Event]) -> State:
+    """
+    Return the state after one more segment: what an append asks before it stores, because a log is never mended.
+
+    Raises Unusable when an event speaks of something that is not bound.
+    """
+    try:
+        return state.advance(events, state.position + 1)
+    except KeyError as error:
+        raise Unusable(
+            f"Nothing was noted: {error.args[0]} is not bound, and the state would contradict itself. "
+            "This is a fault of crmsync; please report it."
+        ) from error

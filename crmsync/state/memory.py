@@ -11,7 +11,7 @@ from crmsync.model.events import Event
 from crmsync.model.state import Head, State
 from crmsync.model.store import Holder, Locked, Lost
 from crmsync.state.codec import decode_events, decode_state, encode_events, encode_state
-from crmsync.state.fold import fold
+from crmsync.state.fold import extended, fold
 from crmsync.state.lease import may_take, process_is_alive
 
 
@@ -37,6 +37,7 @@ class MemoryStore:
         self._snapshot = encode_state(State(self._head))
         self._segments: list[tuple[int, float, str]] = []
         self._position = 0
+        self._known = State(self._head)
         self._holder: Holder | None = None
 
     def read(self) -> State:
@@ -51,9 +52,12 @@ class MemoryStore:
             return [(position, at, event) for position, at, text in self._segments for event in decode_events(text)]
 
     def append(self, position: int, events: Sequence[Event]) -> int:
-        """Append *events* if the log is still at *position*, and return the new position. Raises Lost."""
+        """Append *events* if the log is still at *position*, and return the new position. Raises Lost, Unusable."""
         text = encode_events(events)
         with self._lock:
+            if position != self._position:
+                raise Lost
+            self._known = extended(self._known, events)
             self._move_on_from(position)
             self._segments.append((self._position, self._clock(), text))
             return self._position
@@ -63,7 +67,8 @@ class MemoryStore:
         with self._lock:
             state = self.read()
             self._move_on_from(position)
-            self._snapshot = encode_state(replace(state, position=self._position))
+            self._known = replace(state, position=self._position)
+            self._snapshot = encode_state(self._known)
             self._segments.clear()
             return self._position
 

@@ -25,7 +25,7 @@ from crmsync.model.events import Event
 from crmsync.model.state import Head, State
 from crmsync.model.store import Holder, Locked, Lost, Unusable
 from crmsync.state.codec import DAMAGED, decode_events, decode_state, encode_events, encode_state
-from crmsync.state.fold import fold
+from crmsync.state.fold import extended, fold
 from crmsync.state.lease import may_take, process_is_alive
 from crmsync.state.sqlitefile import BUSY_SECONDS, build, checksum, connect, explained, is_there, naming
 
@@ -80,11 +80,13 @@ class SqliteStore:
         self._lock = RLock()
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
+        self._known: State | None = None
 
     def read(self) -> State:
         """Return the state at the head of the log. Raises Unusable."""
         with self._reading() as connection:
-            return State(self._empty) if connection is None else self._state(connection)
+            self._known = State(self._empty) if connection is None else self._state(connection)
+            return self._known
 
     def read_head(self) -> Head:
         """Return whose log it is, without reading the log. Raises Unusable."""
@@ -103,10 +105,18 @@ class SqliteStore:
         row = (position + 1, at, text, writer, checksum(self._empty.lineage, position + 1, at, text, writer))
 
         def change(connection: sqlite3.Connection) -> None:
+            known = self._known
             self._move_on_from(connection, position)
+            if known is None or known.position != position:
+                # The head moved in this transaction already; the segments still end at *position*.
+                known = self._state(connection, position)
+            grown.append(extended(known, events))
             connection.execute("INSERT INTO segment VALUES (?, ?, ?, ?, ?)", row)
 
-        self._change_log(change, lambda connection: self._writer_of(connection, position + 1) == writer)
+        grown: list[State] = []
+        with self._lock:
+            self._change_log(change, lambda connection: self._writer_of(connection, position + 1) == writer)
+            self._known = grown[-1]
         return position + 1
 
     def compact(self, position: int) -> int:
@@ -177,10 +187,11 @@ class SqliteStore:
             )
         return Head(lineage, self._digest_key or key), position
 
-    def _state(self, connection: sqlite3.Connection) -> State:
+    def _state(self, connection: sqlite3.Connection, at: int | None = None) -> State:
+        """Return the state that the rows tell, at the head or at an earlier position where they end."""
         head, position = self._head(connection)
         segments = [(each, events) for each, _, events in self._segments(connection)]
-        return fold(self._snapshot(connection, head), segments, position)
+        return fold(self._snapshot(connection, head), segments, position if at is None else at)
 
     def _snapshot(self, connection: sqlite3.Connection, head: Head) -> State:
         row = connection.execute("SELECT state, digest FROM snapshot").fetchone()

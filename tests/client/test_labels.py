@@ -63,7 +63,7 @@ def test_each_table_is_fetched_once(shop: Shop) -> None:
     """Asking again costs nothing; pipelines and stages are one answer; forgetting asks again."""
     labels = shop.copper.labels
     for _ in range(2):
-        assert labels.users.names and labels.stages("Sales").names and labels.options("Tier").names
+        assert all([labels.users.names, labels.stages("Sales").names, labels.options("Tier").names])
     once = sorted(each.path for each in shop.sandbox.log)
     labels.forget()
     assert labels.users.names
@@ -73,7 +73,7 @@ def test_each_table_is_fetched_once(shop: Shop) -> None:
 
 def test_unknown_labels(shop: Shop) -> None:
     """What there is not is told with the nearest that there is."""
-    with pytest.raises(BadInput, match='There is no pipeline called "Sale" in this Copper account. Did you mean "Sales"?'):
+    with pytest.raises(BadInput, match=r'no pipeline called "Sale" in this Copper account\. Did you mean "Sales"\?'):
         shop.copper.labels.stages("Sale")
     with pytest.raises(BadInput, match='There is no custom field called "Teir"'):
         shop.copper.labels.custom_field("Teir")
@@ -108,8 +108,6 @@ def test_labels_that_are_there_twice() -> None:
     assert labels.options("Tier", on="company").names == ("Gold",)
     with pytest.raises(BadInput, match=r'"Robin" could be Robin \(#50002\), Robin \(#50003\)'):
         shop.copper.companies.create(name="C", assignee="Robin")
-    with pytest.raises(
-        BadInput, match='Several custom fields are called "Code". Write one of "Code#100003", "Code#100004".'
-    ):
+    with pytest.raises(BadInput, match=r'are called "Code"\. Write one of "Code#100003", "Code#100004"'):
         shop.copper.companies.create(name="C", Code=4)
     assert shop.copper.companies.create({"name": "C", "Code#100003": 4})["Code#100003"] == 4

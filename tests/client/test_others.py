@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from crmsync import BadInput, Copper, NotFound
+from crmsync.copper.pace import Pacer
 from crmsync.sandbox.tables import ENTITIES
 from tests.client.conftest import Clock, Shop, names
 
@@ -47,13 +48,15 @@ class Script:
 
     def __call__(self, request: Any) -> Answer:
         line = f"{request.method} {request.path}"
-        self.asked.append((line, json.loads(request.body) if request.body else None))
-        return Answer(json.dumps({**ACCOUNT, **self.answers}[line]).encode())
+        body = json.loads(request.body) if request.body else None
+        self.asked.append((line, body))
+        is_past_the_end = line.endswith("/search") and body["page_number"] > 1
+        return Answer(json.dumps([] if is_past_the_end else {**ACCOUNT, **self.answers}[line]).encode())
 
     def copper(self) -> Copper:
         """Return a client that speaks with this script."""
         clock = Clock()
-        return Copper(self, clock=clock, sleep=clock.sleep)
+        return Copper(self, pacer=Pacer(100_000), clock=clock, sleep=clock.sleep)
 
     def sent(self, line: str) -> Any:
         """Return the last body of this call."""
@@ -167,38 +170,36 @@ STUB = {"id": 3_000_000_002, "is_deleted": True}
 
 def test_activities() -> None:
     """Types of users and of the system are told apart, deleted ones are left out, and the search is by parent."""
-    script = Script(
-        {"POST /activities/search": [NOTE, MERGED, STUB], "POST /activities": NOTE, "GET /people/11": {"id": 11}}
-    )
-    copper = script.copper()
-    script.answers["POST /activities/search"] = [NOTE, MERGED, STUB]
-    found = []
-    for activity in copper.people.activities(11, type=["Note", "Call"]):
-        found.append(activity)
-        script.answers["POST /activities/search"] = []
-    made = copper.activities.create(parent=copper.people.get(11), type="Note", details="Likes tea", user="Dana")
-    merged = copper["activities"]._record(MERGED)
+    script = Script({"POST /activities/search": [NOTE, MERGED, STUB]})
+    found = list(script.copper().people.activities(11, type=["Note", "Merged"]))
+    asked = next(body for line, body in script.asked if line == "POST /activities/search")
 
-    assert [each["type"] for each in found] == ["Note"]
-    assert (merged["type"], merged.ids["type"], merged["old_value"]) == ("Merged", -7, {"a": 1})
-    assert script.asked[-3 if script.asked[-1][0] != "POST /activities" else -1][0] == "POST /activities"
+    assert [(each["type"], each.ids["type"], each["old_value"]) for each in found] == [
+        ("Note", 0, None),
+        ("Merged", -7, {"a": 1}),
+    ]
+    assert asked["parent"] == {"id": 11, "type": "person"}
+    assert asked["activity_types"] == [{"id": 0, "category": "user"}, {"id": 7, "category": "system"}]
+
+
+def test_a_note() -> None:
+    """A note belongs to a record, has a type by label, and may be another user's."""
+    script = Script({"POST /activities": NOTE, "GET /people/11": {"id": 11, "name": "Ann"}})
+    copper = script.copper()
+    note = copper.activities.create(parent=copper.people.get(11), type="Note", details="Likes tea", user="Dana")
+
+    assert (note["user"], note["parent"]) == ("Dana", "person/11")
     assert script.sent("POST /activities") == {
         "parent": {"id": 11, "type": "person"},
         "type": {"id": 0, "category": "user"},
         "details": "Likes tea",
         "user_id": 6,
     }
-    assert made["user"] == "Dana"
-    first = next(body for line, body in script.asked if line == "POST /activities/search")
-    assert (first["parent"], first["activity_types"]) == (
-        {"id": 11, "type": "person"},
-        [{"id": 0, "category": "user"}, {"id": 7, "category": "user"}],
-    )
 
 
 def test_what_cannot_change() -> None:
     """The parent of an activity is given once."""
-    with pytest.raises(BadInput, match='"parent" of a activity can be given when it is created, and not changed'):
+    with pytest.raises(BadInput, match='"parent" of an activity can be given when it is created, and not changed'):
         Script({}).copper().activities.update(5, parent="people/11")
 
 

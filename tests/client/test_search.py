@@ -226,6 +226,17 @@ def test_more_than_copper_shows(small_cap: int, options: dict[str, Any], quirks:
     assert (expected[::-1] if options.get("descending") else expected) == found
 
 
+def test_a_few_of_very_many_are_cheap(small_cap: int) -> None:
+    """The first three of more than Copper shows cost one request of three rows, in whatever order."""
+    shop = Shop()
+    shop.people(500)
+    shop.forget()
+    found = names(shop.copper.people.search(sort="name", descending=True, limit=3))
+
+    assert found == ["Person 0499", "Person 0498", "Person 0497"]
+    assert [body["page_size"] for body in shop.sent("/people/search")] == [3]
+
+
 def test_parts_of_one_second_each(small_cap: int) -> None:
     """Records created in the same second may lie on both sides of a part, and come once."""
     shop = Shop()
@@ -313,7 +324,7 @@ def test_all_that_is_wrong_is_told_at_once(shop: Shop) -> None:
 def test_an_unknown_type() -> None:
     """A type that there is not is told without a request."""
     shop = Shop()
-    with pytest.raises(BadInput, match='There are no "peple" in Copper. Did you mean "people"?'):
+    with pytest.raises(BadInput, match=r'There are no "peple" in Copper\. Did you mean "people"\?'):
         shop.copper["peple"]
 
     assert shop.sandbox.log == []

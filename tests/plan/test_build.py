@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from crmsync.catalogue import CATALOGUE
 from crmsync.model.address import Address
 from crmsync.model.plan import Cause, Counts, Plan
 from crmsync.model.settings import Pace
-from crmsync.plan.build import narrow
+from crmsync.plan.build import narrow, without_notes
 from crmsync.plan.cost import price
-from crmsync.sandbox import Fault
+from crmsync.sandbox import Fault, Quirks
 from tests.simulator import Killed
 from tests.world import World
 
@@ -175,3 +176,56 @@ def test_an_explicit_id_comes_before_a_likeness(world: World) -> None:
         "companies.a": ("create", None),
         "companies.b": ("adopt", id),
     }
+
+
+@pytest.mark.parametrize("quirk", ["unless_sent", "always"])
+def test_a_field_that_copper_resets_is_sent_along(quirk: str, tmp_path: Path) -> None:
+    """A new stage resets the probability in Copper: the declared one goes with it, and the plan does not list it."""
+    world = World(tmp_path, quirks=Quirks(stage_resets_probability=quirk))
+    files = "opportunities: {{o: {{name: O, pipeline: Sales, stage: {}, win_probability: 50}}}}\n"
+    world.apply(files.format("Qualifying"))
+    document = reviewed(world, files.format("Negotiation"))
+    world.apply(files.format("Negotiation"), reviewed=document)
+
+    assert [each["field"] for each in document["resource_changes"][0]["crmsync"]["fields"]] == ["stage"]
+    assert world.record("opportunities.o")["win_probability"] == 50
+    assert world.plan(files.format("Negotiation")).is_empty
+
+
+def test_a_kept_conflict_can_be_told_from_kept_drift(world: World) -> None:
+    """Whoever approves unseen must be able to set a conflict aside although the policy keeps the person's value."""
+    world.settings_text = "policy: {people: {on_drift: keep}}\n"
+    files = "people: {{a: {{name: A, title: {}}}}}\n"
+    world.apply(files.format("ours"))
+    world.edit("people.a", title="theirs")
+    drift = world.plan(files.format("ours"))
+    conflict = world.plan(files.format("new"))
+    left = without_notes(conflict, {(each.address, each.change.field) for each in conflict.kept}, CATALOGUE)
+
+    assert [each.change.cause for each in (*drift.kept, *conflict.kept)] == [Cause.DRIFTED, Cause.CONFLICT]
+    assert [len(note.applied) for note in conflict.notes] == [1]
+    assert left.notes == ()
+
+
+def test_rules_and_names_alone_are_something_to_remember(world: World) -> None:
+    """A plan that changes nothing in Copper still says that the state will learn something."""
+    world.apply("people: {a: {name: A}, b: {name: B}}\n")
+    renamed = world.document("moved: [{from: people.b, to: people.c}]\npeople: {a: {name: A}, c: {name: B}}\n")
+    assert world.last is not None
+
+    assert (world.last.plan.is_empty, world.last.plan.has_notes_to_remember) == (True, True)
+    assert renamed["crmsync"]["notes"] == [{"address": "people.c", "text": "renamed from people.b"}]
+    assert not world.plan("people: {a: {name: A}, b: {name: B}}\n").has_notes_to_remember
+
+
+def test_a_delete_waits_for_a_relinking_that_is_held(world: World) -> None:
+    """What was to leave a company for a new one that cannot be created keeps the old one."""
+    world.apply("companies: {a: {name: A}, h: {name: H, email_domain: h.example}}\npeople: {p: {name: P, company: a}}\n")
+    world.settings_text = "policy: {companies: {fields: {email_domain: seed}}}\n"
+    plan = world.plan(
+        "companies: {h: {name: H}, n: {name: N, email_domain: h.example, crmsync: {new: true}}}\n"
+        "people: {p: {name: P, company: n}}\n"
+    )
+
+    assert plan.changes == ()
+    assert [str(held.address) for held in plan.held] == ["companies.a", "companies.n", "people.p"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from crmsync.sandbox import DEFAULT_ACCOUNT, DEFAULT_TEXT, AccountFileError, Quirks, Sandbox, load_account
@@ -51,6 +53,28 @@ def test_an_account_file_is_read():
     assert (deal["company_name"], str(deal["monetary_value"])) == ("Acme", "12.5")
 
 
+def test_the_keys_on_the_page_are_read():
+    """The second example of docs/sandbox.md is an account file but for its users."""
+    example = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text().split("Further keys:")[1].split("```")[1]
+    # What the page has in its first example and builds upon here.
+    base = "users: [{name: Lee, email: lee@x.com}]\nlead_statuses: [New, Contacted]\n"
+    base += "pipelines: [{name: Sales, stages: [{name: Proposal}]}]\n"
+    tier = "custom_fields:\n  - {name: Tier, type: Dropdown, on: [company], options: [Gold]}\n"
+    file = load_account(base + example.removeprefix("yaml\n").replace("custom_fields:\n", tier, 1))
+    sandbox = Sandbox(file, clock=lambda: 1_700_000_000.0)
+
+    assert file.account.leads is False
+    assert [(kind.id, kind.name, kind.is_interaction) for kind in file.account.activity_types] == [
+        (190_001, "Site Visit", False),
+        (190_002, "Lunch", True),
+    ]
+    connected = {d.name: d.connected_id for d in file.account.definitions if d.data_type == "Connect"}
+    assert connected == {"Employer": 100_003, "Staff": 100_002}
+    assert sandbox.records("leads")[0]["status"] == "Contacted"
+    assert sandbox.records("projects")[0]["related_resource"] == {"id": 40_000_001, "type": "company"}
+    assert sandbox.records("tasks")[0]["related_resource"] == {"id": 70_000_001, "type": "person"}
+
+
 def test_the_same_file_gives_the_same_account(tmp_path):
     """Ids are deterministic, from text or from a file."""
     path = tmp_path / "account.yaml"
@@ -80,6 +104,26 @@ def test_the_same_file_gives_the_same_account(tmp_path):
                 'account:6: There is no type of custom field "Dropdwn". Did you mean "Dropdown"?',
                 'account:6: There is no type of record "firm". Known: person, company, opportunity, lead, project, task.',
                 "account:7: There is no quirk called 'tagz'. Did you mean tags?",
+            ],
+        ),
+        (
+            "users: [{name: Dana, email: d@x.com}]\nactivity_types: [{nam: Lunch}]\ncustom_fields:\n"
+            "- {name: Staff, type: Connect, on: [company], connects: Employers}\n"
+            "- {name: Employer, type: Connect, on: [person]}\n- {name: Code, type: Text, on: [lead], connects: Staff}\n",
+            [
+                'account:2: The key "name" is missing.',
+                'account:2: There is no key "nam" here. Did you mean "name"?',
+                'account:4: There is no Connect field "Employers". Did you mean "Employer"?',
+                "account:6: A Text field connects nothing.",
+            ],
+        ),
+        (
+            "users: [{name: Dana, email: d@x.com}]\nrecords:\n  tasks:\n  - {name: Call, related_resource: company/Acme}\n"
+            "  - {name: Call, related_resource: firm/Acme}\n  leads:\n  - {name: Bob, status: Lost}\n",
+            [
+                'account:4: There are no companies called "Acme".',
+                "account:5: There is no type of record called firm.",
+                'account:7: There are no lead_statuses called "Lost".',
             ],
         ),
         (

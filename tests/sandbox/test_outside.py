@@ -7,6 +7,7 @@ import datetime
 import pytest
 
 from crmsync.sandbox import JournalError, LabelError, Sandbox, load_account
+from crmsync.sandbox.tables import ENTITIES
 
 from .conftest import Client, Clock, email
 
@@ -117,9 +118,9 @@ def _content(sandbox):
     """Return all records, custom fields by id."""
     return [
         {**record, "custom_fields": sorted(record["custom_fields"], key=lambda i: i["custom_field_definition_id"])}
-        for plural in ("companies", "people", "opportunities")
+        for plural in ENTITIES
         for record in sandbox.records(plural)
-    ]
+    ] + [sandbox._store.things, sandbox.account]
 
 
 def test_a_sandbox_remembers(tmp_path):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from crmsync.sandbox import Quirks, Rate, Sandbox
+from crmsync.sandbox import DEFAULT_ACCOUNT, Quirks, Sandbox
 
-from .conftest import Client, Clock, email
+from .conftest import Client, email
 
 ADDRESS = {"street": "1 Main St", "city": "Reno"}
 NO_PARTS = dict.fromkeys(("street", "city", "state", "postal_code", "country"))
@@ -127,7 +128,112 @@ def _ids(api):
     return reply.status if reply.status != 200 else len(json.loads(reply.body))
 
 
+def _lead(api, **values):
+    return api.new("leads", name="Ann Lee", company_name="Acme", **values)
+
+
+def _converted(api):
+    reply = api("POST", f"/leads/{_lead(api)}/convert", {})
+    return reply["company"] and reply["company"]["name"]
+
+
+def _origin(api):
+    return api("POST", f"/leads/{_lead(api)}/convert", {})["person"]["leads_converted_from"]
+
+
+def _tie(id, kind):
+    return {"resource": {"id": id, "type": kind}}
+
+
+def _twice(api):
+    deal, person = api.new("opportunities"), api.new("people")
+    path = f"/people/{person}/related"
+    api("POST", path, _tie(deal, "opportunity"))
+    return api.status("POST", path, _tie(deal, "opportunity"))
+
+
+def _second(api):
+    first, second = api.new("companies"), api.new("companies")
+    person = api.new("people", company_id=first)
+    status = api.status("POST", f"/people/{person}/related", _tie(second, "company"))
+    return status, api("GET", f"/people/{person}")["company_id"] == second
+
+
+def _untied(api):
+    company, person = api.new("companies"), api.new("people")
+    return api.status("DELETE", f"/people/{person}/related", _tie(company, "company"))
+
+
+def _leads_off(quirks):
+    sandbox = Sandbox(replace(DEFAULT_ACCOUNT.account, leads=False), quirks=quirks)
+    return Client(sandbox).status("POST", "/leads/search")
+
+
+def _tasks_left(api):
+    company = api.new("companies")
+    api.new("tasks", related_resource={"id": company, "type": "company"})
+    api("DELETE", f"/companies/{company}")
+    return len(api.found("tasks"))
+
+
+def _stubs(api):
+    person = api.new("people")
+    body = {"parent": {"id": person, "type": "person"}, "type": {"id": 0, "category": "user"}, "details": "x"}
+    id = api("POST", "/activities", body)["id"]
+    api("DELETE", f"/activities/{id}")
+    return len(api("POST", "/activities/search", {}))
+
+
+def _options_put(api):
+    id = api.new("people", custom_fields=[api.custom("Tier", 120_001)])
+    body = {"options": [{"name": "Gold"}, {"name": "New"}]}
+    shown = api("PUT", "/custom_field_definitions/100001", body)
+    return sorted(option["id"] for option in shown["options"]), api.value("people", id, "Tier")
+
+
+def _retyped(api):
+    id = api.new("people", custom_fields=[api.custom("Code", "7")])
+    status = api.status("PUT", "/custom_field_definitions/100008", {"data_type": "Float"})
+    return status, api.value("people", id, "Code")
+
+
+def _connected(api):
+    company, person = api.new("companies"), api.new("people")
+    ends = {"source": {"id": person, "entity_type": "people"}, "target": {"id": company, "entity_type": "company"}}
+    link = api("POST", "/related_links", {"custom_field_definition_id": 100_011, **ends})
+    return {company: "target", link["id"]: "link"}[api.value("people", person, "Partner")[0]]
+
+
+SOCIAL = {"socials": [{"url": "x", "category": "instagram"}]}
 CASES = [
+    ("category", "refuse", lambda api: api.status("POST", "/people", {"name": "x", **SOCIAL}), 422),
+    ("category", "other", _new("people", "socials", **SOCIAL), [{"url": "x", "category": "other"}]),
+    ("long_text", "refuse", lambda api: api.status("POST", "/people", {"name": "x" * 256}), 422),
+    ("long_text", "cut", lambda api: len(_new("people", "title", title="x" * 300)(api)), 255),
+    ("option_update", "keep", _options_put, ([120_001, 140_001], 120_001)),
+    ("option_update", "recreate", _options_put, ([140_001, 140_002], 120_001)),
+    ("data_type_change", "refuse", _retyped, (422, "7")),
+    ("data_type_change", "drop", _retyped, (200, None)),
+    ("connect_values", "targets", _connected, "target"),
+    ("connect_values", "links", _connected, "link"),
+    ("relate_again", "refuse", _twice, 422),
+    ("relate_again", "accept", _twice, 200),
+    ("second_company", "refuse", _second, (422, False)),
+    ("second_company", "replace", _second, (200, True)),
+    *(("unrelated", status, _untied, int(status)) for status in ("400", "404", "422")),
+    *(("leads_off", status, lambda api: _leads_off(api.sandbox.quirks), int(status)) for status in ("403", "402")),
+    ("lead_ids_filter", "supported", lambda api: api.status("POST", "/leads/search", {"ids": [1]}), 200),
+    ("lead_ids_filter", "refused", lambda api: api.status("POST", "/leads/search", {"ids": [1]}), 422),
+    ("leads_converted_from", "objects", _origin, [{"lead_id": 10_000_001, "converted_timestamp": 1_700_000_000}]),
+    ("leads_converted_from", "ids", _origin, [10_000_001]),
+    ("convert_company", "always", _converted, "Acme"),
+    ("convert_company", "asked", _converted, None),
+    ("bulk_empty", "refuse", lambda api: api.status("POST", "/people/bulk_create", {}), 422),
+    ("bulk_empty", "accept", lambda api: api("POST", "/people/bulk_create", {}), []),
+    ("delete_tasks", "keep", _tasks_left, 1),
+    ("delete_tasks", "cascade", _tasks_left, 0),
+    ("deleted_activities", "omit", _stubs, 0),
+    ("deleted_activities", "show", _stubs, 1),
     ("unknown_keys", "refuse", lambda api: api.status("POST", "/people", {"name": "x", "foo": 1}), 422),
     ("unknown_keys", "ignore", lambda api: api.status("POST", "/people", {"name": "x", "foo": 1}), 200),
     ("own_read_only_keys", "ignore", lambda api: api.status("POST", "/people", {"name": "x", "id": 1}), 200),
@@ -234,87 +340,8 @@ ELSEWHERE = {"search_lag", "short_pages", "retry_after"}
 
 
 def test_every_value_of_every_knob_is_tested():
-    """Each knob has a row for each value above, or a test of its own below."""
+    """Each knob has a row for each value above, or a test of its own in test_quirks_in_time."""
     tested = {(name, value) for name, value, _, _ in CASES}
     known = {(name, value) for name, values, _ in Quirks.table() for value in values if name not in ELSEWHERE}
 
     assert known == tested
-
-
-def test_search_lags_behind(make):
-    """Creations and deletions show up late in search, at once in GET (6.5)."""
-    api = make(search_lag=3.0)
-    id = api.new("people")
-    assert (api.found("people"), api.status("GET", f"/people/{id}")) == ([], 200)
-    api.clock.now += 3
-    assert api.found("people") == api.found("people", ids=[id]) == [id]
-    api("DELETE", f"/people/{id}")
-    assert (api.found("people"), api.status("GET", f"/people/{id}")) == ([id], 404)
-    api.clock.now += 3
-
-    assert api.found("people") == []
-
-
-@pytest.mark.parametrize("size", [1, 10, 20])
-def test_short_pages_lose_nothing(make, size):
-    """Pages may be short, no row is lost or repeated, and the total covers the pages (section 6)."""
-    api = make(short_pages="on")
-    ids = [api.new("companies") for _ in range(95)]
-    criteria = {"sort_by": "date_created", "page_size": size}
-    total = int(api.send("POST", "/companies/search", criteria).headers["X-PW-TOTAL"])
-    pages = [api.found("companies", **criteria, page_number=n) for n in range(1, -(-total // size) + 1)]
-
-    assert [id for page in pages for id in page] == ids
-    assert max(map(len, pages)) <= size
-    assert size < 10 or min(map(len, pages[:-1])) < size
-    assert api.found("companies", **criteria, page_number=len(pages) + 1) == []
-
-
-@pytest.mark.parametrize(("quirk", "header"), [("no", None), ("yes", "60")])
-def test_too_many_requests(quirk, header):
-    """Beyond 180 in 60 seconds, or 3 bulk calls a second, the answer is 429 (1.1, section 13)."""
-    clock = Clock()
-    api = Client(Sandbox(clock=clock, rate=Rate(5, 3), quirks=Quirks(retry_after=quirk)), clock)
-    body = {"people": [{"name": "x"}]}
-    bulk = [api.status("POST", "/people/bulk_create", body) for _ in range(4)]
-    single = [api.send("GET", "/account") for _ in range(3)]
-
-    assert bulk == [200, 200, 200, 429]
-    assert [reply.status for reply in single] == [200, 200, 429]
-    assert json.loads(single[2].body) == {"success": False, "status": 429, "message": "Too many requests"}
-    assert single[2].headers.get("Retry-After") == header
-    clock.now += 60
-
-    assert api.status("POST", "/people/bulk_create", body) == 200
-
-
-@pytest.mark.parametrize(
-    ("setting", "problem"),
-    [
-        ("tagz=keep", "There is no quirk called 'tagz'. Did you mean tags?"),
-        ("tags=loud", "Quirk tags cannot be 'loud'. It is one of: lower, keep."),
-        ("search_lag=soon", "Quirk search_lag cannot be 'soon'. It is a number of seconds."),
-    ],
-)
-def test_a_quirk_that_is_none(setting, problem):
-    """Problems name the known knobs and values."""
-    with pytest.raises(ValueError, match="uirk") as caught:
-        Quirks.parse([setting])
-
-    assert str(caught.value) == problem
-
-
-def test_quirks_are_parsed():
-    """Settings are knob=value."""
-    assert Quirks.parse(["tags=keep", "search_lag=2.5"]) == Quirks(tags="keep", search_lag=2.5)
-
-
-@pytest.mark.parametrize("quirk", ["replace", "merge"])
-def test_the_same_address_again_changes_nothing(make, quirk):
-    """An address put back with its parts null is the same address."""
-    api = make(address_update=quirk)
-    id = api.new("companies", address=ADDRESS)
-    shown = api("GET", f"/companies/{id}")["address"]
-    api.clock.now += 9
-
-    assert api("PUT", f"/companies/{id}", {"address": shown})["date_modified"] == 1_700_000_000

@@ -75,6 +75,18 @@ def test_the_api_is_served(call):
     assert abs(parsedate_to_datetime(made.headers["Date"]).timestamp() - time.time()) < 60
 
 
+def test_a_file_is_uploaded_beside_the_api(served, call):
+    """The signed address is the sandbox's own, and needs no key of the API (section 11)."""
+    path = f"/people/{call('POST', '/people', {'name': 'Ann'}).json()['id']}/files"
+    place = call("GET", f"{path}/s3_signed_url").json()
+    sent = requests.put(place["url"], data=b"hello", headers={"Content-Type": "text/plain"}, timeout=5)
+    file = call("POST", path, {"file_name": "a.txt", "key": place["key"]}).json()
+
+    assert place["url"].startswith(served[1].replace("/developer_api/v1", "/uploads/"))
+    assert (sent.status_code, file["file_size"], file["content_type"]) == (200, 5, "text/plain")
+    assert requests.put(place["url"] + "x", data=b"", timeout=5).status_code == 403
+
+
 def test_real_keys_are_not_wanted(call):
     """A key that looks real is refused, saying how to make one up."""
     reply = call("GET", "/account", headers=HEADERS | {"X-PW-AccessToken": "a" * 32})
