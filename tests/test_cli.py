@@ -509,5 +509,5 @@ def test_a_saved_plan_is_sealed(desk: Desk) -> None:
 
     again = desk.run("apply", "plan.json")
 
-    assert (5, 0) == (changed.code, again.code), again.out
+    assert (changed.code, again.code) == (5, 0), again.out
     assert "was changed since it was saved" in changed.err

@@ -114,9 +114,7 @@ def _opening(work: Work) -> list[Event]:
     plan = work.job.plan
     created = {change.address for change in plan.changes if change.action is Action.CREATE}
     events: list[Event] = [Renamed(note.renamed_from, note.address) for note in plan.notes if note.renamed_from is not None]
-    events += [
-        Absent(id) for id, intent in sorted(work.job.state.open_intents.items()) if _is_said(work, intent.address)
-    ]
+    events += [Absent(id) for id, intent in sorted(work.job.state.open_intents.items()) if _is_said(work, intent.address)]
     for change in plan.changes:
         if change.action is Action.ADOPT and change.record_id is not None:
             events.append(Bound(change.address, change.record_id, Origin.ADOPTED))

@@ -126,9 +126,7 @@ def find_naming(work: Work, entity: EntityType, id: int) -> Generator[Effect, An
     data = data_of(answer)
     if not isinstance(data, list):
         return _trouble(answer)
-    leaving = {
-        (change.address.type, change.record_id) for change in work.job.plan.changes if change.action is Action.DELETE
-    }
+    leaving = {(change.address.type, change.record_id) for change in work.job.plan.changes if change.action is Action.DELETE}
     for other, other_id in _namers(work, entity, data):
         if (other.name, other_id) in leaving:
             continue

@@ -128,9 +128,9 @@ class _Folding:
                 self.bindings[address] = replace(self.bindings[address], on_delete=on_delete)
             case Renamed(origin, destination):
                 self.bindings[destination] = self.bindings.pop(origin)
-                for id, intent in self.open_intents.items():
-                    if intent.address == origin:
-                        self.open_intents[id] = replace(intent, address=destination)
+                for open_intent in list(self.open_intents.values()):
+                    if open_intent.address == origin:
+                        self.open_intents[open_intent.id] = replace(open_intent, address=destination)
             case Forgotten(address):
                 self.bindings.pop(address, None)
             case RunStarted(account_id=account_id, plan=plan):

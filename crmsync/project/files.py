@@ -19,7 +19,7 @@ from crmsync.project.trouble import InputTrouble, LineOf, UsageTrouble
 
 SETTINGS_FILE = "crmsync.yaml"
 _RECORD_SUFFIXES = {".yaml", ".yml", ".json"}
-_PROSE_SUFFIXES = {".md"}
+_PROSE_SUFFIXES = {".md", ".bak", ".orig"}
 _TABLE_SUFFIXES = {".csv", ".tsv", ".jsonl", ".xlsx", ".xls", ".ods"}
 
 
