@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import yaml
 
 from crmsync.config.building import BOUNDS, Bounds, Builder, control_diagnostic
-from crmsync.config.wording import TOLD_AT_THEIR_BEGINNING, say_problem
+from crmsync.config.wording import TOLD_AT_THEIR_BEGINNING, TOO_DEEP, say_problem
 from crmsync.model.codes import CODES
 from crmsync.model.source import Diagnostic, Node, Position, in_file_order
 
@@ -122,6 +122,9 @@ def _syntax_error(error: yaml.YAMLError, file: str, place: tuple[int, int], line
     problem = getattr(error, "problem", None) or "this is not YAML"
     context = getattr(error, "context_mark", None)
     began = context.line + 1 if context is not None and context.line < line else None
+    if problem == TOO_DEEP:
+        detail = f"Values are nested more than {BOUNDS.depth} levels deep here."
+        return Diagnostic(CODES["CRM004"], detail, Position(file, line + 1, column + 1))
     code = CODES["CRM006"] if "tag" in problem else CODES["CRM002"]
     detail = say_problem(problem, lines[line][column : column + 1], began)
     return Diagnostic(code, detail, Position(file, line + 1, column + 1))

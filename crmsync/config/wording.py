@@ -27,6 +27,9 @@ TOLD_AT_THEIR_BEGINNING = frozenset(
     {"could not find expected ':'", "found unexpected end of stream", "found unexpected document indicator"}
 )
 
+#: What libyaml says since 0.2.6 when its scanner, which reads ahead, meets a thousand open brackets before the builder does.
+TOO_DEEP = "exceeded maximum nesting depth"
+
 
 def say_problem(problem: str, character: str, began: int | None) -> str:
     """Return a sentence for the parser's *problem* at *character*, in something that *began* on an earlier line."""

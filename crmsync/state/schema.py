@@ -15,7 +15,7 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from crmsync.model.address import Address
-from crmsync.model.events import EVENT_FORMAT
+from crmsync.model.events import EVENT_FORMAT, Applied
 from crmsync.state.codec import KINDS
 
 _PLAIN: Mapping[Any, Mapping[str, Any]] = {
@@ -68,7 +68,10 @@ def _schema(hint: Any) -> dict[str, Any]:
     hints = get_type_hints(hint)
     needed = [each.name for each in fields(hint) if each.default is MISSING and each.default_factory is MISSING]
     properties = {each.name: _schema(hints[each.name]) for each in fields(hint)}
-    return {"type": "object", "properties": properties, "required": needed, "additionalProperties": False}
+    schema = {"type": "object", "properties": properties, "required": needed, "additionalProperties": False}
+    return (
+        {"anyOf": [dict(_PLAIN[str]), schema]} if hint is Applied else schema
+    )  # the codec's short form: asked, and so answered
 
 
 def render() -> str:
