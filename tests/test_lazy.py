@@ -21,8 +21,9 @@ HEAVY = (
     "phonenumbers",
     "yaml",
     "rapidfuzz",
+    "cryptography",
 )
-EDGES = ("requests", "urllib3", "deepdiff", "sqlite3", "psycopg", "obstore", "rich", "starlette", "uvicorn")
+EDGES = ("requests", "urllib3", "deepdiff", "sqlite3", "psycopg", "obstore", "rich", "starlette", "uvicorn", "cryptography")
 
 LOOK = """
 import sys
