@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from crmsync.model.address import Address
-from crmsync.model.catalogue import Catalogue, EntityType, Entry, Field, Write
+from crmsync.model.catalogue import Catalogue, Entry, Field, Write
 from crmsync.model.codes import CODES
 from crmsync.model.records import Declared, Desired, DesiredField, Mode, Observed, Policy, PolicyRule
 from crmsync.model.source import Diagnostic, Listing, Position, Problem, Scalar, in_file_order
@@ -68,12 +68,6 @@ def resolve(
     return Resolved(records, in_file_order(resolving.diagnostics))
 
 
-def missing_required(desired: Desired, entity: EntityType) -> tuple[str, ...]:
-    """Return the fields that Copper needs to create the record and that are not there."""
-    names = (field.name for field in entity.fields if field.required)
-    return tuple(name for name in names if name not in desired.fields or is_empty(desired.fields[name].value))
-
-
 @dataclass(frozen=True, slots=True)
 class _Place:
     """A field of a record, where a complaint about it belongs."""
@@ -123,6 +117,9 @@ class _Resolving:
             self._check_modes(place, shared)
             if is_known:
                 policy = merged_policy(field, (*shared, record.options.policy))
+                if field.required and is_empty(value) and policy.mode is not Mode.OBSERVE:
+                    detail = f"A {entity.singular} cannot be without {name}. Write a value, or remove the line."
+                    self._tell(place, "CRM041", detail)
                 fields[name] = DesiredField(value, policy, declared.position)
         return Desired(record.address, fields, record.position, record.options)
 

@@ -27,7 +27,7 @@ from crmsync.model.records import (
 )
 from crmsync.model.source import Position
 from crmsync.model.values import Label, Member, Members
-from crmsync.resolve import Ambiguous, Found, NotFound, find_label, lookups, missing_required, resolve
+from crmsync.resolve import Ambiguous, Found, NotFound, find_label, lookups, resolve
 from tests.catalogue.accounts import ACCOUNT, DEFINITIONS, LOCALE, TABLES, definition
 from tests.catalogue.nodes import HERE, node_of
 
@@ -469,17 +469,16 @@ def test_finding_a_label(text: str, within: int | None, expected: Found | NotFou
     assert expected == find_label(ENTRIES, text, within)
 
 
-# What a new record needs
+# What a record cannot be without
 
 
-@pytest.mark.parametrize(
-    ("data", "missing"), [({"name": "X"}, ()), ({"email_domain": "x.com"}, ("name",)), ({"name": None}, ("name",))]
-)
-def test_what_is_missing(data: dict[str, Any], missing: tuple[str, ...]) -> None:
-    """A record without a name, or with an empty one, cannot be created."""
-    desired = resolve(_declared("companies.x", data), ACCOUNT, {}, {}).records[Address("companies", "x")]
+@pytest.mark.parametrize(("mode", "codes"), [(Mode.ENFORCE, ["CRM041"]), (Mode.FILL, ["CRM041"]), (Mode.OBSERVE, [])])
+def test_a_required_field_cannot_be_cleared(mode: Mode, codes: list[str]) -> None:
+    """`name: null` is an error whether the record exists or not, so it is told offline as well."""
+    declared = _declared("companies.x", {"name": None})
+    policies = {"companies": PolicyRule(mode=mode)}
 
-    assert missing == missing_required(desired, ACCOUNT["companies"])
+    assert codes == [str(each.code) for each in resolve(declared, ACCOUNT, policies, None).diagnostics]
 
 
 def test_diagnostics_stand_in_file_order() -> None:

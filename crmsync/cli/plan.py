@@ -25,7 +25,7 @@ HOURS = click.FloatRange(min=0)
 )
 @click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there is something to apply.")
 @click.option("--no-cache", is_flag=True, help="Trust nothing that only saves work.")
 @click.option("--timing", is_flag=True, help="Say how long it took and how many requests, on stderr.")
 @selection_options
@@ -68,4 +68,5 @@ def command(
         click.echo(f"Saved to {out}. Apply exactly this with: crmsync apply {out}", err=True)
     if timing:
         click.echo(f"{time.monotonic() - started:.2f} s, {shown.requests} requests", err=True)
-    return 2 if detailed_exitcode and shown.document["resource_changes"] else 0
+    is_something = shown.document["resource_changes"] or shown.document["crmsync"]["notes"]
+    return 2 if detailed_exitcode and is_something else 0

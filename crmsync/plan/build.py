@@ -90,6 +90,8 @@ def _plan_record(work: Work, address: Address, adopted: Mapping[Address, int]) -
 
 def _plan_create(work: Work, desired: Desired, entity: EntityType) -> None:
     missing = [row.name for row in entity.fields if row.required and is_empty(_created_value(desired, row.name))]
+    if any(_is_cleared(desired, name) for name in missing):
+        return  # `resolve` has said so, at the line that clears it
     if missing:
         detail = f"{desired.address} does not exist in Copper yet, and a new {entity.singular} needs {', '.join(missing)}."
         work.problems.append(Diagnostic(CODES["CRM041"], detail, desired.position, desired.address))
@@ -118,6 +120,11 @@ def _created_value(desired: Desired, name: str) -> Value:
     return each.value if each is not None and each.policy.mode is not Mode.OBSERVE else None
 
 
+def _is_cleared(desired: Desired, name: str) -> bool:
+    each = desired.fields.get(name)
+    return each is not None and is_empty(each.value) and each.policy.mode is not Mode.OBSERVE
+
+
 def _plan_existing(work: Work, desired: Desired, entity: EntityType, record: Observed, is_adopted: bool) -> None:
     address = desired.address
     known = {} if is_adopted else work.bindings[address].applied
@@ -128,9 +135,7 @@ def _plan_existing(work: Work, desired: Desired, entity: EntityType, record: Obs
         row = entity.by_name.get(name)
         if row is None:
             continue
-        if row.required and is_empty(each.value) and each.policy.mode is not Mode.OBSERVE:
-            detail = f"A {entity.singular} cannot be without {name}. Write a value, or remove the line."
-            work.problems.append(Diagnostic(CODES["CRM041"], detail, each.position, address))
+        if row.required and _is_cleared(desired, name):
             continue
         applied = _as_recreated(work, row, each, known.get(row.id))
         judgement = judge(row, each, record.fields.get(name), applied, work.digester)

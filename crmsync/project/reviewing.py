@@ -19,11 +19,11 @@ from crmsync.model.address import Address
 from crmsync.model.catalogue import Field
 from crmsync.model.digest import document_digest
 from crmsync.model.effects import Outcome
-from crmsync.model.plan import Action, Cause, Change, FieldChange, Held, Plan
+from crmsync.model.plan import Action, Cause, Held, Plan
 from crmsync.model.settings import Limits, Pace
 from crmsync.model.values import Members
 from crmsync.plan import guard
-from crmsync.plan.build import held_order, narrow
+from crmsync.plan.build import held_order, narrow, without_notes
 from crmsync.plan.world import Wishes
 from crmsync.project.files import schema
 from crmsync.project.planning import LabelInUse, Planned, digest_of_labels
@@ -239,29 +239,50 @@ def _aside(address: Address, old: Document, fields: tuple[str, ...]) -> Outcome:
 
 
 def _without_conflicts(planned: Planned, pace: Pace, limits: Limits) -> Agreed:
-    """Set aside, field by field, what was changed on both sides: without a review nobody has agreed to lose an edit."""
+    """
+    Set aside, field by field, what was changed on both sides: without a review nobody has agreed to lose an edit.
+
+    Neither Copper's, which would be written over, nor the file's, of which the state would remember that it was left.
+    """
+    plan = planned.plan
+    found = _conflicts(plan)
+    if not found:
+        return Agreed(plan)
     keep: dict[Address, frozenset[str]] = {}
-    set_aside: list[Outcome] = []
-    held: list[Held] = list(planned.plan.held)
-    for change in planned.plan.changes:
-        conflicts = tuple(each.field for each in change.fields if each.cause is Cause.CONFLICT)
-        left = frozenset(each.field for each in change.fields) - set(conflicts)
-        if conflicts:
-            set_aside.append(
-                Outcome(change.address, change.action.value, "conflict", BOTH, change.name, change.record_id, conflicts)
-            )
-            held += [_held(change, each) for each in change.fields if each.field in conflicts]
+    for change in plan.changes:
+        left = frozenset(each.field for each in change.fields if (change.address, each.field) not in found)
         if left or change.action is not Action.UPDATE:
             keep[change.address] = left
-    if not set_aside:
-        return Agreed(planned.plan)
-    plan = _narrowed(planned, keep, pace, limits)
-    counts = replace(plan.counts, held=len(held))
-    return Agreed(replace(plan, held=tuple(sorted(held, key=held_order)), counts=counts), tuple(set_aside))
+    held = sorted([*plan.held, *found.values()], key=held_order)
+    kept = tuple(each for each in plan.kept if (each.address, each.change.field) not in found)
+    left_plan = without_notes(_narrowed(planned, keep, pace, limits), found, planned.account.catalogue)
+    counts = replace(left_plan.counts, held=len(held), kept=len(kept))
+    agreed = replace(left_plan, kept=kept, held=tuple(held), counts=counts)
+    return Agreed(agreed, tuple(_set_aside(plan, address, found) for address in sorted({each for each, _ in found})))
 
 
-def _held(change: Change, field: FieldChange) -> Held:
-    return Held(change.address, BOTH, REVIEW, field, field.position, change.record_id, change.name)
+def _conflicts(plan: Plan) -> dict[tuple[Address, str], Held]:
+    """Return what was changed on both sides and would be written or kept, by address and field."""
+    found = {}
+    for change in plan.changes:
+        for each in change.fields:
+            if each.cause is Cause.CONFLICT:
+                record = change.record_id, change.name
+                found[change.address, each.field] = Held(change.address, BOTH, REVIEW, each, each.position, *record)
+    for kept in plan.kept:
+        each = kept.change
+        if each.cause is Cause.CONFLICT and not kept.is_observed:
+            held = Held(kept.address, BOTH, REVIEW, each, each.position, kept.record_id, kept.name)
+            found.setdefault((kept.address, each.field), held)
+    return found
+
+
+def _set_aside(plan: Plan, address: Address, found: Mapping[tuple[Address, str], Held]) -> Outcome:
+    actions = (change.action for change in plan.changes if change.address == address)
+    fields = tuple(name for each, name in found if each == address)
+    held = found[address, fields[0]]
+    action = next(actions, Action.UPDATE).value
+    return Outcome(address, action, "conflict", BOTH, held.name, held.record_id, fields)
 
 
 def _narrowed(planned: Planned, keep: Mapping[Address, frozenset[str]], pace: Pace, limits: Limits) -> Plan:
