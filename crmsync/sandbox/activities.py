@@ -14,13 +14,13 @@ from crmsync.sandbox.orders import Order
 from crmsync.sandbox.replies import Answer, Json, blank, not_found
 from crmsync.sandbox.search import page_window, read_paging
 from crmsync.sandbox.store import canonical
-from crmsync.sandbox.tables import BY_SINGULAR, EntityRow
+from crmsync.sandbox.tables import ACTIVITIES, BY_SINGULAR, EntityRow
 from crmsync.sandbox.world import World
 
-SHELF = "activities"
+SHELF = ACTIVITIES.plural
 NOTE = 0
-READ_ONLY = ("id", "old_value", "new_value", "date_created", "date_modified")
-CREATE_KEYS = ("parent", "type", "details", "activity_date", "user_id")
+READ_ONLY = tuple(field.name for field in ACTIVITIES.fields if field.write == "no")
+CREATE_KEYS = tuple(field.name for field in ACTIVITIES.fields if field.write != "no")
 SEARCH_KEYS = (
     "parent",
     "activity_types",

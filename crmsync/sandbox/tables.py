@@ -297,7 +297,32 @@ TASKS = EntityRow(
     has_files=False,
 )
 
+ACTIVITIES = EntityRow(
+    "activities",
+    "activity",
+    # Ids exceed 2^31 (section 1).
+    3_000_000_001,
+    (
+        _read_only("id"),
+        FieldRow("parent", "resource", write="create", required=True),
+        FieldRow("type", "activity_type", write="create", required=True),
+        FieldRow("user_id", "id", write="create", target="users"),
+        FieldRow("details", required=True),
+        FieldRow("activity_date", "time"),
+        _read_only("old_value"),
+        _read_only("new_value"),
+        CREATED,
+        MODIFIED,
+    ),
+    bulk=("create",),
+    default_sort="activity_date",
+    has_files=False,
+)
+
 ENTITIES: dict[str, EntityRow] = {row.plural: row for row in (PEOPLE, COMPANIES, OPPORTUNITIES, LEADS, PROJECTS, TASKS)}
+"""The types of record. Activities are none: they are kept on a shelf and have operations of their own."""
+
+EVERYTHING: dict[str, EntityRow] = {**ENTITIES, ACTIVITIES.plural: ACTIVITIES}
 BY_SINGULAR: dict[str, EntityRow] = {row.singular: row for row in ENTITIES.values()}
 
 RELATABLE: dict[frozenset[str], tuple[str, str] | None] = {
@@ -317,8 +342,8 @@ RELATABLE: dict[frozenset[str], tuple[str, str] | None] = {
 """Which types may be related (7.9), and the (type, field) that holds the one relation, if it is a field."""
 
 SHELVES: dict[str, int] = {
-    # Activity ids exceed 2^31 (section 1); definitions and types go on after those of an account file.
-    "activities": 3_000_000_001,
+    # Definitions and types go on after those of an account file.
+    ACTIVITIES.plural: ACTIVITIES.first_id,
     "custom_activity_types": 190_501,
     "custom_field_definitions": 110_001,
     "options": 140_001,

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from crmsync import Copper
-from crmsync.sandbox.tables import ENTITIES
 from tests.client.conftest import Shop
 from tests.desk import Desk
 from tests.test_copperr import stock
@@ -22,8 +21,6 @@ COMMANDS = re.findall(r"^crmsync .*$", TEXT, re.MULTILINE)
 @pytest.mark.parametrize("code", PYTHON, ids=[code.strip().splitlines()[0][:50] for code in PYTHON])
 def test_the_examples_in_python(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each example runs against the sandbox, searches to their end."""
-    if "copper.leads" in code and "leads" not in ENTITIES:
-        pytest.skip("the sandbox has no leads yet")
     monkeypatch.setenv("COPPER_API_KEY", "sandbox-1")
     monkeypatch.setenv("COPPER_USER_EMAIL", "dana@ourfirm.com")
     shop = Shop()

@@ -11,7 +11,6 @@ import pytest
 
 from crmsync import BadInput, Copper, NotFound
 from crmsync.copper.pace import Pacer
-from crmsync.sandbox.tables import ENTITIES
 from tests.client.conftest import Clock, Shop, names
 
 
@@ -221,16 +220,9 @@ def test_bad_tasks(given: dict[str, Any], message: str) -> None:
     assert message in str(raised.value)
 
 
-# ---- in the sandbox, as far as it has them
+# ---- in the sandbox
 
 
-def needs(*types: str) -> pytest.MarkDecorator:
-    """Return the mark that skips a test until the sandbox has these records."""
-    missing = [name for name in types if name not in ENTITIES]
-    return pytest.mark.skipif(bool(missing), reason=f"the sandbox has no {', '.join(missing)} yet")
-
-
-@needs("leads")
 def test_leads_in_the_sandbox(shop: Shop) -> None:
     """Leads are made, many at once, found, upserted, converted."""
     leads = shop.copper.leads
@@ -247,7 +239,6 @@ def test_leads_in_the_sandbox(shop: Shop) -> None:
     assert len(leads.search(status="New").ids()) == 11
 
 
-@needs("projects", "tasks")
 def test_projects_and_tasks_in_the_sandbox(shop: Shop) -> None:
     """Projects and tasks are made, found and completed."""
     project = shop.copper.projects.create(name="Roll-out", assignee="Dana", tags=["big"])
@@ -260,7 +251,6 @@ def test_projects_and_tasks_in_the_sandbox(shop: Shop) -> None:
     assert done["completed_date"] is not None
 
 
-@needs("activities")
 def test_activities_in_the_sandbox(shop: Shop) -> None:
     """Notes are made, found by their record, changed, deleted; the deleted ones are not shown."""
     copper = shop.copper
