@@ -14,13 +14,16 @@ from typing import Any
 
 import pytest
 
+from crmsync import Copper
 from crmsync.catalogue.account import DATA_TYPES
 from crmsync.catalogue.filters import SEARCHES, Form
 from crmsync.catalogue.members import TAG_LENGTH
 from crmsync.catalogue.others import EVERYTHING
 from crmsync.model.bodies import decode_body
 from crmsync.model.catalogue import EntityType, Field, Locale, Write
-from crmsync.sandbox import Sandbox, account, filters, sorts, tables, values
+from crmsync.sandbox import Reply, Sandbox, account, filters, sorts, tables, values
+from tests import samples
+from tests.sandbox.conftest import HEADERS, Request
 
 BOTH = [entity for entity in EVERYTHING.types if entity.name in tables.EVERYTHING]
 TYPES = pytest.mark.parametrize("entity", BOTH, ids=[entity.name for entity in BOTH])
@@ -224,68 +227,13 @@ def test_both_know_the_same_custom_fields() -> None:
 
 # ---- the documentation
 
-#: Answers shown in the documentation, by the page that shows them.
-SAMPLES: list[tuple[str, str, str]] = [
-    (
-        "people",
-        "developer.copper.com/people/create-a-new-person.html",
-        """{"id": 27140448, "name": "My Contact", "prefix": null, "first_name": "My", "middle_name": null,
-        "last_name": "Contact", "suffix": null, "address": null, "assignee_id": null, "company_id": null,
-        "company_name": null, "contact_type_id": 451492, "details": null,
-        "emails": [{"email": "mycontact_1233@noemail.com", "category": "work"}],
-        "phone_numbers": [{"number": "415-123-45678", "category": "mobile"}], "socials": [], "tags": [], "title": null,
-        "websites": [], "custom_fields": [{"custom_field_definition_id": 100764, "value": null}],
-        "date_created": 1490045450, "date_modified": 1490045450}""",
-    ),
-    (
-        "companies",
-        "developer.copper.com/companies/create-a-new-company.html",
-        """{"id": 13358412, "name": "Demo Company", "address": {"street": "123 Main St", "city": "San Francisco",
-        "state": "CA", "postal_code": "94105", "country": null}, "assignee_id": null, "contact_type_id": null,
-        "details": "This is a demo company", "email_domain": "democompany.com",
-        "phone_numbers": [{"number": "415-123-45678", "category": "work"}], "socials": [], "tags": [], "websites": [],
-        "custom_fields": [{"custom_field_definition_id": 100764, "value": null}], "interaction_count": 0,
-        "date_created": 1496707930, "date_modified": 1496707930}""",
-    ),
-    (
-        "opportunities",
-        "developer.copper.com/opportunities/create-a-new-opportunity.html",
-        """{"id": 4956209, "name": "New Demo Opportunity", "assignee_id": null, "close_date": null,
-        "company_id": 13349319, "company_name": "Noemail", "customer_source_id": 331242, "details": null,
-        "loss_reason_id": null, "pipeline_id": 213214, "pipeline_stage_id": 987790, "primary_contact_id": 27140359,
-        "priority": "None", "status": "Open", "tags": [], "interaction_count": 0, "monetary_value": null,
-        "win_probability": 5, "date_last_contacted": null, "leads_converted_from": [], "date_created": 1502158599,
-        "date_modified": 1502158599, "custom_fields": [{"custom_field_definition_id": 126240, "value": null}]}""",
-    ),
-    (
-        "leads",
-        "developer.copper.com/leads/create-a-new-lead.html",
-        """{"id": 13244480, "name": "My Lead", "prefix": null, "first_name": "My", "last_name": "Lead",
-        "middle_name": null, "suffix": null, "address": null, "assignee_id": null, "company_name": null,
-        "customer_source_id": 331242, "details": null, "email": {"email": "mylead@noemail.com", "category": "work"},
-        "interaction_count": 0, "monetary_value": null, "socials": [], "status": "New", "status_id": 208231, "tags": [],
-        "title": null, "websites": [], "phone_numbers": [{"number": "415-123-45678", "category": "mobile"}],
-        "custom_fields": [{"custom_field_definition_id": 128735, "value": null}], "date_created": 1502158444,
-        "date_modified": 1502158444, "date_last_contacted": null}""",
-    ),
-    (
-        "projects",
-        "developer.copper.com/projects/create-a-new-project.html",
-        """{"id": 208105, "name": "New Demo Project", "related_resource": null, "assignee_id": null, "status": "Open",
-        "details": null, "tags": [], "custom_fields": [], "date_created": 1496713867, "date_modified": 1496713867}""",
-    ),
-    (
-        "tasks",
-        "developer.copper.com/tasks/create-a-new-task.html",
-        """{"id": 3726701, "name": "Demo Task", "related_resource": {"id": null, "type": null}, "assignee_id": 137658,
-        "due_date": null, "reminder_date": null, "completed_date": null, "priority": "None", "status": "Open",
-        "details": null, "tags": [], "custom_fields": [], "date_created": 1496771985, "date_modified": 1496771985}""",
-    ),
-]
-EACH_SAMPLE = pytest.mark.parametrize(("type_name", "page", "text"), SAMPLES, ids=[sample[0] for sample in SAMPLES])
+EACH_RECORD = pytest.mark.parametrize(
+    ("type_name", "page", "text"), samples.RECORDS, ids=[sample[0] for sample in samples.RECORDS]
+)
+EACH_OTHER = pytest.mark.parametrize(("call", "page", "text"), samples.OTHERS, ids=[sample[0] for sample in samples.OTHERS])
 
 
-@EACH_SAMPLE
+@EACH_RECORD
 def test_the_catalogue_reads_the_samples(type_name: str, page: str, text: str) -> None:
     """Every key of a sample has a row, and every value can be read by its kind."""
     body, entity = json.loads(text), EVERYTHING[type_name]
@@ -293,22 +241,111 @@ def test_the_catalogue_reads_the_samples(type_name: str, page: str, text: str) -
     read = decode_body(entity, body, Locale())
 
     assert {key for key in body if READ_ELSEWHERE.get((type_name, key), key) not in known} == set(), page
-    assert (body["id"], body["name"], body["date_modified"]) == (read.id, read.fields["name"], read.date_modified)
+    assert (body["id"], body.get("name"), body["date_modified"]) == (read.id, read.fields.get("name"), read.date_modified)
 
 
-@EACH_SAMPLE
+def differing(sample: Any, shown: Any, place: str = "") -> list[str]:
+    """Return where *shown* lacks a key of *sample*, or has a value of another kind where both have one."""
+    if sample is None or shown is None:
+        return []
+    if type(sample) is not type(shown):
+        return [place or "."]
+    if isinstance(sample, list):
+        return differing(sample[0], shown[0], f"{place}[]") if sample and shown else []
+    if not isinstance(sample, dict):
+        return []
+    lacking = [f"{place}.{key}" for key in sample if key not in shown]
+    return lacking + [at for key in sample if key in shown for at in differing(sample[key], shown[key], f"{place}.{key}")]
+
+
+class Asking:
+    """A sandbox with a little of everything in it, asked as the client asks."""
+
+    def __init__(self) -> None:
+        self.sandbox = Sandbox()
+        person = self.sandbox.create("people", {"name": "Ann"})
+        deal = self.sandbox.create("opportunities", {"name": "Deal", "primary_contact_id": person})
+        ends = {"source": {"id": person, "entity_type": "people"}, "target": {"id": deal, "entity_type": "opportunity"}}
+        url = self("GET", f"/people/{person}/files/s3_signed_url")
+        self.sandbox.upload(url["key"], b"pdf")
+        secret = {"secret": "a", "key": "b"}
+        hook = {"target": "https://your.endpoint.here", "type": "lead", "event": "update", "secret": secret}
+        tie = {"resource": {"id": self.sandbox.create("opportunities", {"name": "More"}), "type": "opportunity"}}
+        self.bodies: dict[str, Any] = {
+            "POST /related_links": {"custom_field_definition_id": 100_011, **ends},
+            "POST /webhooks": hook,
+            "POST /people/{id}/related": tie,
+            "DELETE /people/{id}/related": tie,
+            "POST /people/{id}/files": {"file_name": "a.pdf", "key": url["key"]},
+            "POST /activities": {"parent": {"id": person, "type": "person"}, "type": NOTE, "details": "x"},
+        }
+        self.ids = {"/people": person, "/related_links": 600_001}
+        self.before = {"DELETE /people/{id}/related": "POST /people/{id}/related"}
+        self.before["DELETE /related_links/{id}"] = "POST /related_links"
+
+    def __call__(self, method: str, path: str, body: Any = None) -> Any:
+        """Return the answer to one request."""
+        raw = b"" if body is None else json.dumps(body).encode()
+        reply = self.sandbox.handle(Request(method, path, HEADERS, raw))
+        assert reply.status == 200, reply.body
+        return json.loads(reply.body)
+
+    def answer(self, call: str) -> Any:
+        """Return the answer to a call of the samples, after the one that it needs."""
+        if call in self.before:
+            self.answer(self.before[call])
+        method, path = call.split()
+        base = path.partition("/{id}")[0]
+        return self(method, path.replace("{id}", str(self.ids.get(base))), self.bodies.get(call))
+
+
+NOTE = {"id": 0, "category": "user"}
+
+
+@EACH_RECORD
 def test_the_sandbox_shows_the_keys_of_the_samples(type_name: str, page: str, text: str) -> None:
     """Every key of a sample is one that the sandbox shows, with a value of the same kind where both have one."""
-    sandbox = Sandbox()
-    shown: dict[str, Any] = sandbox.record(type_name, sandbox.create(type_name, {"name": "Sample"})) or {}
-    body = json.loads(text)
-    same_kind = [
-        key
-        for key, value in body.items()
-        if key in shown and value is not None and shown[key] is not None and type(value) is not type(shown[key])
-    ]
+    ask = Asking()
+    shown = ask("POST", f"/{type_name}", ask.bodies.get(f"POST /{type_name}", {"name": "Sample"}))
 
-    assert (set(), []) == (set(body) - set(shown), same_kind), page
+    assert differing(json.loads(text), shown) == [], page
+
+
+@EACH_OTHER
+def test_the_sandbox_answers_as_the_samples(call: str, page: str, text: str) -> None:
+    """So it is with what is no record: labels, definitions, links, webhooks, files."""
+    assert differing(json.loads(text), Asking().answer(call)) == [], page
+
+
+#: The tables of labels that the client has, and the call whose sample they are read from.
+LABELS = {
+    "users": "POST /users/search",
+    "pipelines": "GET /pipelines",
+    "contact_types": "GET /contact_types",
+    "customer_sources": "GET /customer_sources",
+    "loss_reasons": "GET /loss_reasons",
+    "lead_statuses": "GET /lead_statuses",
+    "custom_fields": "GET /custom_field_definitions",
+    "activity_types": "GET /activity_types",
+}
+
+
+@pytest.mark.parametrize("table", LABELS)
+def test_the_client_reads_the_labels_of_the_samples(table: str) -> None:
+    """Each label of a sample is found by its name and by its id."""
+    answers = {call: json.loads(text) for call, _, text in samples.OTHERS}
+    answers |= {"GET /account": {**answers["GET /account"], "primary_timezone": "UTC"}, "GET /users/me": {"id": 137658}}
+    found = getattr(Copper(lambda request: _sample(request, answers)).labels, table)
+    rows = answers[LABELS[table]]
+    rows = rows["user"] if isinstance(rows, dict) else rows
+
+    assert [(row["name"], row["id"]) for row in rows] == [(found.name(row["id"]), found.id(row["name"])) for row in rows]
+
+
+def _sample(request: Any, answers: dict[str, Any]) -> Reply:
+    line = f"{request.method} {request.path}"
+    is_past_the_end = line.endswith("/search") and json.loads(request.body).get("page_number", 1) > 1
+    return Reply(200, {"Content-Type": "application/json"}, json.dumps([] if is_past_the_end else answers[line]).encode())
 
 
 # ---- no import crosses

@@ -132,7 +132,8 @@ def _lookup(name: str, world: World, call: Call) -> Answer:
 
 def _lead_statuses(world: World, call: Call) -> Answer:
     rows = world.account.lookups.get("lead_statuses", ())
-    return Answer([{"id": s.id, "name": s.name, "order": n, "is_default": n == 0} for n, s in enumerate(rows)])
+    # Counted from 1 (leads/list-lead-statuses.html).
+    return Answer([{"id": s.id, "name": s.name, "order": n, "is_default": n == 1} for n, s in enumerate(rows, start=1)])
 
 
 def _tags(world: World, call: Call) -> Answer:
