@@ -38,7 +38,7 @@ def confirmed_fields(
 def unclear(prepared: Sequence[Prepared], reason: str) -> Generator[Effect, Answer, tuple[StepResult, ...]]:
     """Note that nobody knows what became of *prepared*."""
     yield Append([Unknown(each.intent.id, reason) for each in prepared])
-    return tuple(StepResult(each.step, "unknown", reason, intent=each.intent) for each in prepared)
+    return tuple(StepResult(each.step, "unknown", reason, prepared=each) for each in prepared)
 
 
 def verify_all(
@@ -65,27 +65,60 @@ def _verify(work: Work, entity: EntityType, prepared: Prepared, item: Any, is_bu
         return [Refused(intent.id, message[:200])], StepResult(step, "failed", f"Copper refused: {message}")
     id = item_id(item)
     if id is None or (intent.record_id is not None and id != intent.record_id):
-        return [Unknown(intent.id, "odd answer")], StepResult(step, "unknown", "the answer is no record", intent=intent)
+        return [Unknown(intent.id, "odd answer")], StepResult(step, "unknown", "the answer is no record", prepared=prepared)
     try:
         observed = decode_body(entity, item, work.catalogue.locale)
     except (ValueError, TypeError, AttributeError):
-        return [Unknown(intent.id, "odd answer")], StepResult(step, "unknown", "the answer makes no sense", intent=intent)
-    ignored = tuple(change for change in prepared.changes if _is_ignored(change, observed))
-    met = tuple(change for change in prepared.changes if change not in ignored)
+        return [Unknown(intent.id, "odd answer")], StepResult(step, "unknown", "the answer makes no sense", prepared=prepared)
+    again = tuple(change for change in prepared.changes if _needs_another(entity, prepared, change, observed, is_bulk))
+    rest = tuple(change for change in prepared.changes if change not in again)
+    failed = [change.field for change in rest if _is_ignored(change, observed)]
+    met = tuple(change for change in rest if change.field not in failed)
     events: list[Event] = [Done(intent.id, id)]
     if step.action is WriteAction.CREATE:
         events.append(Bound(step.address, id, Origin.CREATED))
-    if met:
-        events.append(FieldsApplied(step.address, confirmed_fields(work, entity, met, observed)))
-    again = tuple(change for change in prepared.changes if _needs_another(entity, prepared, change, observed, is_bulk))
+    learnt = confirmed_fields(work, entity, met, observed) | reset_fields(work, entity, again, observed)
+    if learnt:
+        events.append(FieldsApplied(step.address, learnt))
     follow = _follow_ups(entity, step, again, observed)
-    failed = [change.field for change in ignored if change not in again]
-    rewritten = [change.field for change in met if change not in again and not is_met(change, seen(observed, change))]
+    rewritten = [change.field for change in met if not is_met(change, seen(observed, change))]
     if failed:
         detail = f"Copper answered as if it had been done, but did not change {', '.join(failed)}."
         return events, StepResult(step, "failed", detail, observed, follow=follow)
     detail = f"Copper wrote {', '.join(rewritten)} in its own way" if rewritten else ""
     return events, StepResult(step, "done", detail, observed, tuple(each.field for each in met), follow=follow)
+
+
+def reset_fields(
+    work: Work, entity: EntityType, changes: Sequence[FieldChange], observed: Observed
+) -> dict[str, Applied]:
+    """
+    Return what the state learns of those *changes* that Copper overwrote for a sibling's sake, by field id.
+
+    Copper's value counts as asked for: it is no person's work, and the file's value is still to be written.
+    """
+    rows = [(entity.by_name[change.field], seen(observed, change)) for change in changes]
+    return {row.id: as_left(work.digester.value(row, value)) for row, value in rows if row.reset_by is not None}
+
+
+def as_left(digest: str) -> Applied:
+    """Return what is known of a value that crmsync caused and does not want."""
+    return Applied(digest, digest)
+
+
+def follow_reset(entity: EntityType, prepared: Prepared, observed: Observed) -> tuple[Step, ...]:
+    """Return the steps that write once more what Copper overwrote, for a request that was found to be executed."""
+    again = tuple(
+        change
+        for change in prepared.changes
+        if _is_reset(entity, prepared, change) and _needs_another(entity, prepared, change, observed, is_bulk=False)
+    )
+    return _follow_ups(entity, prepared.step, again, observed)
+
+
+def _is_reset(entity: EntityType, prepared: Prepared, change: FieldChange) -> bool:
+    row = entity.by_name[change.field]
+    return row.reset_by is not None and any(each.field == row.reset_by for each in prepared.changes)
 
 
 def seen(observed: Observed, change: FieldChange) -> Value:
@@ -119,9 +152,8 @@ def _needs_another(entity: EntityType, prepared: Prepared, change: FieldChange, 
     if is_met(change, answered) or prepared.step.id.number >= FOLLOW_UP:
         return False
     row = entity.by_name[change.field]
-    is_reset = row.reset_by is not None and any(each.field == row.reset_by for each in prepared.changes)
     is_left = is_bulk and (answered == change.before or is_empty(answered))
-    return is_reset or is_left or (row.route is not None and not is_empty(change.after))
+    return _is_reset(entity, prepared, change) or is_left or (row.route is not None and not is_empty(change.after))
 
 
 def _follow_ups(entity: EntityType, step: Step, again: Sequence[FieldChange], observed: Observed) -> tuple[Step, ...]:

@@ -8,9 +8,12 @@ prerequisite failed, and settles what is unclear before it ends. It never asks "
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 
 from crmsync.apply.agenda import Agenda, agenda_of, next_call
-from crmsync.apply.results import CallResult, StepResult
+from crmsync.apply.answers import follow_reset
+from crmsync.apply.restoring import restore
+from crmsync.apply.results import CallResult, Prepared, StepResult
 from crmsync.apply.settle import Settled, settle
 from crmsync.apply.twins import find_twins
 from crmsync.apply.work import Job, Work
@@ -33,6 +36,7 @@ from crmsync.model.events import (
     WriteAction,
 )
 from crmsync.model.plan import Action, Note
+from crmsync.model.records import Observed
 
 #: How often one step is tried when nothing happened each time (429, a bad bulk neighbour, a read that failed).
 MAX_ATTEMPTS = 6
@@ -196,8 +200,8 @@ def _absorb_step(work: Work, agenda: Agenda, result: StepResult) -> Telling:
     is_created = step.action is WriteAction.CREATE and result.observed is not None
     if result.status == "done":
         yield from _finish(work, agenda, result)
-    elif result.status == "unknown" and result.intent is not None:
-        work.unclear[result.intent.id] = (result.intent, step)
+    elif result.status == "unknown" and result.prepared is not None:
+        work.unclear[result.prepared.intent.id] = result.prepared
     elif result.status == "retry":
         work.attempts[step.id] += 1
         if work.attempts[step.id] < MAX_ATTEMPTS and not work.stop_reason:
@@ -279,27 +283,40 @@ def _settle_unclear(work: Work, agenda: Agenda) -> Telling:
     """Settle what is unclear now that nothing else is left to do, and go on from there."""
     unclear = dict(work.unclear)
     work.unclear.clear()
-    bound = {(address.type, id) for address, id in work.ids.items()}
-    settled = yield from settle(work, [intent for intent, _ in unclear.values()], bound)
-    answer = yield Emit(Progress(len(work.done), len(work.job.plan.steps)))
+    bound = {(address.type, id) for address, id in work.ids.items()} | work.earlier
+    settled = yield from settle(work, [each.intent for each in unclear.values()], bound)
+    yield Emit(Progress(len(work.done), len(work.job.plan.steps)))
     for each in settled:
-        step = unclear[each.intent.id][1]
+        prepared = unclear[each.intent.id]
         if each.status == "found":
-            result = StepResult(step, "done", "found after an unclear answer", each.observed)
-            if each.observed is not None:
-                yield from _remember(work, result, answer.now)
-            yield from _finish(work, agenda, result)
+            yield from _take_found(work, agenda, prepared, each.observed)
         elif each.status == "absent":
-            yield from _absorb_step(work, agenda, StepResult(step, "retry", "it was not executed"))
+            yield from _absorb_step(work, agenda, StepResult(prepared.step, "retry", "it was not executed"))
         else:
-            yield from _fail(work, agenda, StepResult(step, "unknown", each.detail))
+            yield from _fail(work, agenda, StepResult(prepared.step, "unknown", each.detail))
+
+
+def _take_found(work: Work, agenda: Agenda, prepared: Prepared, observed: Observed | None) -> Telling:
+    """Take in a request that was executed after all, as far as its answer would have told: what it undid is written again."""
+    result = StepResult(prepared.step, "done", "found after an unclear answer", observed)
+    if observed is not None:
+        entity = work.entity(prepared.step.address)
+        follow = follow_reset(entity, prepared, observed)
+        again = {change.field for step in follow for change in step.fields}
+        fields = tuple(change.field for change in prepared.changes if change.field not in again)
+        result = replace(result, fields=fields, follow=follow)
+        (result,), was_replaced = yield from restore(work, entity, [prepared], [result])
+        work.replaces_custom_fields = work.replaces_custom_fields or was_replaced
+        answer = yield Emit(Progress(len(work.done), len(work.job.plan.steps)))
+        yield from _remember(work, result, answer.now)
+    yield from _absorb_step(work, agenda, result)
 
 
 def _leave_rest(work: Work) -> Telling:
     """Account for everything that was not done."""
-    for intent, step in work.unclear.values():
-        work.todo.pop(step.id, None)
-        result = StepResult(step, "unknown", "Its request had no clear answer; the next run settles it.", intent=intent)
+    for prepared in work.unclear.values():
+        work.todo.pop(prepared.step.id, None)
+        result = StepResult(prepared.step, "unknown", "Its request had no clear answer; the next run settles it.")
         yield from _tell(work, _outcome(work, result, "unknown"))
     why = "interrupted" if work.is_stopping else work.stop_reason
     for step in list(work.todo.values()):

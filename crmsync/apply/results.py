@@ -12,13 +12,23 @@ from crmsync.model.records import Observed
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """A step ready to be sent: its changes as they stand now, the record as re-read, and its intent."""
+
+    step: Step
+    changes: tuple[FieldChange, ...]
+    observed: Observed | None
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True)
 class StepResult:
     """
     What became of one step.
 
     *status* is done, conflict, failed, skipped, unknown, or retry (nothing happened, it may be tried again).
     *set_aside* names fields that a person moved since the plan; *is_partly*: the other fields of the step go on.
-    *follow* are steps that this one made necessary.
+    *prepared* is what was sent, where nobody knows what became of it. *follow* are steps that this one made necessary.
     """
 
     step: Step
@@ -28,7 +38,7 @@ class StepResult:
     fields: tuple[str, ...] = ()
     set_aside: tuple[str, ...] = ()
     is_partly: bool = False
-    intent: Intent | None = None
+    prepared: Prepared | None = None
     follow: tuple[Step, ...] = ()
 
 
@@ -52,16 +62,6 @@ class CallResult:
 def stopped(steps: Sequence[Step], at: float) -> CallResult:
     """Return what becomes of a call that is not made because the user asked to stop while it waited for the pace."""
     return CallResult(tuple(StepResult(step, "retry", "interrupted") for step in steps), at)
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A step ready to be sent: its changes as they stand now, the record as re-read, and its intent."""
-
-    step: Step
-    changes: tuple[FieldChange, ...]
-    observed: Observed | None
-    intent: Intent
 
 
 Call = Generator[Effect, Answer, CallResult]

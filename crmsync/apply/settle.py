@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 
+from crmsync.apply.answers import as_left
 from crmsync.apply.reading import newest, read_one
 from crmsync.apply.twins import likeness
 from crmsync.apply.work import SEND_SECONDS, Work
-from crmsync.model.catalogue import EntityType
+from crmsync.model.catalogue import EntityType, Field
 from crmsync.model.effects import Answer, Append, Effect, Emit, Progress, Sleep
 from crmsync.model.events import Absent, Applied, Bound, Event, FieldsApplied, Forgotten, Found, Intent, Origin, WriteAction
 from crmsync.model.records import Observed
@@ -84,12 +85,24 @@ def _reread(work: Work, intent: Intent) -> Generator[Effect, Answer, Settled]:
 
 
 def _is_as_sent(work: Work, entity: EntityType, intent: Intent, record: Observed) -> bool:
-    """Say whether every field of *record* that was sent has the digest that was sent."""
-    for field_id, digest in intent.fields.items():
-        row = entity.by_id.get(field_id)
-        if row is None or work.digester.value(row, record.fields.get(row.name)) != digest:
-            return False
-    return True
+    """
+    Say whether every field of *record* that was sent has the digest that was sent.
+
+    One that Copper may have reset for a sibling's sake proves nothing: the sibling does.
+    """
+    rows = {field_id: entity.by_id.get(field_id) for field_id in intent.fields}
+    return all(
+        row is not None and (_may_be_reset(entity, intent, row) or _digest(work, row, record) == intent.fields[field_id])
+        for field_id, row in rows.items()
+    )
+
+
+def _may_be_reset(entity: EntityType, intent: Intent, row: Field) -> bool:
+    return row.reset_by is not None and entity.by_name[row.reset_by].id in intent.fields
+
+
+def _digest(work: Work, row: Field, record: Observed) -> str:
+    return work.digester.value(row, record.fields.get(row.name))
 
 
 def _search(work: Work, entity: EntityType, intents: Sequence[Intent], bound: set[tuple[str, int]]) -> Settling:
@@ -170,7 +183,11 @@ def _applied(work: Work, intent: Intent, record: Observed) -> Mapping[str, Appli
     fields = {}
     for field_id, asked in intent.fields.items():
         row = entity.by_id.get(field_id)
-        if row is not None:
-            value = record.fields.get(row.name)
+        if row is None:
+            continue
+        value, digest = record.fields.get(row.name), _digest(work, row, record)
+        if digest != asked and _may_be_reset(entity, intent, row):
+            fields[field_id] = as_left(digest)
+        else:
             fields[field_id] = confirmed(row, asked, intent.members.get(field_id, {}), value, work.digester)
     return fields

@@ -37,7 +37,8 @@ def find_twins(work: Work) -> Generator[Effect, Answer, list[tuple[Step, Observe
     """
     Return the creates of which somebody made a twin since the plan: one newest-created search per type.
 
-    A record that is to be created although a likeness exists (`new: true`) has no twin.
+    A record that is to be created although a likeness exists (`new: true`) has no twin. What was there before the first
+    request is remembered: it cannot be what a request without an answer made.
     """
     creates = [step for step in work.job.plan.steps if step.action is WriteAction.CREATE]
     bound = {(address.type, id) for address, id in work.ids.items()}
@@ -51,6 +52,7 @@ def find_twins(work: Work) -> Generator[Effect, Answer, list[tuple[Step, Observe
             work.stop_reason = records
             return []
         free = [record for record in records if (entity.name, record.id) not in bound]
+        work.earlier |= {(entity.name, record.id) for record in free}
         twins += _pairs(work, entity, steps, free)
     return twins
 

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from crmsync.apply.results import Prepared
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType
 from crmsync.model.digest import Digester
 from crmsync.model.effects import Outcome
-from crmsync.model.events import Intent
 from crmsync.model.plan import Change, FieldChange, Plan, Step, StepId
 from crmsync.model.records import Observed
 from crmsync.model.settings import Pace
@@ -63,8 +63,9 @@ class Work:
     todo: dict[StepId, Step] = field(default_factory=dict)
     done: set[StepId] = field(default_factory=set)
     failed: dict[StepId, str] = field(default_factory=dict)
-    unclear: dict[str, tuple[Intent, Step]] = field(default_factory=dict)
+    unclear: dict[str, Prepared] = field(default_factory=dict)
     fresh: dict[Address, tuple[Observed, float]] = field(default_factory=dict)
+    earlier: set[tuple[str, int]] = field(default_factory=set)
     deleted: set[tuple[str, int]] = field(default_factory=set)
     outcomes: dict[str, set[Address]] = field(default_factory=dict)
     attempts: Counter[StepId] = field(default_factory=Counter)

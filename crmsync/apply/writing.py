@@ -154,12 +154,19 @@ def intent_of(
         action=step.action,
         record_id=record_id,
         fields={row.id: work.digester.value(row, change.after) for row, change in rows},
-        likeness=likeness(work, entity, {change.field: change.after for change in changes}),
+        likeness=_likeness(work, step, changes),
         send_by=now + SEND_SECONDS if read_at is None else min(now + SEND_SECONDS, read_at + GUARD_SECONDS),
         server_clock=now + work.skew,
         members={name: members for name, members in sets.items() if members},
         target_id=target if isinstance(target, int) else None,
     )
+
+
+def _likeness(work: Work, step: Step, changes: Sequence[FieldChange]) -> dict[str, str]:
+    """Return the marks by which a twin is told; a record that is made although one exists (`new: true`) has none."""
+    if work.changes[step.address].may_be_twin:
+        return {}
+    return likeness(work, work.entity(step.address), {change.field: change.after for change in changes})
 
 
 def _send(

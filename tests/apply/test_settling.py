@@ -1,0 +1,159 @@
+"""What is settled, and as what: outcomes that Copper or a person made harder to tell than usual."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crmsync.model.effects import Send
+from crmsync.sandbox import Fault, Quirks
+from tests.simulator import Killed
+from tests.world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def _dying(world: World, files: str, after: type, nth: int = 1, **settings: Any) -> None:
+    """Apply *files* and die at the effect that follows the *nth* one of kind *after*."""
+    seen = []
+
+    def kill(number: int, effect: object) -> None:
+        if len(seen) == nth:
+            raise Killed
+        if isinstance(effect, after):
+            seen.append(number)
+
+    with pytest.raises(Killed):
+        world.apply(files, scheduler={"kill": kill}, **settings)
+
+
+# --- `new: true` ----------------------------------------------------------------------------------
+
+NEW = "companies: {x: {name: Acme, crmsync: {new: true}}, y: {name: Other}}\n"
+
+
+@pytest.mark.parametrize("kind", ["timeout_before", "timeout_after", "status_after", "late"])
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_a_wanted_twin_is_made_once(kind: str, is_killed: bool, world: World) -> None:
+    """`new: true` after an unclear create makes no second one, in the same run or in the next."""
+    world.sandbox.create("companies", {"name": "Acme", "details": "another"})
+    world.clock.sleep(3600)
+    world.fault(Fault(kind, path="bulk_create", nth=1, delay=20))
+    if is_killed:
+        _dying(world, NEW, Send)
+        world.fault()
+    assert world.apply(NEW, auto_approve=True).statuses() == {}
+
+    assert world.names("companies") == ["Acme", "Acme", "Other"]
+    assert world.store.read().open_intents == {}
+    assert world.plan(NEW).changes == ()
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_a_wanted_twin_is_not_stopped_by_a_likeness(is_killed: bool, world: World) -> None:
+    """What is created although a likeness exists is settled although one does, and is not taken for that one."""
+    world.sandbox.create("companies", {"name": "Acme", "details": "another"})
+    world.clock.sleep(70 if is_killed else 5)  # a new process does not know what was there before the request
+    world.fault(Fault("timeout_before", path="bulk_create", nth=1))
+    if is_killed:
+        _dying(world, NEW, Send)
+        world.fault()
+    assert world.apply(NEW, auto_approve=True).statuses() == {}
+
+    assert world.names("companies") == ["Acme", "Acme", "Other"]
+    assert world.record("companies.x")["details"] is None
+    assert world.plan(NEW).changes == ()
+
+
+# --- fields that Copper resets ----------------------------------------------------------------------
+
+DEAL = "opportunities: {{o: {{name: O, pipeline: Sales, stage: {}, win_probability: {}}}}}\n"
+
+
+@pytest.mark.parametrize("quirk", ["unless_sent", "always"])
+@pytest.mark.parametrize("kind", [None, "timeout_after", "timeout_before", "status_after"])
+@pytest.mark.parametrize("death", [0, 1, 2])
+@pytest.mark.parametrize(("before", "after"), [(50, 50), (10, 50), (None, 50)])
+def test_a_probability_that_a_stage_resets_ends_as_declared(
+    quirk: str, kind: str | None, death: int, before: int | None, after: int, tmp_path: Path
+) -> None:
+    """Whatever becomes of the answer, and of the run, the declared probability stands beside the new stage in the end."""
+    world = World(tmp_path, quirks=Quirks(stage_resets_probability=quirk))
+    first = DEAL.format("Qualifying", before) if before is not None else DEAL.format("Qualifying", 0)
+    world.apply(first.replace(", win_probability: 0", ""))
+    files = DEAL.format("Negotiation", after)
+    if kind is not None:
+        world.fault(Fault(kind, method="PUT", nth=1))
+    if death:
+        _dying(world, files, Send, nth=1) if death == 1 else _late_death(world, files)
+    assert world.apply(files, auto_approve=True).statuses() == {}
+
+    assert world.record("opportunities.o")["win_probability"] == after
+    assert world.plan(files).is_empty
+    assert not any(note.applied for note in world.plan(files).notes)
+
+
+def _late_death(world: World, files: str) -> None:
+    """Die two effects after the first request was sent: its outcome is noted, and nothing more."""
+    seen: list[int] = []
+
+    def kill(number: int, effect: object) -> None:
+        if len(seen) == 1 and number > seen[0] + 1:
+            raise Killed
+        if isinstance(effect, Send) and not seen:
+            seen.append(number)
+
+    with pytest.raises(Killed):
+        world.apply(files, scheduler={"kill": kill})
+
+
+def test_a_probability_is_no_news_of_a_new_deal(tmp_path: Path) -> None:
+    """A new deal whose probability the account resets gets the declared one; dying between, the next run does it."""
+    world = World(tmp_path, quirks=Quirks(stage_resets_probability="always"))
+    files = DEAL.format("Negotiation", 7)
+    _late_death(world, files)
+    assert world.apply(files, auto_approve=True).statuses() == {}
+
+    assert world.record("opportunities.o")["win_probability"] == 7
+    assert world.names("opportunities") == ["O"]
+
+
+# --- accounts that replace custom fields --------------------------------------------------------------
+
+TIER = "companies: {{a: {{name: A, custom_fields: {{Tier: {}}}}}}}\n"
+
+
+def custom(world: World, address: str) -> dict[str, Any]:
+    """Return the custom values of a record that are set, by label."""
+    names = {each.id: each.name for each in world.sandbox.account.definitions}
+    values = {names[each["custom_field_definition_id"]]: each["value"] for each in world.record(address)["custom_fields"]}
+    return {name: value for name, value in values.items() if value not in (None, "", [], False)}
+
+
+def _others(world: World) -> dict[str, Any]:
+    """Give the company two more custom values, as a person would, and return all of them."""
+    ids = {each.name: each.id for each in world.sandbox.account.definitions}
+    values = {each["custom_field_definition_id"]: each["value"] for each in world.record("companies.a")["custom_fields"]}
+    values |= {ids["Annual revenue"]: 12, ids["VIP"]: True}
+    world.edit("companies.a", custom_fields=[{"custom_field_definition_id": id, "value": values[id]} for id in values])
+    return custom(world, "companies.a")
+
+
+@pytest.mark.parametrize("kind", ["timeout_after", "status_after", "reset_after", "truncated", "timeout_before"])
+def test_custom_values_come_back_when_the_answer_is_lost(kind: str, tmp_path: Path) -> None:
+    """An account that replaces custom fields, and an answer that says nothing: what was lost with it is written back."""
+    world = World(tmp_path, quirks=Quirks(custom_fields_update="replace"))
+    world.apply(TIER.format("Gold"))
+    before = _others(world)
+    assert len(before) == 3
+    world.fault(Fault(kind, path="bulk_update", nth=1))
+    assert world.apply(TIER.format("Silver")).statuses() == {}
+
+    after = custom(world, "companies.a")
+    assert (after.keys(), after["Annual revenue"]) == (before.keys(), 12)
+    assert world.plan(TIER.format("Silver")).changes == ()
