@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from crmsync.copper.errors import NotFound as NotFound
     from crmsync.copper.errors import PaymentRequired as PaymentRequired
     from crmsync.copper.errors import PermissionDenied as PermissionDenied
+    from crmsync.copper.errors import ReadOnlyClient as ReadOnlyClient
     from crmsync.copper.errors import Rejected as Rejected
     from crmsync.copper.errors import ServerTrouble as ServerTrouble
     from crmsync.copper.errors import TooManyRequests as TooManyRequests
@@ -57,6 +58,7 @@ _ERRORS = (
     "NotFound",
     "PaymentRequired",
     "PermissionDenied",
+    "ReadOnlyClient",
     "Rejected",
     "ServerTrouble",
     "TooManyRequests",

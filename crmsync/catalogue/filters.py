@@ -121,6 +121,10 @@ def _followed(page: str) -> Criterion:
     return _aside("followed", Form.CODES, "followed", page, "whether you follow it")
 
 
+def _id(page: str, *, is_sure: bool = True) -> Criterion:
+    return Criterion("id", Form.ID_TEXTS, "ids", page, is_sure=is_sure, aside="the id of a record")
+
+
 def _contact(page: str) -> tuple[Criterion, ...]:
     return (
         Criterion("phone_numbers", Form.TEXT, "phone_number", page),
@@ -146,6 +150,7 @@ SEARCHES: Mapping[str, SearchRow] = {
     "people": SearchRow(
         _PEOPLE,
         _by_name(
+            _id(_PEOPLE),
             _named(_PEOPLE),
             Criterion("emails", Form.TEXTS, "emails", _PEOPLE),
             *_contact(_PEOPLE),
@@ -171,6 +176,7 @@ SEARCHES: Mapping[str, SearchRow] = {
     "companies": SearchRow(
         _COMPANIES,
         _by_name(
+            _id(_COMPANIES),
             _named(_COMPANIES),
             Criterion("email_domain", Form.TEXTS, "email_domains", _COMPANIES),
             *(each for each in _contact(_COMPANIES) if each.name != "date_last_contacted"),
@@ -198,6 +204,7 @@ SEARCHES: Mapping[str, SearchRow] = {
     "opportunities": SearchRow(
         _OPPORTUNITIES,
         _by_name(
+            _id(_OPPORTUNITIES),
             _named(_OPPORTUNITIES),
             _ids("assignee", _OPPORTUNITIES),
             _ids("company", _OPPORTUNITIES),
@@ -238,6 +245,7 @@ SEARCHES: Mapping[str, SearchRow] = {
     "leads": SearchRow(
         _LEADS,
         _by_name(
+            _id(_LEADS, is_sure=False),
             _named(_LEADS),
             Criterion("email", Form.TEXTS, "emails", _LEADS),
             *(each for each in _contact(_LEADS) if each.name != "socials"),
@@ -264,7 +272,14 @@ SEARCHES: Mapping[str, SearchRow] = {
     ),
     "projects": SearchRow(
         _PROJECTS,
-        _by_name(_named(_PROJECTS), _ids("assignee", _PROJECTS), _tags(_PROJECTS), *_dates(_PROJECTS), _followed(_PROJECTS)),
+        _by_name(
+            _id(_PROJECTS),
+            _named(_PROJECTS),
+            _ids("assignee", _PROJECTS),
+            _tags(_PROJECTS),
+            *_dates(_PROJECTS),
+            _followed(_PROJECTS),
+        ),
         {
             **_DATES,
             "name": "name",
@@ -278,6 +293,7 @@ SEARCHES: Mapping[str, SearchRow] = {
     "tasks": SearchRow(
         _TASKS,
         _by_name(
+            _id(_TASKS),
             _ids("assignee", _TASKS),
             Criterion("status", Form.WORDS, "statuses", _TASKS),
             _tags(_TASKS),

@@ -101,8 +101,8 @@ def aside(criterion: Criterion, values: Sequence[Any], place: Position) -> Any:
     try:
         return _ASIDES[criterion.form]([value.id if isinstance(value, Named) else value for value in values])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        detail = f'"{criterion.name}" takes {criterion.aside}: a number, or true or false.'
-        raise bad("CRM020", detail, place) from error
+        takes = "true or false" if criterion.form in (Form.FLAG, Form.CODES) else "a number"
+        raise bad("CRM020", f'"{criterion.name}" is {criterion.aside}: {takes}.', place) from error
 
 
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "2": False}

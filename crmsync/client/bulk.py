@@ -8,9 +8,9 @@ what Copper does then is not known.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from crmsync.client.book import Book
 from crmsync.client.record import Record
@@ -18,6 +18,7 @@ from crmsync.client.writing import write
 from crmsync.copper.errors import (
     AuthenticationFailed,
     CopperError,
+    NotFound,
     PaymentRequired,
     PermissionDenied,
     Rejected,
@@ -29,15 +30,20 @@ from crmsync.model.values import Members, Value
 
 SIZE = 10
 _LIMIT = re.compile(r"limit is ([0-9]{1,3})")
-#: After these nothing else will do better.
-_HOPELESS = (AuthenticationFailed, PaymentRequired, PermissionDenied)
+#: After these nothing else will do better. One record may be forbidden and another not, but not a whole call.
+_HOPELESS = (AuthenticationFailed, PaymentRequired)
+_HOPELESS_IN_BULK = (*_HOPELESS, PermissionDenied)
+#: Answers after which nothing of a call was executed.
+_REFUSALS = (Rejected, NotFound)
+
+Done = TypeVar("Done")
 
 
 @dataclass(frozen=True)
-class Written(Sequence[Record | CopperError]):
-    """What became of many writes, in the order they were given: a record each, or the error that says why not."""
+class Many(Sequence[Done | CopperError], Generic[Done]):
+    """What became of many writes, in the order they were given: each one's result, or the error that says why not."""
 
-    results: tuple[Record | CopperError, ...]
+    results: tuple[Done | CopperError, ...]
 
     def __len__(self) -> int:
         return len(self.results)
@@ -46,20 +52,38 @@ class Written(Sequence[Record | CopperError]):
         return self.results[at]
 
     @property
-    def records(self) -> tuple[Record, ...]:
-        """What was written."""
-        return tuple(each for each in self.results if isinstance(each, Record))
+    def done(self) -> tuple[Done, ...]:
+        """The results of those that were done."""
+        return tuple(each for each in self.results if not isinstance(each, CopperError))
 
     @property
     def errors(self) -> tuple[tuple[int, CopperError], ...]:
-        """What was not, by its place in what was given, from 0."""
+        """What was not done, by its place in what was given, from 0."""
         return tuple((place, each) for place, each in enumerate(self.results) if isinstance(each, CopperError))
 
-    def check(self) -> tuple[Record, ...]:
-        """Return the records when all were written. Raises the first error otherwise."""
+    def check(self) -> tuple[Done, ...]:
+        """Return the results when all were done. Raises the first error otherwise."""
         for _, error in self.errors:
             raise error
-        return self.records
+        return self.done
+
+
+class Written(Many[Record]):
+    """What became of many records to write."""
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """What was written."""
+        return self.done
+
+
+class Deleted(Many[int]):
+    """What became of many records to delete; one that was gone already is a NotFound."""
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """What was deleted."""
+        return self.done
 
 
 @dataclass(frozen=True)
@@ -70,7 +94,7 @@ class Part:
     uniques: frozenset[str]
 
 
-def part(entity: EntityType, values: dict[str, Value], body: dict[str, Any]) -> Part:
+def part(entity: EntityType, values: Mapping[str, Value], body: dict[str, Any]) -> Part:
     """Return one record of a bulk call."""
     found = [values[row.name] for row in entity.uniques if row.name in values]
     keys = [member.key for value in found if isinstance(value, Members) for member in value]
@@ -78,33 +102,47 @@ def part(entity: EntityType, values: dict[str, Value], body: dict[str, Any]) -> 
     return Part(body, frozenset(map(str, keys)))
 
 
+Result = Record | CopperError
+
+
 def send_many(
     book: Book, entity: EntityType, verb: str, parts: Sequence[Part], *, sleep: Callable[[float], None]
-) -> Written:
+) -> list[Result]:
     """Return what became of *parts*, sent ten in a call, or one by one where Copper has no bulk call."""
-    results: list[Record | CopperError] = []
-    size = SIZE if verb in entity.bulk else 1
+    results: list[Result] = []
+    size = SIZE if verb in entity.bulk else 0
     waiting = list(parts)
-    hopeless: CopperError | None = None
     while waiting:
-        batch = next(_batches(waiting, size))
-        if hopeless is not None:
-            results += [hopeless] * len(waiting)
-            break
+        batch = next(_batches(waiting, max(1, size)))
         try:
-            found = _send(book, entity, verb, batch, size, sleep)
-        except Rejected as error:
+            found = _in_bulk(book, entity, verb, batch, sleep) if size else _alone(book, entity, batch, sleep)
+        except CopperError as error:
             smaller = _smaller(error, len(batch))
             if smaller is not None:
                 size = smaller
                 continue
-            found = [error] * len(batch)
-        except CopperError as error:
-            found = [error] * len(batch)
-            hopeless = error if isinstance(error, _HOPELESS) else None
+            if isinstance(error, _HOPELESS_IN_BULK if size else _HOPELESS):
+                return results + [error] * len(waiting)
+            # Refused as a whole, because of one of them perhaps: alone each gets its own answer.
+            found = _each(book, entity, batch, sleep) if size and isinstance(error, _REFUSALS) else [error] * len(batch)
         results += found
         waiting = waiting[len(batch) :]
-    return Written(tuple(results))
+    return results
+
+
+def delete_many(book: Book, path: str, ids: Iterable[int], *, sleep: Callable[[float], None]) -> Deleted:
+    """Return what became of *ids*, deleted one by one, for Copper has no bulk call."""
+    results: list[int | CopperError] = []
+    hopeless: CopperError | None = None
+    for id in ids:
+        try:
+            if hopeless is None:
+                write(book, "DELETE", f"{path}/{id}", sleep=sleep)
+            results.append(hopeless or id)
+        except CopperError as error:
+            results.append(error)
+            hopeless = error if isinstance(error, _HOPELESS) else None
+    return Deleted(tuple(results))
 
 
 def _batches(parts: Iterable[Part], size: int) -> Iterator[list[Part]]:
@@ -120,16 +158,28 @@ def _batches(parts: Iterable[Part], size: int) -> Iterator[list[Part]]:
     yield batch
 
 
-def _send(
-    book: Book, entity: EntityType, verb: str, batch: list[Part], size: int, sleep: Callable[[float], None]
-) -> list[Record | CopperError]:
-    if verb not in entity.bulk:
-        return [_single(book, entity, each.body, sleep) for each in batch]
+def _in_bulk(
+    book: Book, entity: EntityType, verb: str, batch: Sequence[Part], sleep: Callable[[float], None]
+) -> list[Result]:
     bodies = [each.body for each in batch]
     data = write(book, "POST", f"{entity.path}/bulk_{verb}", {entity.name: bodies}, is_bulk=True, sleep=sleep)
     if not isinstance(data, list) or len(data) != len(batch):
         raise ServerTrouble("Copper's answer to a bulk call has another length.", "Look which records there are.")
     return [_result(book, entity, item) for item in data]
+
+
+def _alone(book: Book, entity: EntityType, batch: Sequence[Part], sleep: Callable[[float], None]) -> list[Result]:
+    return [_single(book, entity, each.body, sleep) for each in batch]
+
+
+def _each(book: Book, entity: EntityType, batch: Sequence[Part], sleep: Callable[[float], None]) -> list[Result]:
+    results: list[Result] = []
+    for each in batch:
+        try:
+            results += _alone(book, entity, [each], sleep)
+        except CopperError as error:
+            results.append(error)
+    return results
 
 
 def _single(book: Book, entity: EntityType, body: dict[str, Any], sleep: Callable[[float], None]) -> Record:
@@ -147,8 +197,10 @@ def _result(book: Book, entity: EntityType, item: Any) -> Record | CopperError:
     return Rejected(f"Copper refused the record: {text}", "Correct the value and try again.", status=422)
 
 
-def _smaller(error: Rejected, sent: int) -> int | None:
-    """Return the size of a bulk call that Copper says it takes, where it is less than what was sent."""
+def _smaller(error: CopperError, sent: int) -> int | None:
+    """Return the size that Copper says a bulk call may have, where it is less than *sent*; 0 where there is no such call."""
+    if (isinstance(error, NotFound) and not error.is_record) or error.status == 405:
+        return 0 if sent > 1 else None
     found = _LIMIT.search(error.message)
     size = int(found[1]) if found else 0
     return size if 0 < size < sent else None

@@ -19,6 +19,7 @@ from crmsync.client.book import Book
 from crmsync.client.record import Record
 from crmsync.client.trouble import BadInput, bad
 from crmsync.client.values import alternatives, canonical
+from crmsync.copper import read
 from crmsync.model.catalogue import EntityType, Field
 from crmsync.model.source import Diagnostic, Position, in_file_order
 from crmsync.model.values import Members, Value, is_empty
@@ -30,16 +31,22 @@ _WHERE = re.compile(r"\s*(?P<name>[^=!<>~]+?)\s*(?P<operator>[=!<>~]+)\s*(?P<val
 #: Kinds whose values have an order.
 _ORDERED = frozenset({"number", "money", "percentage", "whole", "date", "close_date", "timestamp", "moment"})
 _INSTANTS = frozenset({"timestamp", "moment"})
+_ID, _IDS = "id", frozenset({"id", "ids"})
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition: a field's name, an operator, the values of which any will do; None is empty."""
+    """
+    One condition: a field's name, an operator, the values of which any will do; None is empty.
+
+    *place* is where the name stands, *value_place* where the value does.
+    """
 
     name: str
     operator: str
     values: tuple[Any, ...]
     place: Position
+    value_place: Position
 
 
 @dataclass(frozen=True)
@@ -64,12 +71,13 @@ def parse_where(text: str, number: int = 1) -> Condition:
         raise bad("CRM048", f'"{text}" is no condition. Write a field, one of {" ".join(OPERATORS)}, and a value.', place)
     if found["operator"] not in OPERATORS:
         start = Position("--where", number, found.start("operator") + 1, len(found["operator"]))
-        near = next((each for each in (f"{found['operator']}=", found["operator"][:1]) if each in OPERATORS), None)
+        near = next((each for each in (f"{found['operator'][0]}=", found["operator"][0]) if each in OPERATORS), None)
         hint = f' Did you mean "{near}"?' if near else ""
         detail = f'There is no operator "{found["operator"]}".{hint} There are: {" ".join(OPERATORS)}.'
         raise bad("CRM048", detail, start)
     mark = Position("--where", number, found.start("name") + 1, len(found["name"]))
-    return Condition(found["name"], found["operator"], (found["value"] or None,), mark)
+    value_mark = Position("--where", number, found.start("value") + 1, max(1, len(found["value"])))
+    return Condition(found["name"], found["operator"], (found["value"] or None,), mark, value_mark)
 
 
 def conditions(type_name: str, where: Iterable[str], given: Mapping[str, Any]) -> list[Condition]:
@@ -91,7 +99,9 @@ def _given(type_name: str, name: str, value: Any) -> Iterator[Condition]:
         if name.startswith(prefix):
             name, operator = _dated(name.removeprefix(prefix)), bound
     values = tuple(value) if isinstance(value, list | tuple | set | frozenset) else (value,)
-    yield Condition(name, operator, values, place)
+    if not values:
+        raise bad("CRM020", f'"{name}" is given no value to look for. None means those that have none.', place)
+    yield Condition(name, operator, values, place, place)
 
 
 def _dated(name: str) -> str:
@@ -107,13 +117,15 @@ def criteria(book: Book, entity: EntityType, wanted: Iterable[Condition]) -> Cri
     filters: dict[str, Any] = {}
     unsure: dict[str, Any] = {}
     checks: list[Check] = []
-    local: list[str] = []
+    local: list[Condition] = []
     problems: list[Diagnostic] = []
     for condition in wanted:
-        aside = search.criteria.get(condition.name)
+        aside = search.criteria.get(_ID if condition.name in _IDS else condition.name)
         try:
             if aside is not None and aside.aside:
-                filters[aside.key] = asking.aside(aside, condition.values, condition.place)
+                target = filters if aside.is_sure else unsure
+                target[aside.key] = found = _aside(aside, condition)
+                checks += _id_checks(aside, found)
                 continue
             row = book.field(entity.name, condition.name, condition.place)
             test = _Test.of(book, row, condition)
@@ -125,7 +137,7 @@ def criteria(book: Book, entity: EntityType, wanted: Iterable[Condition]) -> Cri
         asked = _asked(book, row, criterion, test)
         target = filters if criterion is None or criterion.is_sure else unsure
         if asked is None:
-            local.append(condition.name)
+            local.append(condition)
         else:
             asking.add(target, asked)
     if problems:
@@ -133,14 +145,39 @@ def criteria(book: Book, entity: EntityType, wanted: Iterable[Condition]) -> Cri
     return Criteria(filters, unsure, tuple(checks), tuple(_notices(book, entity, local)))
 
 
-def _notices(book: Book, entity: EntityType, names: list[str]) -> Iterator[str]:
-    for name in dict.fromkeys(names):
-        row = book.field(entity.name, name)
-        what = "in this way"
-        if row.definition_id is not None:
-            what = f"which is a custom field of type {book.data_type(row)['data_type']}"
-        rest = "crmsync reads all that match the rest, and looks itself."
-        yield f'Copper cannot search {entity.name} by "{name}", {what}: {rest}'
+def _aside(criterion: Criterion, condition: Condition) -> Any:
+    """Return the value of a filter that no field answers. Raises BadInput for what cannot be asked with it."""
+    if len(condition.values) > read.PAGE_SIZE:
+        raise bad("CRM020", f"A search takes at most {read.PAGE_SIZE} ids; get_many takes any number.", condition.place)
+    if condition.operator != "=":
+        raise bad("CRM020", f'"{condition.name}" is {criterion.aside}: ask for it with =.', condition.place)
+    return asking.aside(criterion, condition.values, condition.value_place)
+
+
+def _id_checks(criterion: Criterion, found: Any) -> Iterator[Check]:
+    if criterion.name == _ID:
+        wanted = frozenset(found)
+        yield lambda record: record.id in wanted
+
+
+def _notices(book: Book, entity: EntityType, wanted: list[Condition]) -> Iterator[str]:
+    rest = "crmsync reads all that match the rest, and looks itself."
+    for name, operator in dict.fromkeys((each.name, each.operator) for each in wanted):
+        yield f'Copper cannot search {entity.name} by "{name}"{_why(book, entity, name, operator)}: {rest}'
+
+
+def _why(book: Book, entity: EntityType, name: str, operator: str) -> str:
+    """Return what it is about a condition that Copper's search cannot do."""
+    row = book.field(entity.name, name)
+    if row.definition_id is not None:
+        definition = book.data_type(row)
+        if row.kind.name not in CUSTOM_FORMS:
+            return f", which is a custom field of type {definition['data_type']}"
+        if not definition.get("is_filterable"):
+            return ", which is a custom field that is not set to be filterable"
+    elif row.name not in SEARCHES[entity.name].criteria:
+        return ""
+    return f" with {operator}" if operator in ("!=", "~") else " in this way"
 
 
 @dataclass(frozen=True)
@@ -156,16 +193,16 @@ class _Test:
     @classmethod
     def of(cls, book: Book, row: Field, condition: Condition) -> _Test:
         """Return the test of a condition. Raises BadInput."""
-        is_ordered = row.kind.name in _ORDERED
+        is_ordered, place = row.kind.name in _ORDERED, condition.value_place
         if condition.operator in (">=", "<=") and not is_ordered:
             detail = f'"{condition.name}" has no order. Use =, != or ~.'
             raise bad("CRM020", detail, condition.place)
         if condition.operator == "~":
             return cls(row, "~", (), text=str(condition.values[0] or "").casefold())
         if is_ordered:
-            spans = tuple(_span(book, row, value, condition.place) for value in condition.values)
+            spans = tuple(_span(book, row, value, place) for value in condition.values)
             return cls(row, condition.operator, (), spans)
-        values = [each for value in condition.values for each in alternatives(book, row, value, condition.place)]
+        values = [each for value in condition.values for each in alternatives(book, row, value, place)]
         return cls(row, condition.operator, tuple(values))
 
     def check(self, record: Record) -> bool:

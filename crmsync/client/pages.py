@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil
 from typing import Any
 
@@ -20,6 +21,10 @@ from crmsync.model.http import header, json_request
 
 Body = Mapping[str, Any]
 Filters = Mapping[str, Any]
+
+#: The last second that Copper's filters take (copper-api.md 6.1).
+_LATEST = 2_147_483_647
+_NARROW = "Ask for fewer: add a condition, such as a range of date_created."
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,14 @@ class Question:
     wants_all: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Where Copper's cap cut a search off: the date of its last row, and whether the rows came in the order of that date."""
+
+    date: int
+    is_in_order: bool
+
+
 class TooMany(Exception):
     """More rows match than Copper shows in the order asked for."""
 
@@ -52,11 +65,14 @@ def rows(question: Question) -> Iterator[Body]:
     Raises TooMany, before the first row, when more match than Copper shows in this order.
     """
     walk = question.walk
-    if question.sort is not None and question.sort[0] != walk.sort_by:
-        seen: set[int] = set()
-        yield from _pages(question, {**question.filters, **_sorted(question.sort)}, seen, refuse_too_many=question.wants_all)
+    if question.sort is None or question.sort[0] == walk.sort_by:
+        yield from in_parts(question)
         return
-    yield from in_parts(question)
+    filters = {**question.filters, **_sorted(question.sort)}
+    if (yield from _pages(question, filters, set(), refuse_too_many=question.wants_all)) is not None:
+        raise ServerTrouble(
+            f"More than {_cap()} rows match, and Copper shows no more of them when they are sorted.", _NARROW
+        )
 
 
 def in_parts(question: Question) -> Iterator[Body]:
@@ -73,9 +89,30 @@ def in_parts(question: Question) -> Iterator[Body]:
         edge = yield from _pages(question, filters, seen)
         if edge is None:
             return
+        if not edge.is_in_order:
+            yield from _halves(question, filters, (filters.get(walk.minimum, 0), filters.get(walk.maximum, _LATEST)), seen)
+            return
         if len(seen) == before:
-            raise ServerTrouble(f"More than {_cap()} records of {question.path} are of the same second.")
-        filters[bound] = edge
+            raise _too_dense(question)
+        filters[bound] = edge.date
+
+
+def _halves(question: Question, filters: Filters, span: tuple[int, int], seen: set[int]) -> Iterator[Body]:
+    """
+    Yield the new rows of a time span, newest first, halved until Copper shows all of a part.
+
+    This costs more requests, and needs no order within a part: that of activities is not documented.
+    """
+    walk, (low, high) = question.walk, span
+    part = {**filters, walk.minimum: low, walk.maximum: high}
+    if read.count(question.client, question.path, part) <= _cap():
+        yield from _pages(question, part, seen)
+        return
+    if low >= high:
+        raise _too_dense(question)
+    middle = (low + high) // 2
+    yield from _halves(question, filters, (middle + 1, high), seen)
+    yield from _halves(question, filters, (low, middle), seen)
 
 
 def _sorted(sort: tuple[str, str]) -> Filters:
@@ -86,12 +123,18 @@ def _cap() -> int:
     return read.LAST_PAGE * read.PAGE_SIZE
 
 
+def _too_dense(question: Question) -> ServerTrouble:
+    text = f"More than {_cap()} rows of {question.path} are of one second, and Copper shows no more of them."
+    return ServerTrouble(text, _NARROW)
+
+
 def _pages(
     question: Question, filters: Filters, seen: set[int], *, refuse_too_many: bool = False
-) -> Generator[Body, None, int | None]:
-    """Yield new rows until the end, or up to Copper's cap; return the date of the last row when the cap cut them off."""
+) -> Generator[Body, None, Edge | None]:
+    """Yield new rows until the end, or up to Copper's cap; return where the cap cut them off."""
     here: set[int] = set()
-    extra, last = question.unsure, None
+    dates: list[int] = []
+    extra = question.unsure
     for page in range(1, _cap() // question.page_size + 1):
         try:
             found, total = _ask(question, {**extra, **filters}, page)
@@ -103,18 +146,19 @@ def _pages(
         if refuse_too_many and page == 1 and total is not None and total > _cap():
             raise TooMany
         here.update(row["id"] for row in found)
+        # What was deleted is only a stub, without a date.
+        dates += [row[question.walk.key] for row in found if isinstance(row.get(question.walk.key), int)]
         for row in found:
-            last = row
             if row["id"] not in seen:
                 seen.add(row["id"])
                 if row.get("is_deleted") is not True:
                     yield row
         if not found or (total is not None and page >= ceil(total / question.page_size) and len(here) >= total):
             return None
-    edge = (last or {}).get(question.walk.key)
-    if not isinstance(edge, int):
-        raise ServerTrouble(f"A record of {question.path} has no {question.walk.key}.")
-    return edge
+    if not dates:
+        raise ServerTrouble(f"No row of {question.path} has a {question.walk.key}.")
+    is_in_order = question.walk.sort_by is not None or all(later <= sooner for sooner, later in pairwise(dates))
+    return Edge(dates[-1], is_in_order)
 
 
 def _ask(question: Question, filters: Filters, page: int) -> tuple[list[dict[str, Any]], int | None]:

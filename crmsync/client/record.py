@@ -17,6 +17,7 @@ from crmsync.model.records import Observed
 from crmsync.model.values import Members, Value
 
 _JOINT = "; "
+_AMOUNTS = frozenset({"number", "money"})
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -107,12 +108,13 @@ class Record(Named, Mapping[str, Any]):
         """
         Return the record as flat columns: parts of an address and custom fields each have one, lists are joined by "; ".
 
-        A reference has its name and, as ``company_id``, its id.
+        A reference has its name and, as ``company_id``, its id. Amounts are floats, also when they are whole: a data frame
+        guesses the type of a column from its first rows.
         """
         row: dict[str, Any] = {"id": self.id}
         for field_row in self.entity.fields:
-            name = column(field_row, self.entity)
-            row[name] = flat(self.shown(field_row))
+            name, value = column(field_row, self.entity), flat(self.shown(field_row))
+            row[name] = float(value) if field_row.kind.name in _AMOUNTS and value is not None else value
             if field_row.kind.is_reference:
                 row[f"{name}_id"] = self.value(field_row)
         return row
@@ -144,6 +146,15 @@ def column(row: Field, entity: EntityType) -> str:
     """Return the name of a field's column: a custom field has its own, unless another field is called so."""
     bare = _bare(row)
     return row.name if bare != row.name and bare in entity.by_name else bare
+
+
+def row_columns(entity: EntityType) -> Iterator[str]:
+    """Yield the columns of `Record.to_row`."""
+    yield "id"
+    for row in entity.fields:
+        yield column(row, entity)
+        if row.kind.is_reference:
+            yield f"{column(row, entity)}_id"
 
 
 def flat(value: Any) -> Any:

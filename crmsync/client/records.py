@@ -13,12 +13,13 @@ from crmsync.client.book import Book, type_named
 from crmsync.client.criteria import conditions, criteria
 from crmsync.client.record import Record
 from crmsync.client.search import Search, order_of
-from crmsync.client.trouble import bad
+from crmsync.client.trouble import bad, each_row
 from crmsync.client.values import Named
 from crmsync.client.writing import write
 from crmsync.copper import read
-from crmsync.copper.errors import NotFound, Rejected, odd_answer
+from crmsync.copper.errors import CopperError, NotFound, Rejected, odd_answer
 from crmsync.model.bodies import CUSTOM_FIELDS
+from crmsync.model.catalogue import EntityType
 from crmsync.model.http import json_request
 from crmsync.model.values import Value
 
@@ -26,6 +27,8 @@ from crmsync.model.values import Value
 Which = Named | int
 #: A record, or its type and id.
 Other = Named | tuple[str, int]
+#: The id of a record, what shall change in it, and the record as it is where that is needed.
+_Intent = tuple[int, Sheet, Record | None]
 
 
 class Records:
@@ -73,6 +76,8 @@ class Records:
         ``tags=["vip", "gold"]``, ``minimum_monetary_value=1000``), and texts such as ``"monetary_value>=1000"``.
         Raises BadInput before anything is searched.
         """
+        if limit is not None and limit < 0:
+            raise bad("CRM020", "The limit is a number of records, 0 or more.")
         wanted = criteria(self._book, type_named(self.type), conditions(self.type, where, fields))
         order = order_of(self._book, self.type, sort, descending)
         give: Callable[[Record], Any] = (lambda record: record.raw) if raw else (lambda record: record)
@@ -86,9 +91,13 @@ class Records:
         return self._record(body)
 
     def get_many(self, ids: Iterable[Which]) -> list[Record]:
-        """Return the records with these ids that a search shows, in the order given: 200 cost one request."""
+        """Return the records with these ids that Copper shows, in the order given: 200 cost one request."""
         wanted = list(dict.fromkeys(_id(id) for id in ids))
-        found = read.by_ids(self._book.client, self.path, wanted)
+        try:
+            found = read.by_ids(self._book.client, self.path, wanted)
+        except Rejected:  # that leads and activities can be searched by id is not documented (copper-api.md 14, 21)
+            bodies = {id: read.get(self._book.client, self.path, id) for id in wanted}
+            found = {id: body for id, body in bodies.items() if body is not None}
         return [self._record(found[id]) for id in wanted if id in found]
 
     def create(self, values: Mapping[str, Any] | None = None, /, **fields: Any) -> Record:
@@ -118,10 +127,10 @@ class Records:
 
     def create_many(self, rows: Iterable[Mapping[str, Any]]) -> bulk.Written:
         """Return what became of each row; Copper's limit of 10 in a call is nobody's concern. Raises BadInput first."""
-        sheets = [sheet(self._book, self.type, row, is_new=True) for row in rows]
+        sheets = each_row(rows, lambda row: sheet(self._book, self.type, row, is_new=True))
         entity = self._book.entity(self.type)
-        parts = [bulk.part(entity, dict(each.values), each.body(self._book, None)) for each in sheets]
-        return bulk.send_many(self._book, entity, "create", parts, sleep=self._sleep)
+        parts = [bulk.part(entity, each.values, each.body(self._book, None)) for each in sheets]
+        return bulk.Written(tuple(bulk.send_many(self._book, entity, "create", parts, sleep=self._sleep)))
 
     def update_many(self, rows: Iterable[Mapping[str, Any]]) -> bulk.Written:
         """
@@ -130,29 +139,14 @@ class Records:
         What Copper changes through another call (the company of a person) is changed one by one.
         """
         entity = self._book.entity(self.type)
-        parts = []
-        for row in rows:
-            if "id" not in row:
-                raise bad("CRM041", 'Each row of update_many needs an "id".')
-            id, given = _id(row["id"]), {name: value for name, value in row.items() if name != "id"}
-            changed, before = self._sheet(id, given)
-            if changed.routed:
-                before = self._reroute(id, changed.routed, before or self.get(id))
-            body = changed.body(self._book, before.observed if before is not None else None)
-            parts.append(bulk.part(entity, dict(changed.values), {"id": id, **body}))
-        return bulk.send_many(self._book, entity, "update", parts, sleep=self._sleep)
+        parts = [self._part(entity, intent) for intent in each_row(rows, self._intent)]
+        ready = [each for each in parts if isinstance(each, bulk.Part)]
+        sent = iter(bulk.send_many(self._book, entity, "update", ready, sleep=self._sleep))
+        return bulk.Written(tuple(next(sent) if isinstance(each, bulk.Part) else each for each in parts))
 
-    def delete_many(self, ids: Iterable[Which]) -> int:
-        """Return how many were deleted, one by one, for Copper has no bulk call; what is gone already does not count."""
-        deleted = 0
-        for id in ids:
-            try:
-                self.delete(id)
-                deleted += 1
-            except NotFound as error:
-                if not error.is_record:
-                    raise
-        return deleted
+    def delete_many(self, ids: Iterable[Which]) -> bulk.Deleted:
+        """Return what became of each record, deleted one by one, for Copper has no bulk call. Raises BadInput first."""
+        return bulk.delete_many(self._book, self.path, [_id(id) for id in ids], sleep=self._sleep)
 
     @overload
     def related(self, which: Which, type: str | None = ..., *, full: Literal[False] = ...) -> list[tuple[str, int]]: ...
@@ -200,6 +194,29 @@ class Records:
         if before is None and changed.needs_observed:
             before = self.get(id)
         return changed, before
+
+    def _intent(self, row: Mapping[str, Any]) -> _Intent | CopperError:
+        """Return what shall become of the record that a row names, or why it cannot be read. Raises BadInput."""
+        if "id" not in row:
+            raise bad("CRM041", 'Each row of update_many needs an "id".')
+        id, given = _id(row["id"]), {name: value for name, value in row.items() if name != "id"}
+        try:
+            return id, *self._sheet(id, given)
+        except CopperError as error:
+            return error
+
+    def _part(self, entity: EntityType, intent: _Intent | CopperError) -> bulk.Part | CopperError:
+        """Return what is left for a bulk call, once links were changed that it cannot change."""
+        if isinstance(intent, CopperError):
+            return intent
+        id, changed, before = intent
+        try:
+            if changed.routed:
+                before = self._reroute(id, changed.routed, before or self.get(id))
+        except CopperError as error:
+            return error
+        body = changed.body(self._book, before.observed if before is not None else None)
+        return bulk.part(entity, changed.values, {"id": id, **body})
 
     def _reroute(self, id: int, routed: Mapping[str, Value], before: Record) -> Record:
         """Change links that Copper changes through related items: the old one goes, the new one comes."""

@@ -11,7 +11,7 @@ from crmsync.catalogue.filters import SEARCHES
 from crmsync.client import pages
 from crmsync.client.book import Book
 from crmsync.client.criteria import Criteria
-from crmsync.client.record import Record
+from crmsync.client.record import Record, row_columns
 from crmsync.client.trouble import bad
 from crmsync.copper import read
 from crmsync.model.catalogue import Field
@@ -53,6 +53,9 @@ class Search(Generic[Given]):
         name = self.order.row.name
         return (*self.criteria.notices, f'Copper cannot sort {self.type} by "{name}": crmsync reads all of them, and sorts.')
 
+    def __repr__(self) -> str:
+        return f"<search of {self.type}: iterate it, or take .first(), .one(), .ids(), .count(), .to_rows()>"
+
     def __iter__(self) -> Iterator[Given]:
         found = (self.give(record) for record in self._ordered())
         return islice(found, self.limit)
@@ -80,6 +83,11 @@ class Search(Generic[Given]):
     def to_rows(self) -> list[dict[str, Any]]:
         """Return the records as flat rows, ready for pandas, polars or csv."""
         return [record.to_row() for record in islice(self._ordered(), self.limit)]
+
+    def to_columns(self) -> dict[str, list[Any]]:
+        """Return the same as `to_rows`, column by column: polars and pyarrow then see the whole of each."""
+        rows = self.to_rows()
+        return {name: [row[name] for row in rows] for name in row_columns(self.book.entity(self.type))}
 
     def _ordered(self) -> Iterator[Record]:
         if self.order is not None and self.order.by is None:
@@ -111,10 +119,11 @@ class Search(Generic[Given]):
         order = self.order if is_sorted else None
         sort = (order.by, "desc" if order.is_descending else "asc") if order is not None and order.by else None
         # A full page costs no more than a short one, but with one row wanted it takes Copper longer.
-        size = read.PAGE_SIZE
-        is_short = self.limit is not None and not self.criteria.notices and not self.criteria.unsure
-        if self.limit is not None and is_short:
-            size = max(1, min(size, self.limit))
+        size, limit = read.PAGE_SIZE, self.limit
+        is_short = limit is not None and limit <= size * read.LAST_PAGE
+        is_short = is_short and not self.criteria.notices and not self.criteria.unsure
+        if limit is not None and is_short:
+            size = max(1, min(size, limit))
         path = self.book.path(self.type)
         return pages.Question(
             self.book.client,
@@ -132,6 +141,10 @@ def order_of(book: Book, type_name: str, sort: str | None, is_descending: bool) 
     """Return the order that a field's name, or Copper's own word for one, asks for. Raises BadInput."""
     sorts = SEARCHES[type_name].sorts
     place = Position("--sort", 1, 1, max(1, len(sort or "")))
+    if sort is None and is_descending:
+        raise bad("CRM047", "There is nothing to sort by. Name a field as well, such as name.", place)
+    if sort == "id":
+        raise bad("CRM011", "Copper cannot sort by id. date_created is the same order.", place)
     if sort is None:
         return None
     by_word = {word: name for name, word in sorts.items()}

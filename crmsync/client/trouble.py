@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TypeVar
 
 from crmsync.model.codes import CODES
 from crmsync.model.source import Diagnostic, Position, Problem
+
+Given = TypeVar("Given")
+Seen = TypeVar("Seen")
 
 
 class BadInput(ValueError):
@@ -14,6 +19,20 @@ class BadInput(ValueError):
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics = tuple(diagnostics)
         super().__init__("\n".join(each.detail for each in self.diagnostics))
+
+
+def each_row(rows: Iterable[Given], look: Callable[[Given], Seen]) -> list[Seen]:
+    """Return what *look* makes of each row. Raises BadInput with the problems of all of them, each with its row from 1."""
+    seen: list[Seen] = []
+    problems: list[Diagnostic] = []
+    for number, row in enumerate(rows, 1):
+        try:
+            seen.append(look(row))
+        except BadInput as error:
+            problems += [replace(each, detail=f"Row {number}: {each.detail}") for each in error.diagnostics]
+    if problems:
+        raise BadInput(problems)
+    return seen
 
 
 def a(noun: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from crmsync.client.book import Book
 from crmsync.copper.client import TRIES, Client
-from crmsync.copper.errors import CopperError, TooManyRequests, Unreachable, error_from, odd_answer
+from crmsync.copper.errors import CopperError, ReadOnlyClient, TooManyRequests, Unreachable, error_from, odd_answer
 from crmsync.model.http import Unparseable, json_request, parse_json
 
 _USUAL_PAUSE_SECONDS = 5.0
@@ -39,6 +39,8 @@ def write(
 def _once(client: Client, request: Any, is_bulk: bool) -> Any:
     try:
         response = client.write(request, is_bulk)
+    except ReadOnlyClient as error:
+        raise ReadOnlyClient("This account was opened with may_write=False.", "Open it without that to write.") from error
     except ConnectionRefusedError as error:
         raise Unreachable("There is no connection to Copper.", _NOT_DONE) from error
     except (ConnectionError, TimeoutError) as error:

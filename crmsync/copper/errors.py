@@ -54,7 +54,7 @@ class AuthenticationFailed(CopperError):
 class PaymentRequired(CopperError):
     """The plan of the account does not include what was asked."""
 
-    usual_advice = "Take these records out of the files, or ask the account's owner about the plan."
+    usual_advice = "Leave these records out, or ask the account's owner about the plan."
 
 
 class PermissionDenied(CopperError):
@@ -82,13 +82,13 @@ class NotFound(CopperError):
 class Rejected(CopperError):
     """Copper refuses the request; the message has its own words."""
 
-    usual_advice = "Correct the value in the files and run again."
+    usual_advice = "Correct the value and run again."
 
 
 class TooManyRequests(CopperError):
     """The account's requests for this minute are used up; *retry_after* is in seconds, or None."""
 
-    usual_advice = "Wait a minute and run again, or lower `pace` in crmsync.yaml if other programs use the account."
+    usual_advice = "Wait a minute and run again. If other programs use the account, lower the pace: `pace` in crmsync.yaml."
 
     def __init__(
         self, message: str, advice: str | None = None, *, status: int | None = None, retry_after: float | None = None

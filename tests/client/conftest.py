@@ -20,6 +20,15 @@ HEADERS = {
 
 
 @dataclass
+class Answer:
+    """What comes back, for tests without the sandbox."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
 class Clock:
     """A clock that only sleeping moves; 2026-01-15 20:00 UTC to begin with."""
 

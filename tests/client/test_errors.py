@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -17,22 +16,14 @@ from crmsync import (
     NotFound,
     PaymentRequired,
     PermissionDenied,
+    ReadOnlyClient,
     Rejected,
     ServerTrouble,
     TooManyRequests,
     Unreachable,
 )
 from crmsync.sandbox import Fault
-from tests.client.conftest import Clock, Shop
-
-
-@dataclass
-class Answer:
-    """What comes back."""
-
-    status: int
-    body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
+from tests.client.conftest import Answer, Clock, Shop
 
 
 def answering(status: int, body: Any, **headers: str) -> Copper:
@@ -128,7 +119,7 @@ def test_a_client_that_only_looks() -> None:
     shop = Shop()
     looking = shop.open(may_write=False)
 
-    with pytest.raises(CopperError, match="made to look"):
+    with pytest.raises(ReadOnlyClient, match=r"opened with may_write=False\. Open it without that to write\."):
         looking.companies.create(name="x")
     assert shop.sandbox.records("companies") == []
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crmsync import BadInput, NotFound, Record
-from crmsync.sandbox import Quirks
+from crmsync.sandbox import Fault, Quirks
 from tests.client.conftest import Shop, names
 
 ACME, BOLT = 40_000_001, 40_000_002
@@ -184,13 +184,14 @@ def test_a_stage_is_looked_up_in_the_pipeline_of_its_record(shop: Shop) -> None:
 
 
 def test_deleting(shop: Shop) -> None:
-    """A deleted record is gone; several go one by one, and what is gone already does not count."""
+    """A deleted record is gone; several go one by one, and what is gone already is told."""
     people = shop.copper.people
     people.delete(ANN)
 
     with pytest.raises(NotFound):
         people.delete(ANN)
-    assert (people.delete_many([ANN, BOB, CY]), people.search().ids()) == (2, [])
+    deleted = people.delete_many([BOB, ANN, CY])
+    assert (deleted.ids, [place for place, _ in deleted.errors], people.search().ids()) == ((BOB, CY), [1], [])
 
 
 def test_relations(shop: Shop) -> None:
@@ -314,12 +315,45 @@ def test_opportunities_are_updated_one_by_one(shop: Shop) -> None:
 
 def test_bad_rows_stop_everything_before_it_begins(shop: Shop) -> None:
     """A row that cannot be is told before the first is written."""
-    with pytest.raises(BadInput, match="Glod"):
-        shop.copper.companies.create_many([{"name": "A"}, {"name": "B", "Tier": "Glod"}])
+    with pytest.raises(BadInput) as raised:
+        shop.copper.companies.create_many([{"nmae": "A", "name": "A"}, {"name": "B"}, {"name": "B", "Tier": "Glod"}])
+    with pytest.raises(BadInput, match=r"Row 2: .*Glod"):
+        shop.copper.people.update_many([{"id": CY, "company": "Acme"}, {"id": ANN, "Tier": "Glod"}])
     with pytest.raises(BadInput, match='needs an "id"'):
         shop.copper.companies.update_many([{"name": "A"}])
 
+    assert [text[:6] for text in str(raised.value).splitlines()] == ["Row 1:", "Row 3:"]
     assert not [each for each in shop.sandbox.log if each.executed]
+
+
+@pytest.mark.parametrize("quirk", ["item", "call"])
+def test_one_record_that_is_gone_fails_alone(quirk: str) -> None:
+    """A record that is gone fails its own row, read first or not, and whatever Copper does with the call."""
+    shop = Shop(Quirks(bulk_unknown_id=quirk))
+    ids = shop.people(4)
+    shop.sandbox.create("companies", {"name": "Acme"})
+    values = [{"title": "A"}, {"title": "B"}, {"company": "Acme"}, {"city": "Reno"}, {"title": "E"}]
+    rows = [{"id": id, **each} for id, each in zip([ids[0], 5, 6, 7, ids[1]], values, strict=True)]
+    written = shop.copper.people.update_many(rows)
+
+    assert [place for place, _ in written.errors] == [1, 2, 3]
+    assert [each["title"] for each in written.records] == ["A", "E"]
+
+
+def test_without_bulk_calls(shop: Shop) -> None:
+    """Bulk calls are a beta of Copper's: without them the records go one by one."""
+    shop.fault(Fault("status_before", status=405, path="bulk_create"))
+    written = shop.copper.companies.create_many([{"name": f"C{number}"} for number in range(12)])
+
+    assert (names(written.check()), len(shop.sent("/bulk_create"))) == ([f"C{number}" for number in range(12)], 1)
+
+
+def test_a_call_that_is_refused_as_a_whole(shop: Shop) -> None:
+    """Refused because of one of them, perhaps: nothing was executed, so each is sent again alone and has its own answer."""
+    shop.fault(Fault("status_before", status=422, path="bulk_create", nth=1))
+    written = shop.copper.companies.create_many([{"name": "A"}, {"name": "B", "email_domain": "acme.com"}, {"name": "C"}])
+
+    assert (names(written.records), [place for place, _ in written.errors]) == (["A", "C"], [1])
 
 
 # ---- rows

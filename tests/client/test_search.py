@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
 from typing import Any
 
@@ -9,9 +10,10 @@ import pytest
 
 import crmsync.copper.read
 import crmsync.sandbox.search
-from crmsync import BadInput
+from crmsync import BadInput, Copper
+from crmsync.copper.pace import Pacer
 from crmsync.sandbox import Quirks
-from tests.client.conftest import Shop, names
+from tests.client.conftest import Answer, Clock, Shop, names
 
 ANN, BOB, CY = "Ann Lee", "Bob", "Cy"
 
@@ -157,6 +159,40 @@ def test_copper_narrows_and_we_decide(quirk: dict[str, str]) -> None:
     ] == [["Ann"], ["Ann"], ["Ann", "Anna"]]
 
 
+@pytest.mark.parametrize("quirk", ["supported", "refused"])
+def test_records_by_their_ids(quirk: str) -> None:
+    """Ids are a condition like others, also where Copper refuses it; many at once come in the order asked for."""
+    shop = Shop(Quirks(lead_ids_filter=quirk))
+    ids = [shop.copper.leads.create(name=f"L{number}").id for number in range(4)]
+    leads = shop.copper.leads
+
+    assert [
+        leads.search(id=[ids[2], ids[0]], sort="name").ids(),
+        leads.search(f"id={ids[1]}").ids(),
+        [each.id for each in leads.get_many([ids[3], 5, ids[1]])],
+    ] == [[ids[0], ids[2]], [ids[1]], [ids[3], ids[1]]]
+
+
+WHY: list[tuple[str, dict[str, Any] | str, str]] = [
+    ("people", {"Code": "A"}, '"Code", which is a custom field of type String: '),
+    ("people", {"title": "CEO"}, '"title": '),
+    ("people", "tags!=vip", '"tags" with !=: '),
+    ("people", "Tier!=Gold", '"Tier" with !=: '),
+    ("people", {"Tier": None}, '"Tier" in this way: '),
+    ("people", {"contact_type": [None, "Other"]}, '"contact_type" in this way: '),
+]
+
+
+@pytest.mark.parametrize(("type_name", "wanted", "text"), WHY, ids=[each[2] for each in WHY])
+def test_why_copper_cannot_be_asked(shop: Shop, type_name: str, wanted: dict[str, Any] | str, text: str) -> None:
+    """A notice names what it is that Copper cannot do."""
+    found = shop.copper[type_name].search(**wanted) if isinstance(wanted, dict) else shop.copper[type_name].search(wanted)
+
+    assert [f"Copper cannot search people by {text}crmsync reads all that match the rest, and looks itself."] == [
+        *found.notices
+    ]
+
+
 def test_several_records_of_one_name_all_count_in_a_search(shop: Shop) -> None:
     """Two companies called Acme: the people of both are found; to write, one must be named."""
     twin = shop.sandbox.create("companies", {"name": "Acme"})
@@ -248,6 +284,40 @@ def test_parts_of_one_second_each(small_cap: int) -> None:
     assert len(set(shop.copper.people.search().ids())) == 900
 
 
+def test_a_limit_beyond_the_cap(small_cap: int) -> None:
+    """A limit above what Copper shows is met, sorted as well."""
+    shop = Shop()
+    shop.people(900)
+
+    assert len(shop.copper.people.search(sort="name", limit=700).ids()) == 700
+
+
+class Log:
+    """A `send` that knows 1,000 activities in no order, of which it shows 400 at a time; every tenth is a stub."""
+
+    def __init__(self) -> None:
+        self.all = [{"id": id, "activity_date": 1_700_000_000 + id * 7919 % 1000} for id in range(1, 1001)]
+        self.requests = 0
+
+    def __call__(self, request: Any) -> Any:
+        self.requests += 1
+        asked = json.loads(request.body)
+        low, high = asked.get("minimum_activity_date", 0), asked.get("maximum_activity_date", 2**31)
+        rows = [row for row in self.all if low <= row["activity_date"] <= high]
+        start = (asked["page_number"] - 1) * asked["page_size"]
+        page = [row if row["id"] % 10 else {"id": row["id"], "is_deleted": True} for row in rows[:400][start : start + 200]]
+        return Answer(200, json.dumps(page).encode(), {"X-PW-TOTAL": str(len(rows))})
+
+
+def test_rows_in_no_order(small_cap: int) -> None:
+    """That activities come newest first is not documented: where they do not, they are read in parts of their dates."""
+    log, clock = Log(), Clock()
+    copper = Copper(log, pacer=Pacer(100_000), clock=clock, sleep=clock.sleep)
+
+    found = [body["id"] for body in copper.activities.search(raw=True)]
+    assert [id for id in range(1, 1001) if id % 10] == sorted(found)
+
+
 def test_a_condition_on_dates_survives_the_parts(small_cap: int) -> None:
     """A caller's own bounds on the creation date hold in every part."""
     shop = Shop()
@@ -299,7 +369,17 @@ BAD: list[tuple[str, tuple[str, ...], dict[str, Any], str]] = [
     ("opportunities", ("close_date>=soon",), {}, '"soon" is not a date. Write year, month and day, such as 2026-12-31.'),
     ("opportunities", (), {"monetary_value": "much"}, '"much" is not a number.'),
     ("people", (), {"date_created": "soon"}, '"date_created" is a day, such as 2026-12-31, or a time'),
-    ("people", (), {"age": "old"}, '"age" takes created at most so many seconds ago'),
+    ("people", (), {"age": "old"}, '"age" is created at most so many seconds ago: a number.'),
+    ("people", ("age>=100",), {}, '"age" is created at most so many seconds ago: ask for it with =.'),
+    ("people", (), {"minimum_age": 100}, "ask for it with =."),
+    ("people", (), {"followed": "perhaps"}, '"followed" is whether you follow it: true or false.'),
+    ("people", (), {"id": list(range(1, 202))}, "A search takes at most 200 ids; get_many takes any number."),
+    ("people", (), {"id": "ann"}, '"id" is the id of a record: a number.'),
+    ("people", (), {"tags": []}, '"tags" is given no value to look for. None means those that have none.'),
+    ("people", ("name>>x",), {}, 'There is no operator ">>". Did you mean ">="?'),
+    ("people", (), {"sort": "id"}, "Copper cannot sort by id. date_created is the same order."),
+    ("people", (), {"descending": True}, "There is nothing to sort by."),
+    ("people", (), {"limit": -1}, "The limit is a number of records, 0 or more."),
 ]
 
 
