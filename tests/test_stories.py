@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,8 +92,9 @@ class Story:
                 raise AssertionError(f"A story knows no command {words}.")
 
 
-def _values(pairs: tuple[str, ...]) -> dict[str, str]:
-    return dict(pair.split("=", 1) for pair in pairs)
+def _values(pairs: tuple[str, ...]) -> dict[str, Any]:
+    values: dict[str, Any] = dict(pair.split("=", 1) for pair in pairs)
+    return {name: int(text) if name.endswith("_id") else text for name, text in values.items()}
 
 
 def _create(desk: Desk, type_name: str, *pairs: str) -> Iterator[str]:

@@ -116,17 +116,20 @@ def newest(work: Work, entity: EntityType, since: int) -> Generator[Effect, Answ
             return list(found.values())
 
 
-def find_naming(work: Work, entity: EntityType, id: int) -> Generator[Effect, Answer, Observed | str | None]:
+def find_naming(work: Work, entity: EntityType, step: Step) -> Generator[Effect, Answer, Observed | str | None]:
     """
-    Return a record that names the one with *id* as its company or contact and does not leave in this plan, or None.
+    Return a record that names the one of *step* as its company or contact and does not leave in this plan, or None.
 
-    A text when nobody could say. What Copper merely relates to it does not count.
+    A text when nobody could say. What Copper merely relates to it does not count, nor does what the plan was allowed to
+    leave behind.
     """
+    id = work.record_id(step)
     answer = yield Read(requests.related(entity, id))
     data = data_of(answer)
     if not isinstance(data, list):
         return _trouble(answer)
     leaving = {(change.address.type, change.record_id) for change in work.job.plan.changes if change.action is Action.DELETE}
+    leaving |= set(work.changes[step.address].orphans)
     for other, other_id in _namers(work, entity, data):
         if (other.name, other_id) in leaving:
             continue

@@ -79,7 +79,7 @@ def delete(work: Work, entity: EntityType, step: Step, prefix: str) -> Call:
     if moved:
         detail = "Changed in Copper since the plan was made; it is not deleted."
         return CallResult((StepResult(step, "conflict", detail, record, set_aside=moved),), answer.now)
-    naming = yield from find_naming(work, entity, id)
+    naming = yield from find_naming(work, entity, step)
     if isinstance(naming, str):
         return CallResult((StepResult(step, "retry", naming),), answer.now)
     if naming is not None:

@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from crmsync.cli.common import common_options, selection_options, wishes_of
+from crmsync.cli.common import LIMITS, common_options, limit_options, selection_options, wishes_of
 
-COUNT = click.IntRange(min=0)
 SECONDS = click.FloatRange(min=0)
 
 
@@ -24,9 +23,7 @@ SECONDS = click.FloatRange(min=0)
     metavar="S",
     help="How long an unclear create may still turn up.",
 )
-@click.option("--allow-updates", type=COUNT, metavar="N", help="Allow this many updates of a type, over the limit.")
-@click.option("--allow-deletes", type=COUNT, metavar="N", help="Allow this many deletes of a type, over the limit.")
-@click.option("--allow-adopts", type=COUNT, metavar="N", help="Allow this many adoptions that overwrite, over the limit.")
+@limit_options
 @click.option("--backup", type=click.Path(path_type=Path, file_okay=False), help="Keep copies of deleted records here.")
 @click.option("--first-run", is_flag=True, help="In CI: start a local state although the machine may be thrown away.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
@@ -36,10 +33,6 @@ def command(
     planfile: Path | None,
     auto_approve: bool,
     as_json: bool,
-    only: tuple[str, ...],
-    excepted: tuple[str, ...],
-    destroy: bool,
-    recreate: tuple[str, ...],
     profile: str | None,
     verbose: int,
     **rules: Any,
@@ -59,13 +52,13 @@ def command(
 
     project = open_project(profile)
     reviewed = load_reviewed(planfile) if planfile is not None else None
-    wishes = wishes_of(project.settings, only, excepted, destroy, recreate)
+    wishes = wishes_of(project.settings, rules)
     options = ApplyOptions(
         wishes=wishes if reviewed is None else wishes_reviewed(reviewed, wishes),
         reviewed=reviewed,
         is_auto_approved=auto_approve,
         settle_seconds=rules["settle"],
-        allowed={kind: rules[f"allow_{kind}"] or 0 for kind in ("updates", "deletes", "adopts")},
+        allowed={kind: rules[f"allow_{kind}"] or 0 for kind in LIMITS},
         is_first_run_allowed=rules["first_run"],
         backup=rules["backup"],
     )

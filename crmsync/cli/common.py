@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO, TypeVar
 
 import click
@@ -13,6 +13,14 @@ import click
 from crmsync.model.source import Diagnostic
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+#: What may go over its limit, by the word of its flag.
+LIMITS = {
+    "updates": "Allow this many updates of a type, over the limit.",
+    "deletes": "Allow this many deletes of a type, over the limit.",
+    "adopts": "Allow this many adoptions that overwrite, over the limit.",
+    "missing": "Go on although this many managed records are missing from Copper.",
+}
 
 
 def common_options(command: Command) -> Command:
@@ -28,9 +36,18 @@ def selection_options(command: Command) -> Command:
         ("--except", {"multiple": True, "metavar": "GLOB", "help": "No addresses like this."}),
         ("--destroy", {"is_flag": True, "help": "Plan the removal of all that crmsync created."}),
         ("--recreate", {"multiple": True, "metavar": "ADDRESS", "help": "Create again what is gone from Copper."}),
+        ("--allow-orphans", {"is_flag": True, "help": "Delete also what leaves others without their company or contact."}),
     ]
     for name, settings in rows:
-        command = click.option(name, "excepted" if name == "--except" else name[2:], **settings)(command)
+        variable = "excepted" if name == "--except" else name[2:].replace("-", "_")
+        command = click.option(name, variable, **settings)(command)
+    return command
+
+
+def limit_options(command: Command) -> Command:
+    """Give a command a flag for each limit."""
+    for name, text in LIMITS.items():
+        command = click.option(f"--allow-{name}", type=click.IntRange(min=0), metavar="N", help=text)(command)
     return command
 
 
@@ -55,20 +72,21 @@ def echo_json(document: Any) -> None:
     click.echo(json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True, default=str))
 
 
-def wishes_of(settings: Any, only: Sequence[str], excepted: Sequence[str], destroy: bool, recreate: Sequence[str]) -> Any:
-    """Return the wishes that options and settings add up to. Raises UsageError for what is no address."""
+def wishes_of(settings: Any, options: Mapping[str, Any]) -> Any:
+    """Return the wishes that the selection *options* and *settings* add up to. Raises UsageError for what is no address."""
     from crmsync.model.address import Address
     from crmsync.plan.world import Wishes
 
-    addresses = {text: Address.parse(text) for text in recreate}
+    addresses = {text: Address.parse(text) for text in options["recreate"]}
     wrong = [text for text, address in addresses.items() if address is None]
     if wrong:
         raise click.UsageError(f"{wrong[0]} is no address. An address looks like companies.acme")
     return Wishes(
-        only=tuple(only),
-        excepted=tuple(excepted),
-        is_destroy=destroy,
+        only=tuple(options["only"]),
+        excepted=tuple(options["excepted"]),
+        is_destroy=options["destroy"],
         recreate=frozenset(address for address in addresses.values() if address is not None),
+        may_orphan=options["allow_orphans"],
         limits=settings.limits,
         pace=settings.pace,
         policies=settings.policies,

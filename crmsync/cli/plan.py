@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -38,12 +39,9 @@ def command(
     detailed_exitcode: bool,
     no_cache: bool,
     timing: bool,
-    only: tuple[str, ...],
-    excepted: tuple[str, ...],
-    destroy: bool,
-    recreate: tuple[str, ...],
     profile: str | None,
     verbose: int,
+    **selection: Any,
 ) -> int:
     """
     Show what apply would do. Nothing is written, neither to Copper nor to the state.
@@ -57,7 +55,7 @@ def command(
 
     started = time.monotonic()
     project = open_project(profile)
-    wishes = wishes_of(project.settings, only, excepted, destroy, recreate)
+    wishes = wishes_of(project.settings, selection)
     shown = plan_to_show(project, wishes, out=out, expires_seconds=expires * 3600)
     show_diagnostics(shown.warnings, shown.line_of)
     is_json = as_json or style == "json"

@@ -104,6 +104,7 @@ class Change:
     What shall happen to one record; *name* is its display name, *fields* everything that changes over all its steps.
 
     *along* are fields that do not change and are sent with their sibling all the same.
+    *orphans* are the records (type, id) that a delete leaves without their company or contact, as the user allowed.
     """
 
     address: Address
@@ -116,6 +117,7 @@ class Change:
     origin: Origin | None = None
     may_be_twin: bool = False  # `new: true`: create it although a likeness exists
     along: tuple[FieldChange, ...] = ()
+    orphans: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +152,15 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A limit that this plan exceeds: apply refuses until *flag* is given."""
+    """A limit that this plan exceeds: apply refuses until *flag* is given. *addresses* are named for records missing."""
 
-    kind: str  # updates, deletes, adopts
+    kind: str  # updates, deletes, adopts, missing
     type: str
     count: int
     of: int
     limit: str
     flag: str
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,11 +243,17 @@ def _finish(work: Work) -> Plan:
         gone=tuple(sorted(pair for pair in work.gone if work.wishes.selects(pair[0]))),
         unsettled=tuple(sorted(work.unsettled)),
         notes=tuple(work.notes),
-        breaches=guard.breaches(changes, totals, work.wishes.limits),
+        breaches=(*guard.missing(work.bindings, _absent(work)), *guard.breaches(changes, totals, work.wishes.limits)),
         counts=_counts(changes, len(work.kept), len(work.held)),
         price=price(steps, work.catalogue, work.wishes.pace),
         is_partial=bool(work.wishes.only or work.wishes.excepted),
     )
+
+
+def _absent(work: Work) -> set[Address]:
+    """Return the bound records that Copper does not have, but for those that are to be created again."""
+    settled = set(work.bindings) - work.unsettled - work.wishes.recreate
+    return {address for address in settled if work.record(address, work.bindings[address].record_id) is None}
 
 
 def held_order(held: Held) -> tuple[Address, str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
 from crmsync.model.plan import Action, Breach, Cause, Change
 from crmsync.model.records import Observed
@@ -13,6 +14,10 @@ from crmsync.model.values import is_empty
 
 #: Below `apply_from` records a share says little; so many deletes pass all the same.
 FEW_DELETES = 3
+
+#: So many managed records missing from Copper at once, and more than such a share of them, are no accident.
+FEW_MISSING = 3
+MISSING_PERCENT = 10
 
 _ACTIONS = {"updates": Action.UPDATE, "deletes": Action.DELETE, "adopts": Action.ADOPT}
 
@@ -40,6 +45,26 @@ def _allowed(kind: str, limit: Limit, total: int, apply_from: int) -> int:
     if kind == "deletes":
         return max(share, FEW_DELETES) if total > apply_from else FEW_DELETES
     return share if total > apply_from else total
+
+
+def missing(bound: Iterable[Address], absent: Collection[Address]) -> tuple[Breach, ...]:
+    """
+    Return the types of which too many *bound* records are *absent* from Copper; else all types together, if those are.
+
+    Another account, or a key that lost a permission, looks just like this.
+    """
+    totals = Counter(address.type for address in bound)
+    by_type = {name: [each for each in absent if each.type == name] for name in sorted(totals)}
+    found = [breach for name, gone in by_type.items() for breach in _missing(name, gone, totals[name])]
+    return tuple(found or _missing("records", absent, totals.total()))
+
+
+def _missing(name: str, absent: Collection[Address], total: int) -> Sequence[Breach]:
+    count = len(absent)
+    if count < FEW_MISSING or count * 100 <= total * MISSING_PERCENT:
+        return ()
+    names = tuple(map(str, sorted(absent)))
+    return (Breach("missing", name, count, total, f"{MISSING_PERCENT}%", f"--allow-missing {count}", names),)
 
 
 def overwrites(change: Change) -> bool:

@@ -15,6 +15,8 @@ from crmsync.plan.world import Work
 
 #: Why a record stays, and what to do about it.
 Unsafe = tuple[str, str]
+#: Records as (type, id).
+Pairs = tuple[tuple[str, int], ...]
 
 
 def plan_vanished(work: Work) -> None:
@@ -35,17 +37,22 @@ def plan_vanished(work: Work) -> None:
         else:
             deleting.append((address, record))
     unsafe = _unsafe(work, deleting)
+    leaving = frozenset((record.type, record.id) for address, record in deleting if address not in unsafe)
+    relinked = _relinked(work)
     for address, record in deleting:
         if address in unsafe:
             reason, cure = unsafe[address]
             work.held.append(Held(address, reason, cure, None, None, record.id, record.name))
-        else:
-            _change(work, address, record, Action.DELETE, why)
+            continue
+        left = _left_behind(work, address, record, leaving, relinked)
+        names = ", ".join(_named(work, *pair) for pair in left)
+        _change(work, address, record, Action.DELETE, f"{why}; leaves {names} without it" if left else why, left)
 
 
-def _change(work: Work, address: Address, record: Observed | None, action: Action, reason: str) -> None:
+def _change(work: Work, address: Address, record: Observed | None, action: Action, reason: str, orphans: Pairs = ()) -> None:
     name = record.name if record is not None else address.key
-    work.changes.append(Change(address, action, work.bindings[address].record_id, name, (), None, reason))
+    id = work.bindings[address].record_id
+    work.changes.append(Change(address, action, id, name, (), None, reason, orphans=orphans))
 
 
 def _unsafe(work: Work, deleting: list[tuple[Address, Observed]]) -> dict[Address, Unsafe]:
@@ -53,7 +60,7 @@ def _unsafe(work: Work, deleting: list[tuple[Address, Observed]]) -> dict[Addres
     named = {} if work.wishes.is_destroy else _named_in_files(work)
     unsafe = {address: why for address, record in deleting if (why := _forbidden(work, address, record, named))}
     relinked = _relinked(work)
-    while True:
+    while not work.wishes.may_orphan:
         leaving = frozenset((record.type, record.id) for address, record in deleting if address not in unsafe)
         more = {
             address: why
@@ -61,8 +68,9 @@ def _unsafe(work: Work, deleting: list[tuple[Address, Observed]]) -> dict[Addres
             if address not in unsafe and (why := _bereaving(work, address, record, leaving, relinked))
         }
         if not more:
-            return unsafe
+            break
         unsafe |= more
+    return unsafe
 
 
 def _named_in_files(work: Work) -> dict[tuple[str, int], Address]:
@@ -122,14 +130,25 @@ def _bereaving(
     relinked: frozenset[tuple[str, int, str]],
 ) -> Unsafe | None:
     """Return why *record* must not be deleted for the sake of those that name it, or None."""
-    related = work.world.related.get((address.type, record.id), ())
-    naming = guard.dependants(record, related, work.world.observed, work.catalogue, relinked)
-    left = [pair for pair in naming if pair not in leaving]
+    left = _left_behind(work, address, record, leaving, relinked)
     if not left:
         return None
     named = ", ".join(_named(work, *pair) for pair in left)
-    cure = f"Link or remove those first. Keep it in Copper with: crmsync state forget {address}"
-    return f"It would leave {named} without it.", cure
+    allow = "Link or remove those first, or let them be without it: --allow-orphans."
+    return f"It would leave {named} without it.", f"{allow}\nKeep it in Copper with: crmsync state forget {address}"
+
+
+def _left_behind(
+    work: Work,
+    address: Address,
+    record: Observed,
+    leaving: frozenset[tuple[str, int]],
+    relinked: frozenset[tuple[str, int, str]],
+) -> Pairs:
+    """Return the records that would be without their company or contact once *record* is deleted."""
+    related = work.world.related.get((address.type, record.id), ())
+    naming = guard.dependants(record, related, work.world.observed, work.catalogue, relinked)
+    return tuple(pair for pair in naming if pair not in leaving)
 
 
 def _named(work: Work, type_name: str, id: int) -> str:

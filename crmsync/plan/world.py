@@ -40,6 +40,7 @@ class Wishes:
     excepted: tuple[str, ...] = ()
     is_destroy: bool = False
     recreate: frozenset[Address] = frozenset()
+    may_orphan: bool = False
     limits: Limits = Limits()
     pace: Pace = Pace()
     policies: Mapping[str, PolicyRule] = field(default_factory=dict)

@@ -11,7 +11,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from crmsync.project.runner import Runner, steady_clock
 from crmsync.project.saving import append_private
 from crmsync.project.session import Project, is_ci, opened_state
 from crmsync.project.trouble import LineOf, RefusedTrouble
+from crmsync.render.breaches import refusal_text
 from crmsync.render.document import plan_document
 
 #: An outcome that this run undertook and did not bring about: exit code 6.
@@ -216,12 +217,7 @@ def _refuse_forgetful(project: Project, options: ApplyOptions) -> None:
 def _refuse_breaches(plan: Plan, options: ApplyOptions) -> None:
     exceeded = [each for each in plan.breaches if each.count > options.allowed.get(each.kind, 0)]
     if exceeded:
-        lines = [f"  {each.count} {each.kind} of {each.of} {each.type}; the limit is {each.limit}." for each in exceeded]
-        flags = " ".join(
-            f"--allow-{kind} {max(each.count for each in exceeded if each.kind == kind)}"
-            for kind in sorted({each.kind for each in exceeded})
-        )
-        raise RefusedTrouble("\n".join(["The plan is over the limits:", *lines, f"If that is meant, apply with: {flags}"]))
+        raise RefusedTrouble(refusal_text(map(asdict, exceeded)))
 
 
 def _refuse_unsaved_deletes(project: Project, plan: Plan, options: ApplyOptions) -> None:

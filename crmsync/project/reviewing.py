@@ -45,6 +45,7 @@ def sealed(document: Document, wishes: Wishes) -> dict[str, Any]:
         "except": list(wishes.excepted),
         "destroy": wishes.is_destroy,
         "recreate": sorted(map(str, wishes.recreate)),
+        "allow_orphans": wishes.may_orphan,
     }
     own = {**document["crmsync"], "wishes": asked}
     return {**document, "crmsync": {**own, "seal": _seal({**document, "crmsync": own})}}
@@ -57,8 +58,9 @@ def _seal(document: Document) -> str:
 
 def wishes_reviewed(reviewed: Document, wishes: Wishes) -> Wishes:
     """Return *wishes* with what the saved plan was made for. Raises UsageTrouble when the command line says otherwise."""
-    if wishes.only or wishes.excepted or wishes.is_destroy or wishes.recreate:
-        raise UsageTrouble("A saved plan says itself what it selects, destroys and recreates. Leave those options out.")
+    if wishes.only or wishes.excepted or wishes.is_destroy or wishes.recreate or wishes.may_orphan:
+        text = "A saved plan says itself what it selects, destroys, recreates and orphans. Leave those options out."
+        raise UsageTrouble(text)
     asked = reviewed["crmsync"]["wishes"]
     recreate = (Address.parse(text) for text in asked["recreate"])
     return replace(
@@ -67,6 +69,7 @@ def wishes_reviewed(reviewed: Document, wishes: Wishes) -> Wishes:
         excepted=tuple(asked["except"]),
         is_destroy=asked["destroy"],
         recreate=frozenset(address for address in recreate if address is not None),
+        may_orphan=asked.get("allow_orphans", False),
     )
 
 
@@ -211,7 +214,7 @@ def _same_fields(old: Document, now: Document | None) -> list[str] | None:
     if now is None:
         return None
     ours, theirs = old["crmsync"], now["crmsync"]
-    if ours["action"] != theirs["action"] or ours["record_id"] != theirs["record_id"]:
+    if any(ours.get(key) != theirs.get(key) for key in ("action", "record_id", "orphans")):
         return None
     by_name = {each["field"]: each for each in theirs["fields"]}
     keys = ("before", "after", "members")
@@ -291,4 +294,5 @@ def _narrowed(planned: Planned, keep: Mapping[Address, frozenset[str]], pace: Pa
     totals: dict[str, int] = {}
     for address in {*planned.state.bindings, *(each.address for each in plan.changes if each.action is Action.ADOPT)}:
         totals[address.type] = totals.get(address.type, 0) + 1
-    return replace(plan, breaches=guard.breaches(plan.changes, totals, limits))
+    missing = (each for each in planned.plan.breaches if each.kind == "missing")
+    return replace(plan, breaches=(*missing, *guard.breaches(plan.changes, totals, limits)))

@@ -16,12 +16,14 @@ from crmsync.model.plan import Change, Counts, Delta, FieldChange
 
 def change_digest(change: Change) -> str:
     """Return the digest of what happens to one record: the same digest, the same requests."""
+    orphans = {"orphans": list(map(list, change.orphans))} if change.orphans else {}
     return document_digest(
         {
             "address": str(change.address),
             "action": change.action.value,
             "record_id": change.record_id,
             "fields": [_field(each) for each in change.fields],
+            **orphans,
         }
     )
 

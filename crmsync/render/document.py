@@ -88,7 +88,7 @@ def _change(change: Change, renamed_from: Address | None, showing: Showing) -> d
     fields = [_field(change.address, each, showing) for each in change.fields]
     action = _TERRAFORM.get(change.action, "update" if fields else "no-op")
     is_new, is_gone = change.action is Action.CREATE, change.action is Action.DELETE
-    entry = {
+    entry: dict[str, Any] = {
         **_address(change.address),
         "change": {
             "actions": [action],
@@ -107,6 +107,8 @@ def _change(change: Change, renamed_from: Address | None, showing: Showing) -> d
             "digest": change_digest(change),
         },
     }
+    if change.orphans:
+        entry["crmsync"]["orphans"] = [{"type": type_name, "record_id": id} for type_name, id in change.orphans]
     return entry if renamed_from is None else {**entry, "previous_address": str(renamed_from)}
 
 

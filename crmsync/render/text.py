@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from crmsync.render.breaches import breach_lines
 from crmsync.render.jsontext import number_text
 from crmsync.render.paint import Paint, paint_for
 from crmsync.render.sanitise import clean
@@ -54,7 +55,7 @@ def plan_text(document: Mapping[str, Any], *, color: bool = False, verbose: int 
     """
     Return the plan *document* as text, with a newline at its end.
 
-    *verbose* 1 adds the place of every field and the plan's digest, 2 the digest of every change.
+    *verbose* 1 adds the place of every field, 2 the digest of every change.
     """
     paint = paint_for(color)
     changes, own = document["resource_changes"], document["crmsync"]
@@ -270,18 +271,11 @@ def _unsettled(own: Mapping[str, Any], paint: Paint) -> list[str]:
     ]
 
 
-_BREACH_VERBS = {"updates": "updates", "deletes": "deletes", "adopts": "adopts and overwrites"}
-
-
 def _breaches(own: Mapping[str, Any], paint: Paint) -> list[str]:
     if not own["breaches"]:
         return []
     lines = [paint("red", "Over the limits:")]
-    for each in own["breaches"]:
-        verb = _BREACH_VERBS.get(each["kind"], clean(each["kind"]))
-        what = f"{verb} {each['count']} of {each['of']} {clean(each['type'])}; the limit is {clean(each['limit'])}."
-        lines.append(f"  This plan {what} Apply refuses it without: {clean(each['flag'])}")
-    return lines
+    return lines + [f"  {line}" for each in own["breaches"] for line in breach_lines(each)]
 
 
 def _summary(document: Mapping[str, Any], paint: Paint, verbose: int) -> list[str]:
@@ -293,10 +287,10 @@ def _summary(document: Mapping[str, Any], paint: Paint, verbose: int) -> list[st
         lines.append(f"Values: {', '.join(values)}.")
     if own["is_partial"]:
         lines.append("This plan is partial: records outside --only and --except were not looked at.")
+    if document["resource_changes"] or verbose:
+        lines.append(f"Plan digest: {clean(own['digest'])}")
     if document["resource_changes"]:
         lines.append(price_sentence(price["requests"], price["bulk"], price["minutes"]))
-    if verbose:
-        lines.append(f"Plan digest: {clean(own['digest'])}")
     return lines
 
 

@@ -10,7 +10,7 @@ from crmsync.model.plan import Action, Breach, Cause, Change, Delta, FieldChange
 from crmsync.model.records import Observed
 from crmsync.model.settings import Limit, Limits
 from crmsync.model.values import Member, Members
-from crmsync.plan.guard import breaches, dependants, overwrites
+from crmsync.plan.guard import breaches, dependants, missing, overwrites
 
 
 def changes(action: Action, count: int) -> list[Change]:
@@ -98,3 +98,23 @@ def test_dependants(
     company = Observed("companies", 7, {"name": "A"})
 
     assert dependants(company, related, observed, CATALOGUE, relinked) == expected
+
+
+@pytest.mark.parametrize(
+    ("bound", "absent", "expected"),
+    [
+        ({"people": 10}, {"people": 2}, []),
+        ({"people": 30}, {"people": 3}, []),
+        ({"people": 29}, {"people": 3}, [("people", 3, 29)]),
+        ({"people": 3}, {"people": 3}, [("people", 3, 3)]),
+        # two of each type are few, four of all are not
+        ({"people": 5, "companies": 5}, {"people": 2, "companies": 2}, [("records", 4, 10)]),
+        ({"people": 5, "companies": 500}, {"people": 3, "companies": 2}, [("people", 3, 5)]),
+    ],
+)
+def test_missing(bound: dict[str, int], absent: dict[str, int], expected: list[tuple[str, int, int]]) -> None:
+    """More than a tenth of the managed records missing, and at least three, are no accident."""
+    there = [Address(name, f"r{n}") for name, count in bound.items() for n in range(count)]
+    gone = {Address(name, f"r{n}") for name, count in absent.items() for n in range(count)}
+
+    assert expected == [(each.type, each.count, each.of) for each in missing(there, gone)]

@@ -90,6 +90,7 @@ Over the limits:
 
 Plan: 2 to add, 1 to change, 1 to destroy, 1 to adopt, 1 to forget.
 Values: 1 filled, 2 overwritten, 2 kept, 2 held.
+Plan digest: a774c07111ab0b93db2e3df3030b173c8f3abe71e05877857cc763c1c01b9b2d
 Applying takes about 12 requests (3 bulk), less than a minute.
 """
 
@@ -331,12 +332,12 @@ def test_what_is_kept(change: FieldChange, expected: list[str]) -> None:
 
 
 def test_verbose_adds_places_and_digests() -> None:
-    """One -v shows where each field stands and the plan's digest, two the digest of each change."""
+    """The plan's digest is always there; one -v shows where each field stands, two the digest of each change."""
     shown = document(plan_of(UPDATE))
     change, plan = shown["resource_changes"][0]["crmsync"]["digest"], shown["crmsync"]["digest"]
     texts = [plan_text(shown, verbose=verbose) for verbose in (0, 1, 2)]
 
-    expected = [(False, False, False), (True, True, False), (True, True, True)]
+    expected = [(False, True, False), (True, True, False), (True, True, True)]
     marks = ("  # crm/companies.yaml:5\n", f"\nPlan digest: {plan}\n", f"\n  #   digest {change}\n")
     assert expected == [tuple(mark in text for mark in marks) for text in texts]
 
