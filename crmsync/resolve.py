@@ -26,6 +26,8 @@ Question = tuple[str, str, str]
 _ANY_TYPE = "*"
 _LABEL_BY_ID = re.compile(r"#([0-9]{1,18})")
 _SET_MODES = (Mode.OWN, Mode.ADD)
+_TO_LOOK_UP = (Label, Labels, Lookup)
+_SAYS_NOTHING = PolicyRule()
 
 _NOUNS = {
     "users": "user",
@@ -99,29 +101,46 @@ class _Resolving:
         self._misfits: set[tuple[str, str]] = set()
         self._find_label = cache(lambda table, text, within: find_label(catalogue.labels.get(table, ()), text, within))
         self._declared_by = cache(self._index)
+        self._shared_policy = cache(self._policy_of_all)
         self._keys_of_type = cache(lambda type_name: [each.key for each in declared if each.type == type_name])
         self._near_key = cache(lambda address: did_you_mean(address.key, self._keys_of_type(address.type)))
 
     def record(self, record: Declared) -> Desired:
         """Return one record as it should be."""
-        entity = self._catalogue[record.address.type]
-        layers = (self._policies.get(_ANY_TYPE), self._policies.get(entity.name))
-        shared = [rule for rule in layers if rule is not None]
+        by_name = self._catalogue[record.address.type].by_name
+        shared = self._shared(record.address.type)
+        own = record.options.policy
+        is_silent = own == _SAYS_NOTHING
         fields: dict[str, DesiredField] = {}
         for name, declared in record.fields.items():
-            field = entity.by_name.get(name)
+            field = by_name.get(name)
             if field is None:
                 continue  # a custom field of an account that is not known yet
-            place = _Place(record, field, declared.position)
-            value, is_known = self._value(declared.value, place)
-            self._check_modes(place, shared)
+            value, position = declared.value, declared.position
+            is_known = True
+            if value is None or isinstance(value, _TO_LOOK_UP):
+                value, is_known = self._value(value, _Place(record, field, position))
+            policy = self._shared_policy(record.address.type, name) if is_silent else None
+            if policy is None:
+                self._check_modes(_Place(record, field, position), shared)
+                policy = merged_policy(field, (*shared, own))
             if is_known:
-                policy = merged_policy(field, (*shared, record.options.policy))
                 if field.required and is_empty(value) and policy.mode is not Mode.OBSERVE:
-                    detail = f"A {entity.singular} cannot be without {name}. Write a value, or remove the line."
-                    self._tell(place, "CRM041", detail)
-                fields[name] = DesiredField(value, policy, declared.position)
+                    singular = self._catalogue[record.address.type].singular
+                    detail = f"A {singular} cannot be without {name}. Write a value, or remove the line."
+                    self._tell(_Place(record, field, position), "CRM041", detail)
+                fields[name] = DesiredField(value, policy, position)
         return Desired(record.address, fields, record.position, record.options)
+
+    def _shared(self, type_name: str) -> list[PolicyRule]:
+        layers = (self._policies.get(_ANY_TYPE), self._policies.get(type_name))
+        return [rule for rule in layers if rule is not None]
+
+    def _policy_of_all(self, type_name: str, name: str) -> Policy | None:
+        """Return the policy of a field where the record itself says nothing; None when there is something to tell of it."""
+        field, shared = self._catalogue[type_name].by_name[name], self._shared(type_name)
+        is_misfit = not field.kind.is_set and any(_named_mode(field, rule) in _SET_MODES for rule in shared)
+        return None if is_misfit else merged_policy(field, shared)
 
     def open_questions(self) -> Iterator[Question]:
         """Yield the lookups that no declared record answers."""

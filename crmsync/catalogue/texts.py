@@ -30,7 +30,9 @@ _NO_CHOICE = "none"
 
 def canonical_text(text: str) -> str | None:
     """Return *text* composed, with LF line ends, without blanks around it."""
-    return unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip() or None
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    return text.replace("\r\n", "\n").strip() or None
 
 
 def canonical_domain(text: str) -> str | None:

@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import yaml
 
-from crmsync.config.building import BOUNDS, Bounds, Builder, control_diagnostic
+from crmsync.config.building import BOUNDS, LINE_BREAK, Bounds, Builder, control_diagnostic, split_lines
 from crmsync.config.wording import TOLD_AT_THEIR_BEGINNING, TOO_DEEP, say_problem
 from crmsync.model.codes import CODES
 from crmsync.model.source import Diagnostic, Node, Position, in_file_order
 
-_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what libyaml counts as the end of a line
 _CONTROL_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
 _SURROGATE_ESCAPE = re.compile(r"\\u([dD][89a-fA-F][0-9a-fA-F]{2})(?:\\u([dD][c-fC-F][0-9a-fA-F]{2}))?")
 
@@ -31,12 +31,17 @@ __all__ = ["Bounds", "Document", "parse"]
 
 @dataclass(frozen=True)
 class Document:
-    """A file as nodes; *root* is None when there is nothing to read. *lines* are for carets."""
+    """A file as nodes; *root* is None when there is nothing to read. *text* is what was parsed, for carets."""
 
     file: str
     root: Node | None
     diagnostics: tuple[Diagnostic, ...] = ()
-    lines: tuple[str, ...] = ()
+    text: str | None = field(default=None, repr=False)
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """The lines of the file, without invisible characters."""
+        return () if self.text is None else split_lines(self.text)
 
 
 def parse(data: bytes, file: str, limits: Bounds = BOUNDS) -> Document:
@@ -52,16 +57,18 @@ def parse(data: bytes, file: str, limits: Bounds = BOUNDS) -> Document:
     text, unreadable = _decode(data, file)
     if unreadable is not None:
         return Document(file, None, (unreadable,))
-    lines = tuple(_LINE_BREAK.split(_CONTROL_IN_TEXT.sub(" ", text)))
-    controls = _find_controls(text, file)
-    text = _CONTROL_IN_TEXT.sub(" ", text)
+    found: list[Diagnostic] = []
+    if _CONTROL_IN_TEXT.search(text) is not None:
+        found += _find_controls(text, file)
+        text = _CONTROL_IN_TEXT.sub(" ", text)
 
-    found: list[Diagnostic] = [*controls]
+    shown = text
     for _ in range(MAX_REPEATS):
-        builder = Builder(file, lines, limits)
+        builder = Builder(file, shown, limits)
         try:
             builder.build(text)
         except yaml.YAMLError as error:
+            lines = split_lines(shown)
             place = _place(error, lines)
             escape = _surrogate_at(lines, place)
             if escape is not None:
@@ -70,8 +77,8 @@ def parse(data: bytes, file: str, limits: Bounds = BOUNDS) -> Document:
                 continue
             builder.root = None
             builder.diagnostics.append(_syntax_error(error, file, place, lines))
-        return Document(file, builder.root, in_file_order([*found, *builder.diagnostics]), lines)
-    return Document(file, None, in_file_order(found), lines)
+        return Document(file, builder.root, in_file_order([*found, *builder.diagnostics]), shown)
+    return Document(file, None, in_file_order(found), shown)
 
 
 def _decode(data: bytes, file: str) -> tuple[str, Diagnostic | None]:
@@ -84,7 +91,7 @@ def _decode(data: bytes, file: str) -> tuple[str, Diagnostic | None]:
     try:
         return body.decode("utf-8"), None
     except UnicodeDecodeError as error:
-        before = _LINE_BREAK.split(body[: error.start].decode("utf-8"))
+        before = LINE_BREAK.split(body[: error.start].decode("utf-8"))
         position = Position(file, len(before), len(before[-1]) + 1)
         detail = f"The byte 0x{body[error.start]:02X} is not UTF-8 here. Save the file as UTF-8."
         return "", Diagnostic(CODES["CRM001"], detail, position)
@@ -96,7 +103,7 @@ def _find_controls(text: str, file: str) -> Iterator[Diagnostic]:
     for count, match in enumerate(_CONTROL_IN_TEXT.finditer(text)):
         if count == MAX_REPEATS:
             return
-        for line_break in _LINE_BREAK.finditer(text, scanned, match.start()):
+        for line_break in LINE_BREAK.finditer(text, scanned, match.start()):
             if line_break.group() != "\x85":
                 line, line_start = line + 1, line_break.end()
         scanned = match.start()
@@ -150,7 +157,7 @@ def _surrogate_diagnostic(escape: re.Match[str], file: str, line: int) -> Diagno
 def _blank_out(text: str, line: int, escape: re.Match[str]) -> str:
     """Return *text* with *escape* on *line* replaced by as many question marks."""
     start = 0
-    for _, line_break in zip(range(line), _LINE_BREAK.finditer(text), strict=False):
+    for _, line_break in zip(range(line), LINE_BREAK.finditer(text), strict=False):
         start = line_break.end()
     width = escape.end() - escape.start()
     return f"{text[: start + escape.start()]}{'?' * width}{text[start + escape.end() :]}"

@@ -7,12 +7,12 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 
 from crmsync.config.frame import CUSTOM_FIELDS, groups_of
-from crmsync.config.structure import is_empty_scalar
+from crmsync.config.plain import has_empty
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType, Field, Write
 from crmsync.model.codes import CODES
 from crmsync.model.records import DeclaredField
-from crmsync.model.source import Diagnostic, Listing, Node, Position, Problem, Scalar, Severity, Table, is_null
+from crmsync.model.source import Diagnostic, Node, Position, Problem, Scalar, Severity, Table, is_null
 from crmsync.model.suggest import did_you_mean
 from crmsync.model.values import Written
 
@@ -36,7 +36,8 @@ class FieldReader:
         fields: dict[str, DeclaredField] = {}
         for name, field, node in self._places(table, entity, address, diagnostics):
             value, problems = self._value(node, field)
-            diagnostics += [Diagnostic(each.code, each.detail, each.position, address, each.severity) for each in problems]
+            for each in problems:
+                diagnostics.append(Diagnostic(each.code, each.detail, each.position, address, each.severity))
             if value is not None:
                 fields[name] = value
         return fields
@@ -110,21 +111,21 @@ class FieldReader:
 
     def _value(self, node: Node, field: Field) -> tuple[DeclaredField | None, tuple[Problem, ...]]:
         """Return the value of one field, or None when it is not to be had."""
-        if _has_empty(node):
+        if has_empty(node):
             return None, ()  # told by the schema check, with the name of what is empty
         if field.write is Write.NEVER:
             return None, self._read_only(node, field)
         if is_null(node):
             return DeclaredField(None, node.position), ()
         value, problems = self._read(node, field)
-        if any(problem.severity is Severity.ERROR for problem in problems):
+        if problems and any(problem.severity is Severity.ERROR for problem in problems):
             return None, problems
         return DeclaredField(value, node.position), problems
 
     def _read(self, node: Node, field: Field) -> tuple[Written, tuple[Problem, ...]]:
         """Return what the kind reads; for what only looks like null, text with a warning, or else an error."""
         value, problems = field.kind.read(node, field, self._catalogue.locale)
-        if not (isinstance(node, Scalar) and node.is_plain and node.text in _LOOKS_LIKE_NULL):
+        if not (isinstance(node, Scalar) and node.text in _LOOKS_LIKE_NULL and node.is_plain):
             return value, problems
         if isinstance(value, str) and not problems:
             detail = f"`{node.text}` is text here. Put it in quotes to say so, or write null to clear the field."
@@ -163,11 +164,3 @@ def _parts(group: Mapping[str, Field], node: Node) -> Iterator[tuple[str, Field,
         for key, value in node.entries:
             if key.text in group:
                 yield group[key.text].name, group[key.text], value
-
-
-def _has_empty(node: Node) -> bool:
-    """Say whether anything in *node* was left unwritten."""
-    if isinstance(node, Scalar):
-        return is_empty_scalar(node)
-    children = node.items if isinstance(node, Listing) else [value for _, value in node.entries]
-    return any(_has_empty(child) for child in children)

@@ -23,6 +23,9 @@ class Options:
     without: frozenset[str] = frozenset()
 
 
+_NOTHING_SAID = Options()
+
+
 class OptionsReader:
     """Reads options under one profile."""
 
@@ -33,7 +36,7 @@ class OptionsReader:
     def read(self, node: Node | None, entity: EntityType, address: Address, diagnostics: list[Diagnostic]) -> Options:
         """Return what stands under `crmsync:`; what has another shape is told elsewhere and counts as not written."""
         if not isinstance(node, Table):
-            return Options()
+            return _NOTHING_SAID
         id_node = self._id_node(node.get("id"), address, diagnostics)
         number = whole_number(id_node) if id_node is not None else None
         policy = read_policy(node.get("policy"), lambda name: self._fields.names(name, entity, address, diagnostics) or ())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from crmsync.config.document import Document
@@ -11,6 +11,7 @@ from crmsync.config.fields import FieldReader, Fields
 from crmsync.config.frame import frame
 from crmsync.config.moved import read_moved
 from crmsync.config.options import OptionsReader
+from crmsync.config.plain import PlainRecords
 from crmsync.config.structure import check_structure
 from crmsync.config.twins import find_twins
 from crmsync.model.address import KEY_PATTERN, Address
@@ -53,6 +54,7 @@ class _Reading:
         self._catalogue = catalogue
         self._fields = FieldReader(catalogue)
         self._options = OptionsReader(self._fields, profile)
+        self._plain = PlainRecords(catalogue)
         self._records: dict[Address, Declared] = {}
         self._moved: list[Moved] = []
         self._diagnostics: list[Diagnostic] = []
@@ -60,7 +62,8 @@ class _Reading:
     def read(self, document: Document, shape: Mapping[str, Any]) -> None:
         """Add what one file says."""
         self._diagnostics += document.diagnostics
-        self._diagnostics += check_structure(document, shape)
+        odd = replace(document, root=self._plain.odd_part(document.root))
+        self._diagnostics += check_structure(odd, shape)
         if isinstance(document.root, Table):
             self._moved += read_moved(document.root, self._catalogue, self._diagnostics)
             defaults = document.root.get("defaults")

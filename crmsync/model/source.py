@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from crmsync.model.address import Address
 from crmsync.model.codes import Code
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Position:
+# Named tuples, because a large project has millions of these: they are made in a third of the time of a dataclass.
+class Position(NamedTuple):
     """A place in a file; line and column count from 1, *length* is the number of characters to mark."""
 
     file: str
@@ -22,8 +23,7 @@ class Position:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(NamedTuple):
     """One piece of text in a file; *is_plain* when it was written without quotes."""
 
     text: str
