@@ -54,6 +54,7 @@ class State:
     Everything crmsync remembers, at *position* of the log.
 
     *open_intents* are those with no outcome yet, by id; *started_plans* the digests of saved plans that were ever begun.
+    *compacted_at* is the position of the snapshot that it was read from.
     """
 
     head: Head
@@ -63,6 +64,7 @@ class State:
     open_intents: Mapping[str, Intent] = field(default_factory=dict)
     started_plans: frozenset[str] = frozenset()
     has_open_run: bool = False
+    compacted_at: int = field(default=0, compare=False)
 
     @cached_property
     def address_of(self) -> Mapping[tuple[str, int], Address]:
@@ -79,7 +81,7 @@ class State:
         folding = _Folding(self)
         for event in events:
             folding.take(event)
-        return folding.state(self.head, position)
+        return folding.state(self, position)
 
 
 class _Folding:
@@ -92,15 +94,16 @@ class _Folding:
         self.started_plans = set(state.started_plans)
         self.has_open_run = state.has_open_run
 
-    def state(self, head: Head, position: int) -> State:
+    def state(self, before: State, position: int) -> State:
         return State(
-            head=head,
+            head=before.head,
             position=position,
             account_id=self.account_id,
             bindings=self.bindings,
             open_intents=self.open_intents,
             started_plans=frozenset(self.started_plans),
             has_open_run=self.has_open_run,
+            compacted_at=before.compacted_at,
         )
 
     def take(self, event: Event) -> None:

@@ -10,7 +10,7 @@ import json
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from crmsync.model.effects import Copy, Outcome, Progress, Task
 from crmsync.model.plan import Action, Plan
 from crmsync.model.source import Diagnostic
 from crmsync.model.state import State
-from crmsync.model.store import Store
+from crmsync.model.store import Lost, Store, Unusable
 from crmsync.plan.world import Wishes
 from crmsync.project.account import identify
 from crmsync.project.connect import connect, copper_trouble
@@ -38,6 +38,8 @@ from crmsync.project.trouble import LineOf, RefusedTrouble
 from crmsync.render.breaches import refusal_text
 from crmsync.render.document import plan_document
 
+#: A log of fewer segments than this is read in no time.
+LONG_LOG = 200
 #: An outcome that this run undertook and did not bring about: exit code 6.
 UNDONE = ("conflict", "failed", "skipped", "unknown")
 
@@ -136,7 +138,22 @@ def apply(project: Project, options: ApplyOptions, watch: Watch, clock: Callable
         state = _settle_first(run, replace(store.read(), head=before.head))
         if watch.stopping.is_set():
             raise KeyboardInterrupt
-        return _carry_out(run, make_plan(project, run.client, state, options.wishes, clock=clock))
+        applied = _carry_out(run, make_plan(project, run.client, state, options.wishes, clock=clock))
+        _compact(store)
+        return applied
+
+
+def _compact(store: Store) -> None:
+    """Replace the log by a snapshot once it has outgrown one. That only saves work: where it fails, the log is as good."""
+    with suppress(Lost, Unusable):
+        state = store.read()
+        if is_overgrown(state):
+            store.compact(state.position)
+
+
+def is_overgrown(state: State) -> bool:
+    """Say whether the log is long beside what it binds; what a snapshot costs is then a small part of what was appended."""
+    return state.position - state.compacted_at > max(LONG_LOG, len(state.bindings) // 4)
 
 
 def _carry_out(run: _Run, planned: Planned) -> Applied | None:

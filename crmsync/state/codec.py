@@ -130,7 +130,8 @@ def _state(data: Any, head: Head) -> State:
     _expect(isinstance(data, dict) and data.keys() == _SNAPSHOT.keys(), "a snapshot has other parts")
     parts = {name: _codec(hint).decode(data[name]) for name, hint in _SNAPSHOT.items()}
     intents = {intent.id: intent for intent in parts.pop("open_intents")}
-    return State(head=head, open_intents=intents, started_plans=frozenset(parts.pop("started_plans")), **parts)
+    plans = frozenset(parts.pop("started_plans"))
+    return State(head=head, open_intents=intents, started_plans=plans, compacted_at=parts["position"], **parts)
 
 
 _SNAPSHOT: Mapping[str, Any] = {

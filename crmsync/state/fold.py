@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from crmsync.model.events import Event
+from crmsync.model.address import Address
+from crmsync.model.events import Bound, Event, FieldsApplied, FieldsReleased, Forgotten, Protected, Renamed, Ruled
 from crmsync.model.state import State
 from crmsync.model.store import Unusable
 from crmsync.state.codec import DAMAGED
@@ -25,16 +26,52 @@ def fold(snapshot: State, segments: Sequence[tuple[int, Sequence[Event]]], posit
         raise Unusable(f"The log contradicts itself: {error.args[0]} was never bound. {DAMAGED}") from error
 
 
-def extended(state: State, events: Sequence[Event]) -> State:
+class Known:
     """
-    Return the state after one more segment: what an append asks before it stores, because a log is never mended.
+    What an append must know of a log at *position* to keep it free of contradiction: which addresses are bound.
+
+    An append asks `extended` and keeps the answer once its events are stored. That costs what the batch holds and not what
+    is bound, so a `Known` is used up by the next one: what it says of addresses is merged into the set they share.
+    """
+
+    def __init__(self, position: int, bound: set[Address], changed: Mapping[Address, bool]) -> None:
+        self.position = position
+        self._bound = bound
+        self._changed = changed
+
+    def bound(self) -> set[Address]:
+        """Return the addresses that are bound."""
+        for address, is_bound in self._changed.items():
+            (self._bound.add if is_bound else self._bound.discard)(address)
+        self._changed = {}
+        return self._bound
+
+
+def extended(known: State | Known, events: Sequence[Event]) -> Known:
+    """
+    Return what is known after one more segment: what an append asks before it stores, because a log is never mended.
 
     Raises Unusable when an event speaks of something that is not bound.
     """
-    try:
-        return state.advance(events, state.position + 1)
-    except KeyError as error:
+    bound = known.bound() if isinstance(known, Known) else set(known.bindings)
+    changed: dict[Address, bool] = {}
+    for event in events:
+        match event:
+            case Bound(address):
+                changed[address] = True
+            case Forgotten(address):
+                changed[address] = False
+            case Renamed(origin, destination):
+                _expect_bound(origin, bound, changed)
+                changed |= {origin: False, destination: True}
+            case FieldsApplied(address) | FieldsReleased(address) | Protected(address) | Ruled(address):
+                _expect_bound(address, bound, changed)
+    return Known(known.position + 1, bound, changed)
+
+
+def _expect_bound(address: Address, bound: set[Address], changed: Mapping[Address, bool]) -> None:
+    if not changed.get(address, address in bound):
         raise Unusable(
-            f"Nothing was noted: {error.args[0]} is not bound, and the state would contradict itself. "
+            f"Nothing was noted: {address} is not bound, and the state would contradict itself. "
             "This is a fault of crmsync; please report it."
-        ) from error
+        )

@@ -11,7 +11,7 @@ from crmsync.model.events import Event
 from crmsync.model.state import Head, State
 from crmsync.model.store import Holder, Locked, Lost
 from crmsync.state.codec import decode_events, decode_state, encode_events, encode_state
-from crmsync.state.fold import extended, fold
+from crmsync.state.fold import Known, extended, fold
 from crmsync.state.lease import may_take, process_is_alive
 
 
@@ -37,7 +37,7 @@ class MemoryStore:
         self._snapshot = encode_state(State(self._head))
         self._segments: list[tuple[int, float, str]] = []
         self._position = 0
-        self._known = State(self._head)
+        self._known: State | Known = State(self._head)
         self._holder: Holder | None = None
 
     def read(self) -> State:
@@ -67,8 +67,8 @@ class MemoryStore:
         with self._lock:
             state = self.read()
             self._move_on_from(position)
-            self._known = replace(state, position=self._position)
-            self._snapshot = encode_state(self._known)
+            self._known = state = replace(state, position=self._position)
+            self._snapshot = encode_state(state)
             self._segments.clear()
             return self._position
 

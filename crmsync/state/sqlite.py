@@ -25,7 +25,7 @@ from crmsync.model.events import Event
 from crmsync.model.state import Head, State
 from crmsync.model.store import Holder, Locked, Lost, Unusable
 from crmsync.state.codec import DAMAGED, decode_events, decode_state, encode_events, encode_state
-from crmsync.state.fold import extended, fold
+from crmsync.state.fold import Known, extended, fold
 from crmsync.state.lease import may_take, process_is_alive
 from crmsync.state.sqlitefile import BUSY_SECONDS, build, checksum, connect, explained, is_there, naming
 
@@ -80,13 +80,13 @@ class SqliteStore:
         self._lock = RLock()
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
-        self._known: State | None = None
+        self._known: State | Known | None = None
 
     def read(self) -> State:
         """Return the state at the head of the log. Raises Unusable."""
         with self._reading() as connection:
-            self._known = State(self._empty) if connection is None else self._state(connection)
-            return self._known
+            state = self._known = State(self._empty) if connection is None else self._state(connection)
+            return state
 
     def read_head(self) -> Head:
         """Return whose log it is, without reading the log. Raises Unusable."""
@@ -113,7 +113,7 @@ class SqliteStore:
             grown.append(extended(known, events))
             connection.execute("INSERT INTO segment VALUES (?, ?, ?, ?, ?)", row)
 
-        grown: list[State] = []
+        grown: list[Known] = []
         with self._lock:
             self._change_log(change, lambda connection: self._writer_of(connection, position + 1) == writer)
             self._known = grown[-1]

@@ -1,0 +1,45 @@
+"""When a run compacts the log."""
+
+from __future__ import annotations
+
+import pytest
+
+from crmsync.model.address import Address
+from crmsync.model.events import Origin
+from crmsync.model.state import Binding, Head, State
+from crmsync.project.applying import LONG_LOG, is_overgrown
+from crmsync.project.session import open_project, opened_state
+from tests.desk import Desk
+
+
+@pytest.mark.parametrize(
+    ("segments", "bindings", "expected"),
+    [(LONG_LOG, 0, False), (LONG_LOG + 1, 0, True), (1000, 4000, False), (1001, 4000, True)],
+)
+def test_a_log_is_overgrown_beside_what_it_binds(segments: int, bindings: int, expected: bool) -> None:
+    """Not blindly each run: a snapshot of many bindings waits for a log that is worth it."""
+    bound = {Address("people", str(number)): Binding(number, Origin.CREATED) for number in range(bindings)}
+    state = State(Head("lineage", bytes(32)), position=7 + segments, bindings=bound, compacted_at=7)
+
+    assert is_overgrown(state) is expected
+
+
+def test_a_run_compacts_a_long_log(desk: Desk) -> None:
+    """After a run the log is a snapshot if it was long; the next plan is empty, and the next run leaves it alone."""
+    files = "companies: {{a: {{name: A, details: {}}}}}\n"
+    desk.write("crm/a.yaml", files.format("one"))
+    desk.done("apply", "-y")
+    assert desk.state().compacted_at == 0
+    with opened_state(open_project(start=desk.root, environ={}), create=False) as (store, state):
+        for position in range(state.position, state.position + LONG_LOG):
+            store.append(position, [])
+    desk.write("crm/a.yaml", files.format("two"))
+    desk.done("apply", "-y")
+    compacted = desk.state()
+    assert compacted.compacted_at == compacted.position
+    assert "No changes." in desk.done("plan")
+    desk.write("crm/a.yaml", files.format("three"))
+    desk.done("apply", "-y")
+
+    assert desk.state().compacted_at == compacted.position
+    assert desk.state().position > compacted.position
