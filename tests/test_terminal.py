@@ -25,7 +25,7 @@ class Terminal:
     master: int
     shown: str = ""
 
-    def until(self, text: str, seconds: float = 20.0) -> str:
+    def until(self, text: str, seconds: float = 60.0) -> str:
         """Read what is shown until *text* is."""
         deadline = time.monotonic() + seconds
         while text not in self.shown and time.monotonic() < deadline:
@@ -40,9 +40,11 @@ class Terminal:
 
     def end(self) -> int:
         """Read to the end, and return the exit code."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline and (self._read(0.1) or self.process.poll() is None):
             pass
+        while self._read(0):
+            pass  # what it said between the last look and its end
         os.close(self.master)
         return self.process.wait(5)
 

@@ -65,11 +65,11 @@ def _verify(work: Work, entity: EntityType, prepared: Prepared, item: Any, is_bu
         return [Refused(intent.id, message[:200])], StepResult(step, "failed", f"Copper refused: {message}")
     id = item_id(item)
     if id is None or (intent.record_id is not None and id != intent.record_id):
-        return [Unknown(intent.id, "odd answer")], StepResult(step, "unknown", "the answer is no record", prepared=prepared)
+        return [Unknown(intent.id, "odd answer")], _odd(prepared, "the answer is no record")
     try:
         observed = decode_body(entity, item, work.catalogue.locale)
     except (ValueError, TypeError, AttributeError):
-        return [Unknown(intent.id, "odd answer")], StepResult(step, "unknown", "the answer makes no sense", prepared=prepared)
+        return [Unknown(intent.id, "odd answer")], _odd(prepared, "the answer makes no sense")
     again = tuple(change for change in prepared.changes if _needs_another(entity, prepared, change, observed, is_bulk))
     rest = tuple(change for change in prepared.changes if change not in again)
     failed = [change.field for change in rest if _is_ignored(change, observed)]
@@ -89,9 +89,11 @@ def _verify(work: Work, entity: EntityType, prepared: Prepared, item: Any, is_bu
     return events, StepResult(step, "done", detail, observed, tuple(each.field for each in met), follow=follow)
 
 
-def reset_fields(
-    work: Work, entity: EntityType, changes: Sequence[FieldChange], observed: Observed
-) -> dict[str, Applied]:
+def _odd(prepared: Prepared, reason: str) -> StepResult:
+    return StepResult(prepared.step, "unknown", reason, prepared=prepared)
+
+
+def reset_fields(work: Work, entity: EntityType, changes: Sequence[FieldChange], observed: Observed) -> dict[str, Applied]:
     """
     Return what the state learns of those *changes* that Copper overwrote for a sibling's sake, by field id.
 

@@ -297,7 +297,7 @@ def _settle_unclear(work: Work, agenda: Agenda) -> Telling:
 
 
 def _take_found(work: Work, agenda: Agenda, prepared: Prepared, observed: Observed | None) -> Telling:
-    """Take in a request that was executed after all, as far as its answer would have told: what it undid is written again."""
+    """Take in a request that was executed after all, as its answer would have been: what it undid is written again."""
     result = StepResult(prepared.step, "done", "found after an unclear answer", observed)
     if observed is not None:
         entity = work.entity(prepared.step.address)

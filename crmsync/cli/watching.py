@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +26,26 @@ from crmsync.render.sanitise import clean
 from crmsync.render.text import plan_text
 
 DECLINED, INCOMPLETE, INTERRUPTED = 1, 6, 130
+
+
+def typed_line() -> str:
+    """
+    Return the line that is typed at the terminal. Raises click.Abort at its end (Ctrl-D).
+
+    `input` would sleep through a Ctrl-C that comes just before it waits; the byte that a signal leaves here does not.
+    """
+    told, tell = socket.socketpair()
+    with told, tell:
+        tell.setblocking(False)
+        earlier = signal.set_wakeup_fd(tell.fileno())
+        try:
+            select.select([sys.stdin, told], [], [])
+        finally:
+            signal.set_wakeup_fd(earlier)
+    line = sys.stdin.readline()
+    if not line:
+        raise click.Abort
+    return line
 
 
 class Watching:
@@ -95,8 +117,8 @@ class Watching:
             raise UsageTrouble("There is no terminal to ask on. Review a plan and apply it, or say --auto-approve.")
         account = document["crmsync"]["account"]
         click.echo(f'Apply this to "{clean(account["name"])}" ({account["id"]})? Only "yes" is accepted.', err=True)
-        answer: str = click.prompt("Answer", prompt_suffix=": ", default="no", show_default=False, err=True)
-        return answer.strip() == "yes"
+        click.echo("Answer: ", nl=False, err=True)
+        return typed_line().strip() == "yes"
 
     def _tell(self, seen: Outcome | Progress) -> None:
         if isinstance(seen, Progress):
