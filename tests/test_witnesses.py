@@ -44,7 +44,7 @@ KINDS = {
     "long_text": {"text", "address"},
     "domain": {"text"},
     "country": {"address"},
-    "choice": {"word"},
+    "choice": {"word", "status"},
     "money": {"money", "converted", "number"},
     "percentage": {"probability"},
     "close_date": {"close_date"},

@@ -38,11 +38,13 @@ class Pipeline:
     id: int
     name: str
     stages: tuple[Stage, ...]
+    type: str = "opportunity"
+    is_revenue: bool = True
 
     def show(self) -> Json:
         """Return the pipeline as /pipelines shows it (4.9)."""
         stages = [{"id": s.id, "name": s.name, "win_probability": s.win_probability} for s in self.stages]
-        return {"id": self.id, "name": self.name, "stages": stages, "type": "opportunity", "is_revenue": True}
+        return {"id": self.id, "name": self.name, "stages": stages, "type": self.type, "is_revenue": self.is_revenue}
 
     def show_stages(self) -> list[Json]:
         """Return the stages as /pipeline_stages shows them (4.9)."""
@@ -162,6 +164,7 @@ SYSTEM_TYPES = {
 }
 """The activity types of the category system that were seen (4.8)."""
 
+PIPELINE_TYPES = ("opportunity", "project", "item")
 LOOKUPS = ("contact_types", "customer_sources", "loss_reasons", "lead_statuses")
 
 
@@ -185,15 +188,17 @@ class Account:
     activity_types: tuple[ActivityType, ...] = ()
     zone: ZoneInfo = field(init=False, repr=False, compare=False)
     by_definition: Mapping[int, Definition] = field(init=False, repr=False, compare=False)
+    by_pipeline: Mapping[int, Pipeline] = field(init=False, repr=False, compare=False)
     by_stage: Mapping[int, tuple[Pipeline, Stage]] = field(init=False, repr=False, compare=False)
     ids: Mapping[str, frozenset[int]] = field(init=False, repr=False, compare=False)
     by_type: Mapping[str, tuple[Definition, ...]] = field(init=False, repr=False, compare=False)
-    fragments: dict[int, str] = field(init=False, repr=False, compare=False)
+    fragments: dict[str, dict[int, str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "zone", ZoneInfo(self.timezone))
         put(self, "by_definition", {d.id: d for d in self.definitions})
+        put(self, "by_pipeline", {pipeline.id: pipeline for pipeline in self.pipelines})
         put(self, "by_stage", {s.id: (p, s) for p in self.pipelines for s in p.stages})
         tables = {name: self.lookups.get(name, ()) for name in LOOKUPS}
         named: dict[str, Sequence[User | Pipeline | Choice]] = {"users": self.users, "pipelines": self.pipelines, **tables}
@@ -202,7 +207,7 @@ class Account:
         types = {name for d in self.definitions for name in d.available_on}
         by_type = {t: tuple(d for d in self.definitions if t in d.available_on) for t in types}
         put(self, "by_type", by_type)
-        # JSON of unset custom fields by definition, filled in by `custom`: most of what a search sends.
+        # JSON of unset custom fields by quirk and definition, filled in by `custom`: most of what a search sends.
         put(self, "fragments", {})
 
     def show(self) -> Json:

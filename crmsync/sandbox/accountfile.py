@@ -23,6 +23,7 @@ from crmsync.sandbox.account import (
     DATA_TYPES,
     LOOKUPS,
     OPTION_TYPES,
+    PIPELINE_TYPES,
     Account,
     ActivityType,
     Choice,
@@ -142,9 +143,12 @@ class _Reader:
         }
         if not values["users"]:
             self._problem(nodes.get("users") or root, "The account needs at least one user with name and email.")
+        has_labels = not self._problems
         quirks = self._quirks(nodes.get("quirks"))
         records = tuple(self._records(nodes.get("records")))
-        self._stop_on_problems()
+        if not has_labels:
+            # Records that miss a label because its table is wrong would only repeat that.
+            self._stop_on_problems()
         account = Account(**values, lookups=lookups)
         self._problems += _trial(account, records)
         self._stop_on_problems()
@@ -178,13 +182,19 @@ class _Reader:
         return User(self._id(table, nodes), self._text(nodes.get("name"), ""), self._text(nodes.get("email"), ""))
 
     def _pipeline(self, table: str, node: yaml.Node) -> Pipeline | None:
-        nodes = self._mapping(node, ("id", "name", "stages"), ("name", "stages"))
+        nodes = self._mapping(node, ("id", "name", "stages", "type", "revenue"), ("name", "stages"))
         if "stages" not in nodes:
             return None
         stages = self._rows(nodes["stages"], "stages", self._stage)
         if not stages:
             self._problem(nodes["stages"], "A pipeline needs at least one stage.")
-        return Pipeline(self._id(table, nodes), self._text(nodes.get("name"), ""), stages)
+        return Pipeline(
+            self._id(table, nodes),
+            self._text(nodes.get("name"), ""),
+            stages,
+            self._one_of(nodes.get("type"), PIPELINE_TYPES, "type of pipeline") or PIPELINE_TYPES[0],
+            self._flag(nodes.get("revenue"), True),
+        )
 
     def _stage(self, table: str, node: yaml.Node) -> Stage:
         nodes = self._mapping(node, ("id", "name", "probability"), ("name",))
@@ -257,13 +267,13 @@ class _Reader:
             settings = [(key, f"{key.value}={self._text(value, '')}") for key, value in node.value]
         else:
             settings = [(item, self._text(item, "")) for item in self._list(node)]
+        quirks = Quirks()
         for at, setting in settings:
             try:
-                Quirks.parse([setting])
+                quirks = Quirks.parse([setting], base=quirks)
             except ValueError as error:
                 self._problem(at, str(error))
-        self._stop_on_problems()
-        return Quirks.parse([setting for _, setting in settings])
+        return quirks
 
     # ---- nodes
 

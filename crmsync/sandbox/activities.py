@@ -11,7 +11,7 @@ from crmsync.sandbox.calls import Call, Form, path_id, thing
 from crmsync.sandbox.codec import Bad, as_int, read_id
 from crmsync.sandbox.finding import cut
 from crmsync.sandbox.orders import Order
-from crmsync.sandbox.replies import Answer, Json, blank, not_found
+from crmsync.sandbox.replies import Answer, Invalid, Json, blank, not_found, wrong
 from crmsync.sandbox.search import page_window, read_paging
 from crmsync.sandbox.store import canonical
 from crmsync.sandbox.tables import ACTIVITIES, BY_SINGULAR, EntityRow
@@ -59,9 +59,7 @@ def bulk_create(world: World, call: Call) -> Answer:
 def update(world: World, call: Call) -> Answer:
     """Change details or date; system activities and deleted ones cannot be changed."""
     id = path_id(world, call.parts["id"])
-    old = thing(world, SHELF, id)
-    if old.get("is_deleted"):
-        raise not_found()
+    old = _written_by_people(world, id)
     form = Form(world, call.body, CREATE_KEYS, READ_ONLY)
     details = form.text("details", old["details"], longest=0)
     date = _date(form, old["activity_date"])
@@ -76,11 +74,20 @@ def update(world: World, call: Call) -> Answer:
 def delete(world: World, call: Call) -> Answer:
     """Leave a stub in place of the activity."""
     id = path_id(world, call.parts["id"])
-    if thing(world, SHELF, id).get("is_deleted"):
-        raise not_found()
+    _written_by_people(world, id)
     stub = {"id": id, "is_deleted": True}
     world.store.keep(SHELF, id, stub)
     return Answer(stub)
+
+
+def _written_by_people(world: World, id: int) -> dict[str, Json]:
+    """Return an activity that can be changed: deleted ones are gone, those of the system are read-only (4.8)."""
+    activity = thing(world, SHELF, id)
+    if activity.get("is_deleted"):
+        raise not_found()
+    if activity["type"]["category"] == "system":
+        raise Invalid([wrong("type", "an entry of the system cannot be changed")])
+    return activity
 
 
 def search(world: World, call: Call) -> Answer:
@@ -98,6 +105,8 @@ def search(world: World, call: Call) -> Answer:
         found = [activity for activity in found if not activity.get("is_deleted")]
     if parent is not None or kinds:
         found = [activity for activity in found if _fits(activity, parent, kinds)]
+    if form.flag("full_result", False) and world.quirks.full_result == "repeats":
+        found = [each for n, activity in enumerate(found) for each in [activity] * (1 + (n % 10 == 0))]
     start, end, total = page_window(world, len(found), number, size)
     page = list(cut(found, start, end, descending=True))
     return Answer(page, headers=(("X-PW-TOTAL", str(total)),))

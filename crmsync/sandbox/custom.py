@@ -27,9 +27,9 @@ ITEM_KEYS = {"custom_field_definition_id", "value", "computed_value"}
 UNSET: dict[str, Json] = {"MultiSelect": (), "Connect": (), "Checkbox": False}
 
 
-def unset(definition: Definition) -> Json:
-    """Return what a reply shows for a custom field without a value: null, [] or false (5.3)."""
-    value = UNSET.get(definition.data_type)
+def unset(world: World, definition: Definition) -> Json:
+    """Return what a reply shows for a custom field without a value: null, [] or false (5.3; quirk unset_values)."""
+    value = UNSET.get(definition.data_type) if world.quirks.unset_values == "typed" else None
     return [] if value == () else value
 
 
@@ -69,6 +69,17 @@ def _string(world: World, definition: Definition, value: Json) -> str | None:
 
 
 def _text(world: World, definition: Definition, value: Json) -> str | None:
+    return long_text(world, read_text(value))
+
+
+def long_text(world: World, text: str | None) -> str | None:
+    """Return *text* with the ends of lines that it is kept with (quirk newlines)."""
+    if text is None or world.quirks.newlines == "keep":
+        return text
+    return text.replace("\r\n", "\n").replace("\n", "\r\n")
+
+
+def _url(world: World, definition: Definition, value: Json) -> str | None:
     return read_text(value)
 
 
@@ -133,7 +144,7 @@ def _date(world: World, definition: Definition, value: Json) -> int | None:
 READERS: dict[str, Callable[[World, Definition, Json], Any]] = {
     "String": _string,
     "Text": _text,
-    "URL": _text,
+    "URL": _url,
     "Dropdown": _dropdown,
     "MultiSelect": _multiselect,
     "Date": _date,
@@ -150,17 +161,17 @@ def show_custom_fields(
 ) -> list[dict[str, Json]]:
     """Return the custom fields of a reply: those set, by id, then the rest in no order (section 13)."""
     values = _with_links(world, singular, id, values)
-    return [_show(definition, values, computed) for definition in _in_order(world, singular, values)]
+    return [_show(world, definition, values, computed) for definition in _in_order(world, singular, values)]
 
 
 def dump_custom_fields(world: World, singular: str, id: int, values: dict[int, Any]) -> str:
     """Return the JSON of `show_custom_fields`, without computed values."""
     values = _with_links(world, singular, id, values)
-    fragments = world.account.fragments
+    fragments = world.account.fragments.setdefault(world.quirks.unset_values, {})
     if not fragments:
-        fragments |= {d.id: dump_text(_show(d, {}, False)) for d in world.account.definitions}
+        fragments |= {d.id: dump_text(_show(world, d, {}, False)) for d in world.account.definitions}
     order = _in_order(world, singular, values)
-    shown = [dump_text(_show(d, values, False)) if d.id in values else fragments[d.id] for d in order]
+    shown = [dump_text(_show(world, d, values, False)) if d.id in values else fragments[d.id] for d in order]
     return f"[{','.join(shown)}]"
 
 
@@ -191,18 +202,18 @@ def _connected(world: World, singular: str, id: int) -> dict[int, list[int]]:
     return found
 
 
-def _show(definition: Definition, values: dict[int, Any], computed: bool) -> dict[str, Json]:
+def _show(world: World, definition: Definition, values: dict[int, Any], computed: bool) -> dict[str, Json]:
     value = values.get(definition.id)
     item = {
         "custom_field_definition_id": definition.id,
-        "value": unset(definition) if value is None else value,
+        "value": unset(world, definition) if value is None else value,
     }
     if computed:
-        item["computed_value"] = _computed(definition, item["value"])
+        item["computed_value"] = computed_value(definition, item["value"])
     return item
 
 
-def _computed(definition: Definition, value: Json) -> Json:
+def computed_value(definition: Definition, value: Json) -> Json:
     """Return the labels of options, else a copy of the value (5.4)."""
     labels = {option.id: option.name for option in definition.options}
     if isinstance(value, list):

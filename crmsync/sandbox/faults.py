@@ -28,6 +28,10 @@ KINDS: dict[str, str] = {
 }
 
 
+RANDOM_TROUBLE = ((429, 0.03), (500, 0.02), (502, 0.02))
+LOST_REPLIES = 0.02
+
+
 class SilentTimeout(TimeoutError):
     """No answer came; a server holds the connection for *seconds* before it drops it."""
 
@@ -84,6 +88,14 @@ class Fault:
     def status_code(self) -> int:
         """The status of the reply, for the kinds that give one."""
         return self.status or {"status_before": 503, "status_after": 500, "redirect": 302}.get(self.kind, 200)
+
+
+def ambient(trouble: str) -> list[Fault]:
+    """Return the faults of a Copper that has bad days: errors at random, and replies lost after the execution."""
+    if trouble == "none":
+        return []
+    errors = [Fault("status_before", status=status, probability=chance) for status, chance in RANDOM_TROUBLE]
+    return [*errors, Fault("timeout_after", probability=LOST_REPLIES)]
 
 
 class Troubles:

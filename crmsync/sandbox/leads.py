@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from crmsync.sandbox.calls import Call, Form, path_id
 from crmsync.sandbox.codec import Bad, read_id
 from crmsync.sandbox.custom import read_custom_fields
-from crmsync.sandbox.replies import Answer, Invalid, Json, Problem, blank, not_found, wrong
+from crmsync.sandbox.replies import Answer, Invalid, Json, Problem, Unrecorded, blank, describe, not_found, wrong
 from crmsync.sandbox.show import show
 from crmsync.sandbox.store import Record, canonical
 from crmsync.sandbox.tables import ENTITIES
@@ -35,7 +36,7 @@ def upsert(world: World, call: Call) -> Answer:
     if len(ids) > 1:
         which = f": {', '.join(map(str, ids))}" if len(ids) <= MOST_IDS else ""
         # The body of this 422 is not known (section 9).
-        raise Invalid([Problem("base", f"{len(ids)} leads match{which}", "ambiguous")])
+        raise Unrecorded(422, describe([Problem("base", f"{len(ids)} leads match{which}", "ambiguous")]))
     record = update(world, LEADS, ids[0], properties) if ids else create(world, LEADS, properties)
     return Answer(show(world, LEADS, record, computed=call.computed))
 
@@ -71,7 +72,8 @@ def convert(world: World, call: Call) -> Answer:
     """
     Turn a lead into a person and, as asked, a company and an opportunity; the lead is gone then.
 
-    A company name without `exact_match` is matched like one with it: candidates are not imitated.
+    A company name without `exact_match` that is like that of others may be answered with the candidates; in which
+    words is not known (quirk convert_candidates).
     """
     lead = world.visible("leads", path_id(world, call.parts["id"]))
     if lead is None:
@@ -164,7 +166,19 @@ def _company(world: World, lead: Record, part: Mapping[str, Json] | None) -> tup
     if not isinstance(name, str) or not name.strip():
         return None, None
     ids = [i for i in world.store.ids("companies", "name", canonical(name)) if world.visible("companies", i)]
-    return (world.store.get("companies", ids[0]), None) if ids else (None, {"name": name})
+    if ids:
+        return world.store.get("companies", ids[0]), None
+    candidates = _candidates(world, name) if part.get("name") and not part.get("exact_match") else []
+    if candidates and world.quirks.convert_candidates == "refuse":
+        raise Unrecorded(422, describe([wrong("company", f"candidates: {', '.join(map(str, candidates))}")]))
+    return None, {"name": name}
+
+
+def _candidates(world: World, name: str) -> list[int]:
+    """Return the companies whose names are like *name*."""
+    names = [str(key) for key in world.store.keys("companies", "name")]
+    like = difflib.get_close_matches(canonical(name), names, n=5)
+    return [i for key in like for i in world.store.ids("companies", "name", key) if world.visible("companies", i)]
 
 
 def _check(world: World, *bodies: Json) -> None:

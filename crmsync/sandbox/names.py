@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+PARTS = ("prefix", "first_name", "middle_name", "last_name", "suffix")
 PREFIXES = frozenset({"mr", "mrs", "ms", "miss", "dr", "prof"})
 SUFFIXES = frozenset({"jr", "sr", "ii", "iii", "iv", "phd", "md", "esq"})
 

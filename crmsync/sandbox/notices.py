@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from crmsync.sandbox.custom import computed_value
 from crmsync.sandbox.hooks import SHELF, is_loopback
 from crmsync.sandbox.replies import Json, dump
 from crmsync.sandbox.show import show
@@ -90,7 +91,7 @@ def notices(world: World, events: Sequence[Event]) -> Iterator[Notice]:
         # What changed differs from record to record; creations and deletions go together.
         size = 1 if hook["event"] == "update" else MOST_IDS
         for start in range(0, len(entries), size):
-            yield _notice(world, hook, entries[start : start + size])
+            yield _notice(world, hook, [(id, _named(world, hook, told)) for id, told in entries[start : start + size]])
 
 
 def _singular(table: str) -> str | None:
@@ -120,6 +121,17 @@ def _changes(world: World, event: Event) -> dict[str, Json]:
         customs = {}
     changes: dict[str, Json] = {k: [before[k], after[k]] for k in after if before[k] != after[k] and k not in QUIET}
     return changes | ({"custom_fields": customs} if customs else {})
+
+
+def _named(world: World, hook: Mapping[str, Any], changes: Json) -> Json:
+    """Return the changes with the names of options for their ids, where the subscription asks for it."""
+    if not hook["custom_field_computed_values"] or not changes or "custom_fields" not in changes:
+        return changes
+    definitions = world.account.by_definition
+    named = {
+        id: [computed_value(definitions[int(id)], value) for value in pair] for id, pair in changes["custom_fields"].items()
+    }
+    return {**changes, "custom_fields": named}
 
 
 def _notice(world: World, hook: Mapping[str, Any], entries: Sequence[tuple[int, Json]]) -> Notice:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -12,6 +12,14 @@ class Rate:
 
     per_minute: int = 180
     bulk_per_second: int = 3
+
+
+def turnstile(rate: Rate | None, limit: str) -> Turnstile | None:
+    """Return the turnstile of a limit as it was given, or as the quirk rate_limit lowers it."""
+    if limit == str(Rate.per_minute):
+        return Turnstile(rate) if rate is not None else None
+    rate = rate or Rate()
+    return Turnstile(replace(rate, per_minute=min(rate.per_minute, int(limit))))
 
 
 class Turnstile:

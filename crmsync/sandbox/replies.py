@@ -64,6 +64,14 @@ class Refusal(Exception):
         self.value = value
 
 
+class Unrecorded(Refusal):
+    """A refusal whose body nobody has seen: the common shape, or the quirk error_shape."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(status, common(status, message))
+        self.message = message
+
+
 class Invalid(Refusal):
     """The request breaks rules of validation; carries every broken rule."""
 
@@ -100,12 +108,17 @@ def no_route() -> Refusal:
 
 def bad_request(why: str) -> Refusal:
     """Return the refusal of a request that cannot be read (the body of a 400 is not recorded)."""
-    return Refusal(400, common(400, f"Bad Request: {why}"))
+    return Unrecorded(400, f"Bad Request: {why}")
 
 
 def server_error() -> Refusal:
     """Return the answer to what made Copper stumble in 2018 (section 13; the body is not recorded)."""
-    return Refusal(500, common(500, "Internal Server Error"))
+    return Unrecorded(500, "Internal Server Error")
+
+
+def unauthorized(why: str = "Unauthorized") -> Refusal:
+    """Return the refusal of a key that does not fit (the body of a 401 is not recorded)."""
+    return Unrecorded(401, why)
 
 
 def unrecognized(names: Sequence[str]) -> Problem:

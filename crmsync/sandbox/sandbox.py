@@ -19,16 +19,17 @@ from crmsync.sandbox.account import Account
 from crmsync.sandbox.accountfile import DEFAULT_ACCOUNT, AccountFile
 from crmsync.sandbox.calls import Call
 from crmsync.sandbox.crowd import fill
-from crmsync.sandbox.faults import Fault, SilentTimeout, Troubles
-from crmsync.sandbox.headers import authenticate, reply_headers
+from crmsync.sandbox.faults import Fault, SilentTimeout, Troubles, ambient
+from crmsync.sandbox.headers import authenticate, reply_headers, user_email
+from crmsync.sandbox.history import write_history
 from crmsync.sandbox.journal import Journal
 from crmsync.sandbox.notices import Notice, Post
 from crmsync.sandbox.quirks import Quirks
-from crmsync.sandbox.rate import Rate, Turnstile
-from crmsync.sandbox.replies import Answer, Json, Refusal, Reply, Request, common, dump, parse
+from crmsync.sandbox.rate import Rate, Turnstile, turnstile
+from crmsync.sandbox.replies import Answer, Json, Refusal, Reply, Request, Unrecorded, dump, parse
 from crmsync.sandbox.routes import answer, find_route, read_query
 from crmsync.sandbox.show import show
-from crmsync.sandbox.store import Store
+from crmsync.sandbox.store import Store, canonical
 from crmsync.sandbox.tables import ENTITIES, EntityRow
 from crmsync.sandbox.trouble import AFTER, BEFORE, MEDDLING, PASSING, TELLING, meddle
 from crmsync.sandbox.uploads import Uploads
@@ -94,7 +95,8 @@ class Sandbox:
         self._seed = seed
         self._written = 0
         self._rng = Random(seed)
-        self._turnstile = Turnstile(rate) if rate else None
+        self._rate = rate
+        self._turnstiles: dict[str, Turnstile | None] = {}
         self._late: list[_Late] = []
         self.faults = list(faults)
         self._journal = Journal(Path(data), self.account.id) if data is not None else None
@@ -103,17 +105,20 @@ class Sandbox:
                 problems = outside.seed(self._world(clock()), file.records)
                 assert not problems, problems
                 fill(self._world(clock()), populate or {})
+            # What was there to begin with is news to nobody.
+            self._store.events.clear()
             self._save(self._world(clock()))
 
     @property
     def faults(self) -> list[Fault]:
-        """The faults in force; setting them starts their counts anew."""
-        return self._troubles.faults
+        """The faults that were ordered; setting them starts their counts anew."""
+        return self._faults
 
     @faults.setter
     def faults(self, faults: Sequence[Fault]) -> None:
         with self._lock:
-            self._troubles = Troubles(faults, Random(f"faults/{self._seed}"))
+            self._faults = list(faults)
+            self._troubles = Troubles([*faults, *ambient(self.quirks.trouble)], Random(f"faults/{self._seed}"))
 
     # ---- the API
 
@@ -165,17 +170,21 @@ class Sandbox:
         if wait <= 0:
             return self._execute(request, now, quirks)
         headers = {"Retry-After": str(math.ceil(wait))} if self.quirks.retry_after == "yes" else {}
-        return self._reply(now, 429, common(429, "Too many requests"), headers), False
+        return self._reply(now, 429, self._told(Unrecorded(429, "Too many requests")), headers), False
 
     def _wait(self, request: Request, now: float) -> float:
-        if self._turnstile is None:
+        scope = user_email(request.headers) if self.quirks.rate_scope == "user" else ""
+        if scope not in self._turnstiles:
+            self._turnstiles[scope] = turnstile(self._rate, self.quirks.rate_limit)
+        counter = self._turnstiles[scope]
+        if counter is None:
             return 0.0
         try:
             route, _ = find_route(request.method.upper(), read_query(request.path)[0])
             is_bulk = route.is_bulk
         except Refusal:
             is_bulk = False
-        return self._turnstile.wait(now, is_bulk=is_bulk)
+        return counter.wait(now, is_bulk=is_bulk)
 
     def _execute(self, request: Request, now: float, quirks: Quirks | None = None) -> tuple[Reply, bool]:
         """Return the reply, and whether it confirms a write."""
@@ -187,14 +196,20 @@ class Sandbox:
             call = Call(parts, query, parse(request.body), email)
             given, executed = answer(route, world, call), route.writes
         except Refusal as refusal:
-            given, executed = Answer(refusal.value, refusal.status), False
+            given, executed = Answer(self._told(refusal), refusal.status), False
         finally:
-            self._save(world)
+            self._save(world, user_email(request.headers))
         return self._reply(now, given.status, given.value, dict(given.headers)), executed
+
+    def _told(self, refusal: Refusal) -> Json:
+        """Return the body of a refusal; one that nobody has seen may have the other shape (quirk error_shape)."""
+        if isinstance(refusal, Unrecorded) and self.quirks.error_shape == "error":
+            return {"error": refusal.message}
+        return refusal.value
 
     def _reply(self, now: float, status: int, value: Json, headers: Mapping[str, str] | None = None) -> Reply:
         body = dump(value)
-        return Reply(status, {**reply_headers(now, len(self.log) + 1, body), **(headers or {})}, body)
+        return Reply(status, reply_headers(now, len(self.log) + 1, body, headers or {}), body)
 
     def _run_late(self, now: float) -> None:
         """Execute what was ordered to come late and is due by now."""
@@ -217,8 +232,12 @@ class Sandbox:
             self.account, self._written = definitions.present(self._account, store), written
         return World(self.account, store, quirks or self.quirks, self._rng, now, self._seed, self._lag, self.uploads)
 
-    def _save(self, world: World) -> None:
-        """Write down what was changed, and let the webhooks tell of it."""
+    def _save(self, world: World, email: str = "") -> None:
+        """Write down what was changed, by the user or, without an e-mail, by the first one; let the webhooks tell of it."""
+        users = world.account.users
+        write_history(
+            world, self._store.events, next((u.id for u in users if canonical(u.email) == canonical(email)), users[0].id)
+        )
         if self._journal is not None and self._store.unsaved:
             self._journal.append(self._store.unsaved)
         self._store.unsaved.clear()

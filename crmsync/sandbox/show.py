@@ -11,13 +11,13 @@ from crmsync.sandbox.codec import show_day
 from crmsync.sandbox.custom import dump_custom_fields, show_custom_fields
 from crmsync.sandbox.replies import Json, raw
 from crmsync.sandbox.store import Record
-from crmsync.sandbox.tables import ADDRESS_PARTS, EntityRow
+from crmsync.sandbox.tables import ADDRESS_PARTS, OWN_STATUSES, STATUSES, EntityRow
 from crmsync.sandbox.world import World
 
 
 def show(world: World, row: EntityRow, record: Record, *, computed: bool = False) -> dict[str, Json]:
     """Return the record as Copper shows it; *computed* adds computed_value to custom fields (5.4)."""
-    shown = {}
+    shown: dict[str, Json] = {}
     for field in row.fields:
         value = record[field.name]
         writer = WRITERS.get(field.kind)
@@ -25,7 +25,7 @@ def show(world: World, row: EntityRow, record: Record, *, computed: bool = False
     shown["custom_fields"] = show_custom_fields(
         world, row.singular, record["id"], record["custom_fields"], computed=computed
     )
-    return shown
+    return shown if _is_plain(world) else _odd(world, row, shown)
 
 
 def show_rows(world: World, row: EntityRow, records: Iterable[Record]) -> list[Json]:
@@ -39,8 +39,26 @@ def show_rows(world: World, row: EntityRow, records: Iterable[Record]) -> list[J
         for name, writer in writers:
             shown[name] = writer(world, record, shown[name])
         shown["custom_fields"] = raw(dump_custom_fields(world, row.singular, record["id"], record["custom_fields"]))
-        rows.append(shown)
+        rows.append(shown if _is_plain(world) else _odd(world, row, shown))
     return rows
+
+
+def _is_plain(world: World) -> bool:
+    return world.quirks.empty_text == "null" and world.quirks.new_keys == "none"
+
+
+def _odd(world: World, row: EntityRow, shown: dict[str, Json]) -> dict[str, Json]:
+    """Return the record with "" for texts without a value, and with keys of tomorrow, as the quirks have it."""
+    if world.quirks.empty_text == "blank":
+        texts = {field.name for field in row.fields if field.kind == "text" and field.write == "yes"}
+        shown = {key: "" if value is None and key in texts else value for key, value in shown.items()}
+    if world.quirks.new_keys == "some":
+        shown = {
+            **shown,
+            "date_last_contacted": shown.get("date_last_contacted"),
+            "key_of_tomorrow": {"ids": [1], "x": None},
+        }
+    return shown
 
 
 def _list(world: World, record: Record, value: Any) -> Json:
@@ -75,7 +93,21 @@ def _company_name(world: World, record: Record, value: Any) -> Json:
 
 
 def _unit(world: World, record: Record, value: Any) -> Json:
-    return world.account.currency if record["monetary_value"] is not None else None
+    return value or world.account.currency if record["monetary_value"] is not None else None
+
+
+def _status(world: World, record: Record, value: Any) -> Json:
+    if world.quirks.status_words == "same" or world.account.by_pipeline[record["pipeline_id"]].is_revenue:
+        return value
+    return OWN_STATUSES[STATUSES.index(value)]
+
+
+def _pipeline_type(world: World, record: Record, value: Any) -> Json:
+    return world.account.by_pipeline[record["pipeline_id"]].type
+
+
+def _pipeline_is_revenue(world: World, record: Record, value: Any) -> Json:
+    return world.account.by_pipeline[record["pipeline_id"]].is_revenue
 
 
 def _converted(world: World, record: Record, value: Any) -> Json:
@@ -85,7 +117,7 @@ def _converted(world: World, record: Record, value: Any) -> Json:
 
 
 def _converted_unit(world: World, record: Record, value: Any) -> Json:
-    return _unit(world, record, value) if world.quirks.converted_value == "text" else None
+    return _unit(world, record, None) if world.quirks.converted_value == "text" else None
 
 
 def _item(world: World, record: Record, value: Any) -> Json:
@@ -104,7 +136,7 @@ def _lead_status(world: World, record: Record, value: Any) -> Json:
 
 
 def _task_type(world: World, record: Record, value: Any) -> Json:
-    return next((kind.id for kind in world.account.activity_types if kind.is_task_default), None)
+    return value or next((kind.id for kind in world.account.activity_types if kind.is_task_default), None)
 
 
 def _converted_from(world: World, record: Record, value: Any) -> Json:
@@ -118,6 +150,9 @@ WRITERS: dict[str, Callable[[World, Record, Any], Json]] = {
     "converted_from": _converted_from,
     "email": _item,
     "resource": _resource,
+    "status": _status,
+    "pipeline_type": _pipeline_type,
+    "pipeline_is_revenue": _pipeline_is_revenue,
     "lead_status": _lead_status,
     "task_type": _task_type,
     "tags": _list,

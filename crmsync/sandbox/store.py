@@ -147,9 +147,9 @@ class Store:
         """Let a record be out of sight of the API, as team permissions do, or back in sight."""
         self._commit(["hide", plural, id, hidden])
 
-    def keep(self, shelf: str, id: int, thing: Json) -> None:
-        """Add or replace a thing, or remove it with None."""
-        self._tell(shelf, id, thing)
+    def keep(self, shelf: str, id: int, thing: Json, *, quiet: bool = False) -> None:
+        """Add or replace a thing, or remove it with None; a *quiet* change is no event."""
+        self._tell(shelf, id, thing, quiet)
         self._commit(["keep", shelf, id, thing])
 
     def _tell(self, table: str, id: int, new: Record | None, quiet: bool = False) -> None:

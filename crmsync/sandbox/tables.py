@@ -22,6 +22,11 @@ SOCIALS = (
     "gravatar",
     "other",
 )
+STATUSES = ("Open", "Won", "Lost", "Abandoned")
+OWN_STATUSES = ("Open", "Done", "Won't Do", "On Hold")
+"""What the four are called in a pipeline without revenue (4.4, one client; quirk status_words)."""
+
+PRIORITIES = ("None", "Low", "Medium", "High")
 ADDRESS_PARTS = ("street", "city", "state", "postal_code", "country")
 
 
@@ -33,7 +38,8 @@ class FieldRow:
     *kind* names the codec in `values.py`. *write*: `yes`, `no` (own read-only key), `create` (writable on
     create, ignored in PUT) or `put` (writable, but a PUT follows the quirk person_company_put). *target* is
     the table an id must be in. *key* is the key of an array's items. *words* are the allowed categories or
-    values. *index* keeps the field findable without a scan.
+    values. *index* keeps the field findable without a scan. *quirk* names the knob that can make a read-only key
+    writable.
     """
 
     name: str
@@ -47,6 +53,7 @@ class FieldRow:
     words: tuple[str | None, ...] = ()
     longest: int = 0
     index: bool = False
+    quirk: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,8 +81,8 @@ class EntityRow:
         return next(field for field in self.fields if field.name == name)
 
 
-def _read_only(name: str, kind: str = "text", default: Json = None) -> FieldRow:
-    return FieldRow(name, kind, write="no", default=default)
+def _read_only(name: str, kind: str = "text", default: Json = None, quirk: str = "") -> FieldRow:
+    return FieldRow(name, kind, write="no", default=default, quirk=quirk)
 
 
 def _link(name: str, target: str, default: Json = None, *, required: bool = False) -> FieldRow:
@@ -112,8 +119,8 @@ PEOPLE = EntityRow(
     (
         _read_only("id"),
         NAME,
-        # Whether the parts can be written is not proven (4.2); here they can not.
-        *(_read_only(part) for part in ("prefix", "first_name", "middle_name", "last_name", "suffix")),
+        # Whether the parts can be written is not proven (4.2).
+        *(_read_only(part, quirk="name_parts") for part in ("prefix", "first_name", "middle_name", "last_name", "suffix")),
         ADDRESS,
         ASSIGNEE,
         FieldRow("company_id", "id", write="put", target="companies", index=True),
@@ -188,15 +195,15 @@ OPPORTUNITIES = EntityRow(
         _link("loss_reason_id", "loss_reasons"),
         _link("pipeline_id", "pipelines", required=True),
         _link("pipeline_stage_id", "pipeline_stages", required=True),
-        _read_only("pipeline_type", default="opportunity"),
-        _read_only("pipeline_is_revenue", default=True),
+        _read_only("pipeline_type", "pipeline_type"),
+        _read_only("pipeline_is_revenue", "pipeline_is_revenue"),
         _link("primary_contact_id", "people"),
-        FieldRow("priority", "word", words=("None", "Low", "Medium", "High", None), default="None"),
-        FieldRow("status", "word", words=("Open", "Won", "Lost", "Abandoned"), default="Open"),
+        FieldRow("priority", "word", words=(*PRIORITIES, None), default="None"),
+        FieldRow("status", "status", words=STATUSES, default="Open"),
         TAGS,
         INTERACTIONS,
-        # Whether the unit can be written is not known (4.4); here it can not.
-        _read_only("monetary_unit", "unit"),
+        # Whether the unit can be written is not known (4.4).
+        _read_only("monetary_unit", "unit", quirk="monetary_unit"),
         FieldRow("monetary_value", "money"),
         _read_only("converted_unit", "converted_unit"),
         _read_only("converted_value", "converted"),
@@ -222,7 +229,7 @@ LEADS = EntityRow(
     (
         _read_only("id"),
         NAME,
-        *(_read_only(part) for part in ("prefix", "first_name", "last_name", "middle_name", "suffix")),
+        *(_read_only(part, quirk="name_parts") for part in ("prefix", "first_name", "last_name", "middle_name", "suffix")),
         ADDRESS,
         ASSIGNEE,
         # Free text, no link to a company (4.5).
@@ -231,7 +238,7 @@ LEADS = EntityRow(
         DETAILS,
         FieldRow("email", "email", key="email", words=("work", "personal", "other"), index=True),
         INTERACTIONS,
-        _read_only("monetary_unit", "unit"),
+        _read_only("monetary_unit", "unit", quirk="monetary_unit"),
         FieldRow("monetary_value", "money"),
         _read_only("converted_unit", "converted_unit"),
         _read_only("converted_value", "converted"),
@@ -256,7 +263,8 @@ LEADS = EntityRow(
     connect_type="lead",
 )
 
-STATUS = FieldRow("status", "word", words=("Open", "Completed"), default="Open")
+DONE_OR_NOT = ("Open", "Completed")
+STATUS = FieldRow("status", "word", words=DONE_OR_NOT, default="Open")
 RESOURCE = FieldRow("related_resource", "resource", index=True)
 
 PROJECTS = EntityRow(
@@ -289,8 +297,8 @@ TASKS = EntityRow(
         CUSTOM,
         CREATED,
         MODIFIED,
-        # Whether the task's type can be written is not known (4.7); here it can not.
-        _read_only("custom_activity_type_id", "task_type"),
+        # Whether the task's type can be written is not known (4.7).
+        _read_only("custom_activity_type_id", "task_type", quirk="task_type"),
     ),
     bulk=(),
     default_sort="due_date",

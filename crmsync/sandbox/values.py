@@ -6,6 +6,7 @@ Facts: copper-api.md sections 3, 5.3 and 7. Where they are silent the sandbox is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,9 +21,9 @@ from crmsync.sandbox.codec import (
     read_text,
 )
 from crmsync.sandbox.countries import iso2
-from crmsync.sandbox.custom import read_custom_fields
+from crmsync.sandbox.custom import long_text, read_custom_fields
 from crmsync.sandbox.replies import Json
-from crmsync.sandbox.tables import ADDRESS_PARTS, BY_SINGULAR, FieldRow
+from crmsync.sandbox.tables import ADDRESS_PARTS, BY_SINGULAR, OWN_STATUSES, STATUSES, FieldRow
 from crmsync.sandbox.world import World
 
 TAG_LENGTH = 50
@@ -39,7 +40,7 @@ def _text(world: World, field: FieldRow, value: Json) -> str | None:
     text = _short(world, value, field.longest)
     if field.required and not (text or "").strip():
         raise Bad("can't be blank", "blank")
-    return text
+    return long_text(world, text)
 
 
 def _id(world: World, field: FieldRow, value: Json) -> int | None:
@@ -178,6 +179,27 @@ def _word(world: World, field: FieldRow, value: Json) -> str | None:
     return word
 
 
+def _status(world: World, field: FieldRow, value: Json) -> str | None:
+    """Return one of the four words; a pipeline without revenue may have its own for them (quirk status_words)."""
+    if world.quirks.status_words == "own" and value in OWN_STATUSES:
+        value = STATUSES[OWN_STATUSES.index(value)]
+    return _word(world, field, value)
+
+
+def _unit(world: World, field: FieldRow, value: Json) -> str | None:
+    unit = read_text(value)
+    if unit is not None and not re.fullmatch("[A-Z]{3}", unit):
+        raise Bad(f"must be three letters: {unit}")
+    return unit
+
+
+def _task_type(world: World, field: FieldRow, value: Json) -> int | None:
+    id = read_id(value)
+    if id is not None and id not in {kind.id for kind in world.account.activity_types}:
+        raise Bad(f"there is none with this id: {id}")
+    return id
+
+
 READERS: dict[str, Callable[[World, FieldRow, Json], Any]] = {
     "text": _text,
     "mirror": _text,
@@ -192,4 +214,7 @@ READERS: dict[str, Callable[[World, FieldRow, Json], Any]] = {
     "resource": _resource,
     "time": _time,
     "word": _word,
+    "status": _status,
+    "unit": _unit,
+    "task_type": _task_type,
 }

@@ -60,6 +60,19 @@ class World:
         record = None if is_hidden else self.store.get(plural, id)
         return None if record is None or record.get("converted_at") else record
 
+    def is_unseen(self, plural: str, id: int) -> bool:
+        """Return whether the record was created so lately that GET does not show it (6.5; quirk get_lag)."""
+        horizon = self.now - self.quirks.get_lag
+        return self.lag.born.get((plural, id), horizon) > horizon
+
+    def late(self, plural: str, id: int) -> Record | None:
+        """Return a record that was deleted so lately that GET still shows it (6.5; quirk get_lag)."""
+        horizon = self.now - self.quirks.get_lag
+        ghosts = self.lag.ghosts if self.quirks.get_lag else ()
+        return next(
+            (g.record for g in ghosts if g.plural == plural and g.record["id"] == id and g.deleted_at > horizon), None
+        )
+
     def ref(self, resource: Json) -> tuple[str, int]:
         """Return the (type, id) that a related_resource `{"id", "type"}` names."""
         return BY_SINGULAR[resource["type"]].plural, resource["id"]

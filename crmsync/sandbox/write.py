@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from crmsync.sandbox.codec import Bad
-from crmsync.sandbox.names import split_name
+from crmsync.sandbox.names import PARTS, split_name
 from crmsync.sandbox.replies import Invalid, Json, Problem, bad_request, blank, not_found, unrecognized, wrong
 from crmsync.sandbox.store import Record, index_keys
 from crmsync.sandbox.tables import ADDRESS_PARTS, ENTITIES, RELATABLE, EntityRow, FieldRow
@@ -129,6 +129,8 @@ def _problem(field: FieldRow, bad: Bad) -> Problem:
 
 
 def _is_writable(world: World, field: FieldRow, is_new: bool) -> bool:
+    if field.quirk and getattr(world.quirks, field.quirk) != "read_only":
+        return True
     if field.write == "put":
         return is_new or world.quirks.person_company_put == "apply"
     return field.write == "yes" or (field.write == "create" and is_new)
@@ -216,8 +218,13 @@ def _taken(world: World, row: EntityRow, values: Values, id: int | None) -> list
     ]
 
 
+PUBLIC_DOMAINS = frozenset({"gmail.com", "yahoo.com", "outlook.com", "hotmail.com", "icloud.com"})
+
+
 def _clashes(world: World, row: EntityRow, field: FieldRow, value: Any, id: int | None) -> bool:
     for key in index_keys(field, value):
+        if world.quirks.public_domains == "shared" and key in PUBLIC_DOMAINS:
+            continue
         others = [other for other in world.store.ids(row.plural, field.name, key) if other != id]
         if others and (field.key != "email" or world.quirks.email_case == "casefold"):
             return True
@@ -232,6 +239,10 @@ def _clashes(world: World, row: EntityRow, field: FieldRow, value: Any, id: int 
 
 
 def _name_parts(world: World, sent: Values, record: Record, old: Record | None) -> list[Problem]:
+    """Split the name into its parts, or join it of them where they can be written (quirk name_parts)."""
+    if sent.keys() & set(PARTS) and ("name" not in sent or world.quirks.name_parts == "parts"):
+        record["name"] = " ".join(record[part] for part in PARTS if record[part])
+        return [] if record["name"] else [blank("name")]
     if record["name"]:
         record |= split_name(record["name"])
     return []

@@ -58,7 +58,8 @@ def test_the_keys_on_the_page_are_read():
     example = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text().split("Further keys:")[1].split("```")[1]
     # What the page has in its first example and builds upon here.
     base = "users: [{name: Lee, email: lee@x.com}]\nlead_statuses: [New, Contacted]\n"
-    base += "pipelines: [{name: Sales, stages: [{name: Proposal}]}]\n"
+    sales = "  - {name: Sales, stages: [{name: Proposal}]}\n"
+    example = example.replace("  - {name: Delivery", f"{sales}  - {{name: Delivery", 1)
     tier = "custom_fields:\n  - {name: Tier, type: Dropdown, on: [company], options: [Gold]}\n"
     file = load_account(base + example.removeprefix("yaml\n").replace("custom_fields:\n", tier, 1))
     sandbox = Sandbox(file, clock=lambda: 1_700_000_000.0)
@@ -124,6 +125,15 @@ def test_the_same_file_gives_the_same_account(tmp_path):
                 'account:4: There are no companies called "Acme".',
                 "account:5: There is no type of record called firm.",
                 'account:7: There are no lead_statuses called "Lost".',
+            ],
+        ),
+        (
+            "users: [{name: Dana, email: d@x.com}]\nquirks: [tags=kep]\nrecords:\n  people:\n  - Ann\n"
+            "  - {name: Bob, assignee: Lee}\n",
+            [
+                "account:2: Quirk tags cannot be 'kep'. It is one of: lower, keep.",
+                "account:5: A record is a mapping of fields.",
+                'account:6: There are no users called "Lee".',
             ],
         ),
         (

@@ -63,9 +63,10 @@ def test_activities_refused(api, person, values):
     assert api.status("POST", "/activities", body) == 422
 
 
-def test_the_newest_come_first(api, person):
+def test_the_newest_come_first(make):
     """A search is by parent, type and date, newest first (6.1)."""
-    other = api.new("companies")
+    api = make(system_activities="none")
+    person, other = api.new("people"), api.new("companies")
     dates = [_log(api, person, activity_date=date)["id"] for date in (20, 40, 30)]
     call = _log(api, person, CALL, activity_date=10)["id"]
     api("POST", "/activities", {"parent": {"id": other, "type": "company"}, "type": NOTE, "details": "x"})
@@ -132,3 +133,21 @@ def test_custom_types_are_made_and_changed(api, person):
 def test_custom_types_refused(api, body):
     """Name and icon are needed, the icon from a closed list."""
     assert api.status("POST", "/custom_activity_types", body) == 422
+
+
+def test_the_system_writes_down_what_happens(api):
+    """Creations, changes, new owners and stages are entries of the system; they cannot be changed (4.8, 7.7)."""
+    deal = api.new("opportunities")
+    api.clock.now += 60
+    api("PUT", f"/opportunities/{deal}", {"pipeline_stage_id": 980_002, "assignee_id": 50_001, "details": "x"})
+    api("PUT", f"/opportunities/{deal}", {"details": "x"})
+    parent = {"parent": {"id": deal, "type": "opportunity"}}
+    found = api("POST", "/activities/search", parent)
+
+    assert sorted(entry["type"]["id"] for entry in found) == [1, 2, 3, 8]
+    assert {entry["type"]["category"] for entry in found} == {"system"}
+    assert [(e["old_value"], e["new_value"]) for e in found if e["type"]["id"] == 3] == [
+        ({"id": 980_001, "name": "Qualifying"}, {"id": 980_002, "name": "Proposal"})
+    ]
+    assert api.status("PUT", f"/activities/{found[0]['id']}", {"details": "y"}) == 422
+    assert api.status("DELETE", f"/activities/{found[0]['id']}") == 422

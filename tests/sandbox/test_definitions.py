@@ -134,7 +134,7 @@ def test_layouts(api):
     """Rows name each field; opportunities need their pipeline (4.9)."""
     rows = api("GET", "/field_layouts/by_entity/people")
 
-    assert {"field_id": 1, "field_key": "name", "field_type": "static_field"} in rows
+    assert {"field_id": 0, "field_key": "full_name", "field_type": "static_field"} in rows
     assert len([row for row in rows if row["field_type"] == "custom_field"]) == 11
     assert api.status("GET", "/field_layouts/by_entity/opportunities") == 422
     assert api.status("GET", "/field_layouts/by_entity/opportunities?pipeline_id=210001") == 200

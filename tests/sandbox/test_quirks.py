@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from crmsync.sandbox import DEFAULT_ACCOUNT, Quirks, Sandbox
+from crmsync.sandbox import DEFAULT_ACCOUNT, Quirks, Sandbox, load_account
 
 from .conftest import Client, email
 
@@ -181,7 +181,93 @@ def _stubs(api):
     body = {"parent": {"id": person, "type": "person"}, "type": {"id": 0, "category": "user"}, "details": "x"}
     id = api("POST", "/activities", body)["id"]
     api("DELETE", f"/activities/{id}")
-    return len(api("POST", "/activities/search", {}))
+    return len([row for row in api("POST", "/activities/search", {}) if row.get("is_deleted")])
+
+
+def _parts(api):
+    shown = api("POST", "/people", {"name": "Ann Lee", "first_name": "Bea", "last_name": "Lee"})
+    return shown["name"], shown["first_name"]
+
+
+def _again(api):
+    id = api.new("people")
+    api("DELETE", f"/people/{id}")
+    return api.status("DELETE", f"/people/{id}"), api.status("DELETE", "/people/70000999")
+
+
+def _unit(api):
+    id = api.new("opportunities", monetary_value=5)
+    return api("PUT", f"/opportunities/{id}", {"monetary_unit": "EUR"})["monetary_unit"]
+
+
+def _task_type(api):
+    id = api.new("tasks")
+    types = api("GET", "/custom_activity_types")
+    return (
+        api("PUT", f"/tasks/{id}", {"custom_activity_type_id": types[0]["id"]})["custom_activity_type_id"] == types[0]["id"]
+    )
+
+
+def _codes(api):
+    api.new("opportunities", priority="High")
+    api.new("projects", status="Completed")
+    bodies = {"opportunities": {"priority_ids": [3]}, "projects": {"status_ids": [1]}}
+    replies = [api.send("POST", f"/{plural}/search", body) for plural, body in bodies.items()]
+    return [len(json.loads(reply.body)) if reply.status == 200 else reply.status for reply in replies]
+
+
+def _gmail(api):
+    api.new("companies", email_domain="gmail.com")
+    return [api.status("POST", "/companies", {"name": "y", "email_domain": domain}) for domain in ("gmail.com", "x.com")]
+
+
+def _like_another(api):
+    api.new("companies", name="Acme Inc")
+    lead = api.new("leads", name="Ann Lee")
+    details = {"company": {"name": "Acme Inc."}}
+    first = api.status("POST", f"/leads/{lead}/convert", {"details": details})
+    details["company"]["exact_match"] = True
+    return first, api.status("POST", f"/leads/{lead}/convert", {"details": details})
+
+
+def _system(api):
+    api.new("people")
+    return len(api("POST", "/activities/search", {"activity_types": [{"id": 8, "category": "system"}]}))
+
+
+def _full(api):
+    api.new("people")
+    return [len(api("POST", "/activities/search", {"full_result": flag})) for flag in (False, True)]
+
+
+def _unset(api):
+    id = api.new("people")
+    return [api.value("people", id, name) for name in ("VIP", "Regions", "Score")]
+
+
+def _bodies(api):
+    raw = api.send("POST", "/people", b"{")
+    wrong = api.send("GET", "/account", headers={})
+    return [json.loads(reply.body).get("error", "message") for reply in (raw, wrong)]
+
+
+PROJECT_STAGES = """
+users: [{name: Dana, email: dana@ourfirm.com}]
+pipelines:
+  - {name: Sales, stages: [{name: Open}]}
+  - {name: Work, type: project, revenue: false, stages: [{name: To do}]}
+"""
+
+
+def _statuses(api):
+    account = load_account(PROJECT_STAGES)
+    other = Client(Sandbox(account, quirks=api.sandbox.quirks))
+    deals = [
+        other("POST", "/opportunities", {"name": "x", "pipeline_id": p.id, "status": "Won"})
+        for p in account.account.pipelines
+    ]
+    assert [deal["pipeline_type"] for deal in deals] == ["opportunity", "project"]
+    return [deal["status"] for deal in deals], other.status("PUT", f"/opportunities/{deals[1]['id']}", {"status": "On Hold"})
 
 
 def _options_put(api):
@@ -206,6 +292,37 @@ def _connected(api):
 
 SOCIAL = {"socials": [{"url": "x", "category": "instagram"}]}
 CASES = [
+    ("error_shape", "common", _bodies, ["message", "message"]),
+    ("error_shape", "error", _bodies, ["Bad Request: the body is not JSON", "Unauthorized"]),
+    ("delete_again", "refuse", _again, (404, 404)),
+    ("delete_again", "accept", _again, (200, 404)),
+    ("name_parts", "read_only", _parts, ("Ann Lee", "Ann")),
+    ("name_parts", "name", _parts, ("Ann Lee", "Ann")),
+    ("name_parts", "parts", _parts, ("Bea Lee", "Bea")),
+    ("monetary_unit", "read_only", _unit, "USD"),
+    ("monetary_unit", "write", _unit, "EUR"),
+    ("task_type", "read_only", _task_type, False),
+    ("task_type", "write", _task_type, True),
+    ("newlines", "keep", _new("people", "details", details="a\nb\r\n"), "a\nb\r\n"),
+    ("newlines", "crlf", _new("people", "details", details="a\nb\r\n"), "a\r\nb\r\n"),
+    ("empty_text", "null", _new("people", "title"), None),
+    ("empty_text", "blank", _new("people", "title"), ""),
+    ("unset_values", "typed", _unset, [False, [], None]),
+    ("unset_values", "null", _unset, [None, None, None]),
+    ("new_keys", "none", lambda api: "key_of_tomorrow" in api("POST", "/people", {"name": "x"}), False),
+    ("new_keys", "some", lambda api: "key_of_tomorrow" in api("POST", "/people", {"name": "x"}), True),
+    ("status_words", "same", _statuses, (["Won", "Won"], 422)),
+    ("status_words", "own", _statuses, (["Won", "Done"], 200)),
+    ("code_filters", "ordinal", _codes, [1, 1]),
+    ("code_filters", "refuse", _codes, [422, 422]),
+    ("public_domains", "unique", _gmail, [422, 200]),
+    ("public_domains", "shared", _gmail, [200, 200]),
+    ("convert_candidates", "none", _like_another, (200, 404)),
+    ("convert_candidates", "refuse", _like_another, (422, 200)),
+    ("system_activities", "made", _system, 1),
+    ("system_activities", "none", _system, 0),
+    ("full_result", "same", _full, [1, 1]),
+    ("full_result", "repeats", _full, [1, 2]),
     ("category", "refuse", lambda api: api.status("POST", "/people", {"name": "x", **SOCIAL}), 422),
     ("category", "other", _new("people", "socials", **SOCIAL), [{"url": "x", "category": "other"}]),
     ("long_text", "refuse", lambda api: api.status("POST", "/people", {"name": "x" * 256}), 422),
@@ -336,7 +453,7 @@ def test_a_knob(make, name, value, act, expected):
     assert expected == act(make(**{name: value}))
 
 
-ELSEWHERE = {"search_lag", "short_pages", "retry_after"}
+ELSEWHERE = {"search_lag", "get_lag", "short_pages", "retry_after", "rate_limit", "rate_scope", "trouble"}
 
 
 def test_every_value_of_every_knob_is_tested():

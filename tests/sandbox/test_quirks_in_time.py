@@ -8,7 +8,7 @@ import pytest
 
 from crmsync.sandbox import Quirks, Rate, Sandbox
 
-from .conftest import Client, Clock
+from .conftest import HEADERS, Client, Clock
 
 ADDRESS = {"street": "1 Main St", "city": "Reno"}
 
@@ -25,6 +25,63 @@ def test_search_lags_behind(make):
     api.clock.now += 3
 
     assert api.found("people") == []
+
+
+def test_get_lags_behind(make):
+    """One client saw that GET does, too (6.5)."""
+    api = make(get_lag=3.0)
+    id = api.new("people")
+    assert api.status("GET", f"/people/{id}") == 404
+    api.clock.now += 3
+    assert api.status("GET", f"/people/{id}") == 200
+    api("DELETE", f"/people/{id}")
+    assert api.status("GET", f"/people/{id}") == 200
+    api.clock.now += 3
+
+    assert api.status("GET", f"/people/{id}") == 404
+
+
+def _refused(api, users, count):
+    """Return how many of *count* requests, by the users in turn, are answered 429."""
+    headers = [{**HEADERS, "X-PW-UserEmail": user} for user in users]
+    replies = [api.send("GET", "/account", headers=headers[n % len(headers)]) for n in range(count)]
+    return sum(reply.status == 429 for reply in replies)
+
+
+@pytest.mark.parametrize(
+    ("quirks", "rate", "refused"),
+    [
+        ({}, None, 0),
+        ({}, Rate(), 20),
+        ({"rate_limit": "60"}, None, 140),
+        ({"rate_limit": "60"}, Rate(), 140),
+        ({"rate_scope": "user"}, Rate(), 0),
+        ({"rate_scope": "user", "rate_limit": "60"}, None, 80),
+    ],
+)
+def test_limits_and_whose_they_are(quirks, rate, refused):
+    """The limit may be lower, and may be counted for each user (1.1, section 13)."""
+    clock = Clock()
+    api = Client(Sandbox(clock=clock, rate=rate, quirks=Quirks(**quirks)), clock)
+
+    assert _refused(api, ["dana@ourfirm.com", "lee@ourfirm.com"], 200) == refused
+
+
+@pytest.mark.parametrize("trouble", ["none", "random"])
+def test_bad_days(make, trouble):
+    """Errors come at random, the same from the same seed, and some creations are done although no reply comes."""
+    api = make(trouble=trouble)
+    told = []
+    for _ in range(200):
+        try:
+            told.append(api.status("POST", "/people", {"name": "x"}))
+        except TimeoutError:
+            told.append("lost")
+    made = len(api.sandbox.records("people"))
+
+    assert set(told) == ({200} if trouble == "none" else {200, 429, 500, 502, "lost"})
+    assert made == told.count(200) + told.count("lost")
+    assert api.sandbox.faults == []
 
 
 @pytest.mark.parametrize("size", [1, 10, 20])

@@ -109,12 +109,13 @@ def test_filters_and_sorts(api, plural, criteria, found):
     [
         ("tasks", {"name": "x"}),
         ("tasks", {"statuses": ["Won"]}),
-        ("projects", {"status_ids": [0]}),
+        ("projects", {"status_ids": [2]}),
+        ("opportunities", {"priority_ids": [4]}),
         ("leads", {"socials": "x"}),
     ],
 )
 def test_filters_refused(api, plural, criteria):
-    """Filters a type does not have, and codes that are not documented (6.1)."""
+    """Filters a type does not have, and codes beyond the words there are (6.1)."""
     assert api.status("POST", f"/{plural}/search", criteria) == 422
 
 
