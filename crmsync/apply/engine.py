@@ -307,8 +307,7 @@ def _take_found(work: Work, agenda: Agenda, prepared: Prepared, observed: Observ
         result = replace(result, fields=fields, follow=follow)
         (result,), was_replaced = yield from restore(work, entity, [prepared], [result])
         work.replaces_custom_fields = work.replaces_custom_fields or was_replaced
-        answer = yield Emit(Progress(len(work.done), len(work.job.plan.steps)))
-        yield from _remember(work, result, answer.now)
+        yield from _remember(work, result, 0.0)  # read while others were settled: too old to rely on
     yield from _absorb_step(work, agenda, result)
 
 

@@ -179,7 +179,7 @@ def _send(
 ) -> Call:
     """Commit the intents, send once, and make of the answer what can be made of it."""
     intents = [each.intent for each in prepared]
-    yield Append(intents)
+    leaving = yield Append(intents)
     answer = yield Send(request, min(intent.send_by for intent in intents))
     match classify(answer.value):
         case NotExecuted() as refusal:
@@ -197,7 +197,8 @@ def _send(
         case Executed(data):
             verified = yield from verify_all(work, entity, prepared, data, is_bulk)
             restored, was_replaced = yield from restore(work, entity, prepared, verified)
-            return CallResult((*results, *restored), answer.now, replaces_custom_fields=was_replaced)
+            # What the answer shows was so at some moment since the request left.
+            return CallResult((*results, *restored), leaving.now, replaces_custom_fields=was_replaced)
     raise AssertionError("a result is one of three")
 
 

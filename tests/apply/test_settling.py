@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from crmsync.model.effects import Send
+from crmsync.model.effects import Append, Read, Send
+from crmsync.model.events import Intent
 from crmsync.sandbox import Fault, Quirks
 from tests.simulator import Killed
 from tests.world import World
@@ -157,3 +160,53 @@ def test_custom_values_come_back_when_the_answer_is_lost(kind: str, tmp_path: Pa
     after = custom(world, "companies.a")
     assert (after.keys(), after["Annual revenue"]) == (before.keys(), 12)
     assert world.plan(TIER.format("Silver")).changes == ()
+
+
+# --- what a write relies on is at most five seconds old -----------------------------------------------
+
+BEFORE = "people: {a: {name: A, title: old, company: x}, b: {name: B}}\ncompanies: {x: {name: X}, y: {name: Y}}\n"
+AFTER = "people: {a: {name: A, title: new, company: y}}\ncompanies: {x: {name: X}, y: {name: Y, details: new}}\n"
+
+
+@pytest.mark.parametrize("latency", [0.2, 1.0, 2.0])
+def test_no_intent_outlives_the_reading_it_relies_on(latency: float, world: World) -> None:
+    """An update, a link or a delete may leave until five seconds after its record was asked for, and no later."""
+    world.apply(BEFORE)
+    ids = {world.id(address): address for address in ("people.a", "people.b", "companies.x", "companies.y")}
+    asked: dict[int, float] = {}
+    intents: list[tuple[str, float]] = []
+
+    def note(number: int, effect: object) -> None:
+        if isinstance(effect, Read | Send):
+            body = json.loads(effect.request.body or b"{}")
+            items = next((each for each in body.values() if isinstance(each, list)), [])
+            found = body.get("ids") or [each["id"] for each in items if isinstance(each, dict) and "id" in each]
+            found = found or re.findall(r"/(\d+)$", effect.request.path)
+            asked.update({int(id): world.clock.now for id in found})
+        for event in effect.events if isinstance(effect, Append) else ():
+            if isinstance(event, Intent) and event.record_id is not None:
+                intents.append((ids[event.record_id], event.send_by - asked[event.record_id]))
+
+    world.apply(AFTER, scheduler={"kill": note, "latency_seconds": latency})
+
+    assert {address for address, _ in intents} == {"people.a", "people.b", "companies.y"}
+    assert max(age for _, age in intents) <= 5.0
+    assert world.plan(AFTER).changes == ()
+
+
+@pytest.mark.parametrize("seconds", [6, 60])
+def test_a_write_that_is_late_reads_again(seconds: int, world: World) -> None:
+    """A request held up after its reading is not sent on the strength of it: what a person did meanwhile stays."""
+    world.apply(BEFORE)
+    late: list[int] = []
+
+    def hold_up(number: int, effect: object) -> None:
+        if isinstance(effect, Append) and any(isinstance(each, Intent) for each in effect.events) and not late:
+            late.append(number)
+            world.clock.sleep(seconds - 60)  # an edit takes a minute of its own
+            world.edit("people.a", title="theirs")
+
+    files = BEFORE.replace("title: old", "title: new")
+
+    assert world.apply(files, scheduler={"kill": hold_up}).statuses() == {"people.a": "conflict"}
+    assert world.record("people.a")["title"] == "theirs"

@@ -189,6 +189,55 @@ def test_a_member_that_a_person_removed_is_drift(on_drift: OnDrift, expected: st
     assert what(judge(TAGS, wish, tags("a"), ours("a", "b"), DIGESTER)) == expected
 
 
+#: What each policy makes of a member, by what became of it. Of ours: as it was, removed, changed, given up, given up and
+#: changed; of others: declared, there under another category, foreign.
+MEMBER_STORIES = {
+    "new": (("x", "work"), None, None),
+    "another category": (("x", "work"), ("x", "home"), None),
+    "removed by a person": (("x", "work"), None, "work"),
+    "changed by a person": (("x", "work"), ("x", "home"), "work"),
+    "changed by the file": (("x", "home"), ("x", "work"), "work"),
+    "changed by both": (("x", "mobile"), ("x", "home"), "work"),
+    "removed by a person, changed by the file": (("x", "home"), None, "work"),
+    "given up": (None, ("x", "work"), "work"),
+    "given up, changed by a person": (None, ("x", "home"), "work"),
+    "a stranger's": (None, ("x", "home"), None),
+}
+MEMBER_RULES = {
+    # (mode, on_drift): one word a story
+    (Mode.OWN, OnDrift.OVERWRITE): ["write"] * 9 + ["nothing"],
+    (Mode.OWN, OnDrift.KEEP): ["write", "write", "keep", "keep", "write", "keep", "keep", "write", "keep", "nothing"],
+    (Mode.OWN, OnDrift.HOLD): ["write", "write", "hold", "hold", "write", "hold", "hold", "write", "hold", "nothing"],
+    (Mode.ADD, OnDrift.OVERWRITE): ["write"] * 7 + ["nothing"] * 3,
+    (Mode.ADD, OnDrift.KEEP): ["write", "write", "keep", "keep", "write", "keep", "keep"] + ["nothing"] * 3,
+    (Mode.ADD, OnDrift.HOLD): ["write", "write", "hold", "hold", "write", "hold", "hold"] + ["nothing"] * 3,
+    (Mode.SEED, OnDrift.OVERWRITE): ["nothing"] * 10,
+    (Mode.OBSERVE, OnDrift.OVERWRITE): ["report"] * 10,
+}
+PHONES = CATALOGUE["people"].by_name["phone_numbers"]
+
+
+def _phone(pair: tuple[str, str] | None) -> Members:
+    return Members() if pair is None else Members((Member(pair[0], pair[0], pair[1]),))
+
+
+@pytest.mark.parametrize(("rule", "expected"), MEMBER_RULES.items(), ids=str)
+def test_members_by_policy_and_story(rule: tuple[Mode, OnDrift], expected: list[str]) -> None:
+    """Every policy of a set meets every story of a member."""
+    mode, on_drift = rule
+    found = []
+    for declared, observed, ours_as in MEMBER_STORIES.values():
+        wish = desired(_phone(declared), mode=mode, on_drift=on_drift)
+        members = {}
+        if ours_as is not None:
+            member = Member("x", "x", ours_as)
+            members = {DIGESTER.member_key(PHONES, member): (DIGESTER.member(PHONES, member),) * 2}
+        state = Applied(DIGESTER.value(PHONES, Members()), DIGESTER.value(PHONES, Members()), members)
+        found.append(what(judge(PHONES, wish, _phone(observed), state, DIGESTER)))
+
+    assert expected == found
+
+
 def test_enforce_on_a_set_means_exactly_these() -> None:
     """Under `enforce` what others added goes."""
     judgement = judge(TAGS, desired(tags("a"), mode=Mode.ENFORCE), tags("a", "x"), ours("a"), DIGESTER)

@@ -245,3 +245,27 @@ def test_deletes_respect_what_moves_meanwhile(world: World) -> None:
     plan = world.plan("people: {p: {name: P}}\n")
 
     assert plain(plan) == blocks(changes=["companies.b delete"], held=["companies.a"])
+
+
+# --- addresses that cannot be who they say --------------------------------------------------------
+
+
+def _codes(world: World, files: str) -> list[tuple[str, int]]:
+    with pytest.raises(InputTrouble) as trouble:
+        world.plan(files)
+    return [(str(each.code), each.position.line) for each in trouble.value.diagnostics if each.position]
+
+
+def test_an_id_that_contradicts_the_state(world: World) -> None:
+    """`id` of another record than the bound one is an error at its line; so is one record under two addresses."""
+    world.apply("companies: {a: {name: A}, b: {name: B}}\n")
+    a, b = world.id("companies.a"), world.id("companies.b")
+
+    assert _codes(world, f"companies:\n  a: {{name: A, crmsync: {{id: {b}}}}}\n  b: {{name: B}}\n") == [("CRM042", 2)]
+    twice = f"companies:\n  a: {{name: A}}\n  b: {{name: B}}\n  c:\n    name: C\n    crmsync: {{id: {a}}}\n"
+    assert _codes(world, twice) == [("CRM042", 6)]
+
+
+def test_an_id_that_copper_does_not_have(world: World) -> None:
+    """`id` of a record that nobody shows is an error at its line, and nothing is created in its place."""
+    assert _codes(world, "companies:\n  a: {name: A, crmsync: {id: 123}}\n") == [("CRM044", 2)]
