@@ -19,7 +19,7 @@ from tests.terminal import CHECKOUT, Terminal, terminal
 README = CHECKOUT / "README.md"
 DOCS = sorted((CHECKOUT / "docs").glob("*.md"))
 
-_SNIPPET = re.compile(r"<!-- (runs|file) in (\w+)(?:: (\S+))? -->\n```(?:console|yaml)\n(.*?)```\n", re.DOTALL)
+_SNIPPET = re.compile(r"<!-- (runs|file) in (\w+)(?:: (\S+))? -->\n```(?:console|yaml|python)\n(.*?)```\n", re.DOTALL)
 _RECORD_ID = re.compile(r"\b[247]0000\d{3}\b|\b[0-9a-f]{64}\b")
 
 

@@ -13,7 +13,7 @@ from crmsync.cli.printing import output_option, print_rows
 
 
 @click.command()
-@click.argument("target", metavar="TYPE[/ID[/related]]")
+@click.argument("target", metavar="TYPE[/ID[/related|/activities]]")
 @click.argument("more", nargs=-1, metavar="[ID]")
 @click.option(
     "--where", multiple=True, metavar="FIELD=VALUE", help="Only records like this; also != >= <= and ~ (contains)."
@@ -30,10 +30,15 @@ def command(target: str, more: tuple[str, ...], where: tuple[str, ...], fields: 
     Look at records in Copper, by label. Nothing is changed.
 
     Example: crmsync get people --where company=Acme --where tag=vip --sort name -o csv
+
+    Example: crmsync get people/123/related
     """
     parts = [part for text in (target, *more) for part in text.split("/") if part]
-    if len(parts) > 1 and (where or given["sort"] or given["limit"]):
-        raise click.UsageError("--where, --sort and --limit are for many records, and this names one.")
+    is_search = len(parts) < 2 or parts[2:] == ["activities"]
+    if not is_search and (where or given["sort"] or given["limit"]):
+        raise click.UsageError("--where, --sort and --limit are for a search: of a type, or of the activities of a record.")
+    if given["desc"] and not given["sort"]:
+        raise click.UsageError("--desc needs a field to sort by: --sort FIELD")
     output = given["output"] if not raw or given["output"] != "table" else "json"
     if raw and (fields or output in ("csv", "xlsx")):
         raise click.UsageError("--raw shows whole bodies: use it with json, jsonl or yaml, without --fields.")
@@ -46,7 +51,7 @@ def command(target: str, more: tuple[str, ...], where: tuple[str, ...], fields: 
         names = next(csv.reader([fields], skipinitialspace=True)) if fields else None
         if view.is_one and output in ("table", "json", "yaml"):
             return _print_one(view, names, output, raw)
-        columns = view.columns(names, is_wide=output != "table")
+        columns = view.columns(names, is_wide=output != "table", is_local=output in ("table", "xlsx"))
         records = view.records()
         if output in ("json", "jsonl", "yaml") and not names:
             print_rows(output, view.type, (), (), (each.raw if raw else each.to_dict() for each in records))
@@ -59,7 +64,7 @@ def command(target: str, more: tuple[str, ...], where: tuple[str, ...], fields: 
 def _print_one(view: Any, names: list[str] | None, output: str, raw: bool) -> int:
     from crmsync.render.rows import json_text, record_text, yaml_text
 
-    columns = view.columns(names, is_wide=True)
+    columns = view.columns(names, is_wide=True, is_local=output == "table")
     (record,) = view.records()
     row = [column.of(record) for column in columns]
     titles = [column.title for column in columns]
@@ -67,6 +72,6 @@ def _print_one(view: Any, names: list[str] | None, output: str, raw: bool) -> in
         shown = record_text(titles, row) + (f"\n{record.link}\n" if record.link else "")
     else:
         document = dict(zip(titles, row, strict=True)) if names else record.raw if raw else record.to_dict()
-        shown = json_text(document) if output == "json" else yaml_text([document])
+        shown = json_text(document) if output == "json" else yaml_text(document)
     click.echo(shown, nl=False)
     return 0

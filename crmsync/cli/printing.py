@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -27,7 +28,8 @@ def print_rows(
     from crmsync.render import rows as render
 
     if output == "table":
-        return click.echo(render.table_text(columns, list(rows)), nl=False)
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        return click.echo(render.table_text(columns, list(rows), width), nl=False)
     if output == "csv":
         return _stream(render.csv_lines(columns, iter(rows)))
     if output == "xlsx":

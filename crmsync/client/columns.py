@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 from typing import Any
 
 from crmsync.catalogue.filters import SEARCHES
@@ -48,6 +49,19 @@ def chosen_columns(copper: Copper, type_name: str, names: Iterable[str]) -> tupl
     if problems:
         raise BadInput(problems)
     return tuple(found)
+
+
+def local_columns(columns: Iterable[Column], zone: tzinfo) -> tuple[Column, ...]:
+    """Return columns that show times in *zone*."""
+    return tuple(_local(each, zone) for each in columns)
+
+
+def _local(column: Column, zone: tzinfo) -> Column:
+    def of(record: Record) -> Any:
+        value = column.of(record)
+        return value.astimezone(zone) if isinstance(value, datetime) else value
+
+    return Column(column.title, of)
 
 
 def _of_row(name: str, row: Field) -> tuple[Column, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from datetime import tzinfo
 from types import TracebackType
 from typing import Any
 
@@ -115,6 +116,11 @@ class Copper:
     def account(self) -> Mapping[str, Any]:
         """The account: id, name, time zone, settings."""
         return self._book.account
+
+    @property
+    def zone(self) -> tzinfo:
+        """The account's time zone."""
+        return self._book.locale.zone
 
     def entity(self, type_name: str) -> EntityType:
         """Return the row of the catalogue for a type, with the account's custom fields. Raises BadInput."""

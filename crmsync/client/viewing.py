@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from crmsync.client.book import type_named
-from crmsync.client.columns import Column, all_columns, chosen_columns, usual_columns
+from crmsync.client.columns import Column, all_columns, chosen_columns, local_columns, usual_columns
 from crmsync.client.copper import Copper
 from crmsync.client.criteria import parse_where
 from crmsync.client.record import Record
@@ -23,8 +23,16 @@ class View:
     notices: tuple[str, ...] = ()
     is_one: bool = False
 
-    def columns(self, names: Sequence[str] | None, *, is_wide: bool) -> tuple[Column, ...]:
-        """Return the columns that are named, else all when *is_wide*, else those that fit on a screen. Raises BadInput."""
+    def columns(self, names: Sequence[str] | None, *, is_wide: bool, is_local: bool = False) -> tuple[Column, ...]:
+        """
+        Return the columns that are named, else all when *is_wide*, else those that fit on a screen. Raises BadInput.
+
+        With *is_local* times are those of the account's zone, as people read them.
+        """
+        columns = self._columns(names, is_wide)
+        return local_columns(columns, self.copper.zone) if is_local else columns
+
+    def _columns(self, names: Sequence[str] | None, is_wide: bool) -> tuple[Column, ...]:
         if self.type == "records":
             return _MIXED
         if names:
@@ -66,7 +74,8 @@ def find(
         record = records.get(id)
         return View(copper, type_name, lambda: (record,), is_one=True)
     if parts[2] == "activities":
-        return View(copper, "activities", lambda: records.activities(id))
+        activities = records.activities(id, *where, sort=sort, descending=is_descending, limit=limit)
+        return View(copper, "activities", lambda: activities, activities.notices)
     if parts[2] != "related" or len(parts) > 4:
         raise bad("CRM049", f'A record has "related" and "activities", not "{parts[2]}".')
     only = parts[3] if len(parts) == 4 else None

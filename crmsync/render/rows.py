@@ -22,18 +22,37 @@ Row = Sequence[Any]
 
 #: The widest that a cell of a table may be.
 WIDEST = 48
+#: What a column is left when a table must fit a terminal.
+NARROWEST = 6
 # What a spreadsheet would take for a formula. A number may begin so as well, and a phone number.
 _FORMULA = re.compile(r"[=@\t\r]|[+-](?![0-9 ().-]*$)")
 _NOT_IN_CSV = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-def table_text(columns: Sequence[str], rows: Sequence[Row]) -> str:
-    """Return a table with a head, numbers to the right, long cells cut; columns are as wide as what they hold."""
-    head = [clean(name) for name in columns]
-    body = [[_cut(cell_text(value)) for value in row] for row in rows]
-    widths = [max(cells(line[place]) for line in (head, *body)) for place in range(len(head))]
-    are_numbers = [_are_numbers([row[place] for row in rows]) for place in range(len(head))]
-    return "".join(_line(line, widths, are_numbers) for line in (head, *body))
+def table_text(columns: Sequence[str], rows: Sequence[Row], width: int | None = None) -> str:
+    """
+    Return a table with a head, numbers to the right, long cells cut; columns are as wide as what they hold.
+
+    With a *width*, in cells, the widest columns are narrowed until the table fits, but never numbers.
+    """
+    lines = [[clean(name) for name in columns], *([_cut(cell_text(value)) for value in row] for row in rows)]
+    widths = [max(cells(line[place]) for line in lines) for place in range(len(columns))]
+    are_numbers = [_are_numbers([row[place] for row in rows]) for place in range(len(columns))]
+    if width is not None:
+        widths = _narrowed(widths, are_numbers, width)
+        lines = [[_cut(text, wide) for text, wide in zip(line, widths, strict=True)] for line in lines]
+    return "".join(_line(line, widths, are_numbers) for line in lines)
+
+
+def _narrowed(widths: Sequence[int], are_numbers: Sequence[bool], width: int) -> list[int]:
+    narrowed = list(widths)
+    texts = [place for place, is_number in enumerate(are_numbers) if not is_number]
+    while texts and sum(narrowed) + 2 * (len(narrowed) - 1) > width:
+        widest = max(texts, key=lambda place: narrowed[place])
+        if narrowed[widest] <= NARROWEST:
+            break
+        narrowed[widest] -= 1
+    return narrowed
 
 
 def record_text(columns: Sequence[str], row: Row) -> str:
@@ -72,12 +91,21 @@ def json_safe_lines(text: str) -> str:
     return "\n".join(json_safe(line) for line in text.split("\n"))
 
 
-def yaml_text(documents: Sequence[Any]) -> str:
-    """Return a list of documents as YAML; texts that YAML would take for something else are quoted."""
+def yaml_text(document: Any) -> str:
+    """Return a document as YAML; texts that YAML would take for something else, or that hide something, are quoted."""
     import yaml  # a tenth of a second, for one of six formats
 
-    plain = json.loads(json.dumps(list(documents), default=_json_default))
-    text: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120)
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    def quoted(dumper: Any, text: str) -> Any:
+        hides = json_safe(text.replace("\n", "")) != text.replace("\n", "")
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if hides else None)
+
+    Dumper.add_representer(str, quoted)
+    plain = json.loads(json.dumps(document, default=_json_default))
+    text: str = yaml.dump(plain, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120)
+    # Between double quotes the escapes of `clean` are YAML's own.
     return "\n".join(clean(line) if not line.isprintable() else line for line in text.split("\n"))
 
 
@@ -118,11 +146,11 @@ def cell_text(value: Any) -> str:
     return str(value)
 
 
-def _cut(text: str) -> str:
+def _cut(text: str, width: int = WIDEST) -> str:
     shown = clean(text)
-    if cells(shown) <= WIDEST:
+    if cells(shown) <= width:
         return shown
-    while cells(shown) > WIDEST - 1:
+    while cells(shown) > width - 1:
         shown = shown[:-1]
     return shown + "…"
 

@@ -9,6 +9,7 @@ import pytest
 
 from crmsync import Copper
 from crmsync.copper.pace import Pacer
+from crmsync.model.http import json_request
 from crmsync.sandbox import AccountFile, Fault, Quirks, Sandbox
 
 HEADERS = {
@@ -48,10 +49,11 @@ class Shop:
     quirks: Quirks | None = None
     account: AccountFile | None = None
     clock: Clock = field(default_factory=Clock)
+    crowd: dict[str, int] | None = None
 
     def __post_init__(self) -> None:
         settings = {} if self.account is None else {"account": self.account}
-        self.sandbox = Sandbox(clock=self.clock, quirks=self.quirks, **settings)  # type: ignore[arg-type]
+        self.sandbox = Sandbox(clock=self.clock, quirks=self.quirks, populate=self.crowd, **settings)  # type: ignore[arg-type]
         self.copper = self.open()
 
     def open(self, **options: Any) -> Copper:
@@ -82,6 +84,13 @@ class Shop:
             self.clock.sleep(1)
             ids.append(self.sandbox.create("people", {"name": f"Person {number:04}", **values}))
         return ids
+
+
+def note(sandbox: Sandbox, person: int, details: str) -> None:
+    """Make a note about a person, as another program would."""
+    body = {"parent": {"type": "person", "id": person}, "type": {"category": "user", "id": 0}, "details": details}
+    request = json_request("POST", "/activities", body)
+    assert sandbox.handle(replace(request, headers=HEADERS)).status == 200
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 import yaml
 
 from crmsync.sandbox import Sandbox
+from tests.client.conftest import note
 from tests.desk import Desk, Ran
 
 ANN = "70000001"
@@ -119,6 +122,43 @@ def test_one_record_for_programs(full: Desk) -> None:
     ) == ("Acme", "2026-12-31", 40000001)
 
 
+def test_one_record_as_yaml(full: Desk) -> None:
+    """YAML of one record is one mapping."""
+    assert yaml.safe_load(full.run("get", f"people/{ANN}", "-o", "yaml").out)["company"] == "Acme"
+
+
+def test_times_are_the_accounts_for_people(full: Desk) -> None:
+    """A day that a task is due is that day in a table, whatever it is in UTC; for programs a time says that it is UTC."""
+    full.sandbox.create("tasks", {"name": "Call", "due_date": "2027-01-31"})
+    fields = ("get", "tasks", "--fields", "due_date")
+    table, text = full.run(*fields), full.run(*fields, "-o", "csv")
+
+    assert (table.out, text.out) == ("due_date\n2027-01-31 00:00\n", "due_date\n2027-01-31T08:00:00Z\n")
+
+
+def test_the_activities_of_a_record(full: Desk) -> None:
+    """The activities of a record can be narrowed like those of all."""
+    for details in ("tea", "coffee"):
+        note(full.sandbox, int(ANN), details)
+    ran = full.run(
+        "get", f"people/{ANN}/activities", "--where", "type=Note", "--where", "details=tea", "--fields", "details"
+    )
+
+    assert (ran.code, ran.out) == (0, "details\ntea\n")
+
+
+def test_a_table_fits_the_terminal(full: Desk) -> None:
+    """On a terminal no line is wider than it, and the widest columns give way."""
+    master, slave = pty.openpty()
+    command = [sys.executable, "-c", "from crmsync.cli import main; main()", "get", "people"]
+    subprocess.run(command, cwd=full.root, env=full.environment(COLUMNS="60"), stdout=slave, timeout=60, check=True)
+    os.close(slave)
+    lines = os.read(master, 10_000).decode().splitlines()
+    os.close(master)
+
+    assert (len(lines), max(map(len, lines)) <= 60, lines[1][:8]) == (3, True, ANN)
+
+
 def test_related_records(full: Desk) -> None:
     """What a record is related to, with names; of one type as well."""
     all_of_them = full.run("get", "companies/40000001/related").out
@@ -141,7 +181,16 @@ BAD: list[tuple[tuple[str, ...], int, str, int]] = [
     (("peple",), 64, 'There are no "peple" in Copper. Did you mean "people"?', 0),
     (("people", "--where", "name>x"), 64, 'There is no operator ">". Did you mean ">="?', 0),
     (("people", "--where", "name"), 64, '"name" is no condition.', 0),
-    (("people", ANN, "--where", "name=x"), 64, "--where, --sort and --limit are for many records", 0),
+    (("people", ANN, "--where", "name=x"), 64, "--where, --sort and --limit are for a search", 0),
+    ((f"people/{ANN}/related", "--limit", "3"), 64, "--where, --sort and --limit are for a search", 0),
+    (("people", "--desc"), 64, "--desc needs a field to sort by: --sort FIELD", 0),
+    (("people", "--where", "age>=5"), 1, '"age" is created at most so many seconds ago: ask for it with =.', 2),
+    (
+        ("people", "--where", "Tier=Glod"),
+        1,
+        'no option of Tier called "Glod" in this Copper account. Did you mean "Gold"?',
+        2,
+    ),
     (("people", "--raw", "-o", "csv"), 64, "--raw shows whole bodies", 0),
     (("people", "-o", "excel"), 64, "Invalid value for '-o'", 0),
     (("people/ann",), 64, 'To search by name: --where name="ann"', 0),
@@ -169,7 +218,10 @@ def test_the_place_of_a_bad_condition(full: Desk) -> None:
     """The condition is shown, with a caret below what is wrong."""
     ran = full.run("get", "people", "--where", "name=x", "--where", "compny=Acme")
 
+    label = full.run("get", "people", "--where", "assignee = Danna")
+
     assert "error[CRM011]: Unknown field\n --> --where:2:1\n 2 | compny=Acme\n   | ^^^^^^\n" in ran.err
+    assert " --> --where:1:12\n 1 | assignee = Danna\n   |            ^^^^^\n" in label.err
 
 
 def test_without_a_project(full: Desk, tmp_path: Path) -> None:

@@ -32,6 +32,16 @@ def test_a_table() -> None:
     )
 
 
+def test_a_table_of_a_width() -> None:
+    """Texts give way to the widest's cost, numbers never; what cannot be made to fit is left."""
+    names, row = ("id", "name", "details"), (70000001, "Ann Lee", "x" * 40)
+
+    assert [rows.table_text(names, [row], width).splitlines()[1] for width in (40, 8)] == [
+        f"70000001  Ann Lee  {'x' * 20}…",
+        "70000001  Ann L…  xxxxx…",
+    ]
+
+
 def test_an_empty_table() -> None:
     """Without rows there is the head, in every format."""
     assert rows.table_text(("id", "name"), []) == "id  name\n"
@@ -77,8 +87,10 @@ def test_json_keeps_the_text_and_hides_nothing() -> None:
 def test_yaml_keeps_the_text() -> None:
     """Texts that YAML would take for something else come back as texts."""
     texts = ["NO", "00501", "2026-12-31", "null", "~", "1e3", "a: b", "# x"]
+    texts += [NASTY, "a\u202eb", "a\U000e0041b", "x\ty", "東京 😀"]
     shown = rows.yaml_text([{"x": text} for text in texts] + [{"x": date(2026, 12, 31)}])
 
+    assert not {"\x1b", "\u202e", "\U000e0041"} & set(shown)
     assert [each["x"] for each in yaml.safe_load(shown)] == [*texts, "2026-12-31"]
 
 
