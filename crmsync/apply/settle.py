@@ -21,6 +21,7 @@ from crmsync.model.catalogue import EntityType, Field
 from crmsync.model.effects import Answer, Append, Effect, Emit, Progress, Sleep
 from crmsync.model.events import Absent, Applied, Bound, Event, FieldsApplied, Forgotten, Found, Intent, Origin, WriteAction
 from crmsync.model.records import Observed
+from crmsync.model.values import is_empty
 from crmsync.plan.diff import confirmed
 
 #: How far back from the intent a record may claim to be created, in seconds: clocks differ.
@@ -80,8 +81,30 @@ def _reread(work: Work, intent: Intent) -> Generator[Effect, Answer, Settled]:
     is_delete = intent.action is WriteAction.DELETE
     if record is None:
         return Settled(intent, "found" if is_delete else "absent")
-    is_done = not is_delete and _is_as_sent(work, entity, intent, record)
-    return Settled(intent, "found" if is_done else "absent", record)
+    if is_delete or not _is_as_sent(work, entity, intent, record):
+        return Settled(intent, "absent", record)
+    return Settled(intent, "found", record, _losses(work, entity, intent, record))
+
+
+def _losses(work: Work, entity: EntityType, intent: Intent, record: Observed) -> str:
+    """
+    Return what to say of custom values that went with the request, or nothing.
+
+    In the run that sent it they are written back (`crmsync.apply.restoring`); a later one does not know them.
+    """
+    custom = {row.id: row for row in entity.fields if row.definition_id is not None}
+    binding = work.bindings.get(intent.address)
+    if binding is None or not custom.keys() & intent.fields.keys():
+        return ""
+    known = {id: applied.answered for id, applied in binding.applied.items() if id in custom and id not in intent.fields}
+    gone = [custom[id] for id, answered in known.items() if is_empty(record.fields.get(custom[id].name))]
+    lost = sorted(row.name for row in gone if known[row.id] != _digest(work, row, record))
+    if not lost:
+        return ""
+    return (
+        f"It has no {', '.join(lost)} any more: this account seems to replace custom fields. The plan puts back what the "
+        "files declare; look in Copper for other custom values of it that went too."
+    )
 
 
 def _is_as_sent(work: Work, entity: EntityType, intent: Intent, record: Observed) -> bool:

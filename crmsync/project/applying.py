@@ -188,7 +188,7 @@ def _settle_first(run: _Run, state: State) -> State:
     job = Job(Plan(), account.catalogue, state, _run_name(), 0.0, settle_seconds=run.options.settle_seconds)
     settled: list[Settled] = run.perform(engine.settle_open(job), state)
     for each in settled:
-        if each.status == "unknown":
+        if each.status == "unknown" or each.detail:
             run.watch.tell(Outcome(each.intent.address, each.intent.action, "unknown", each.detail))
     return replace(run.store.read(), head=state.head)
 

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from crmsync.apply.engine import settle_open
 from crmsync.model.effects import Append, Read, Send
 from crmsync.model.events import Intent
+from crmsync.model.plan import Plan
 from crmsync.sandbox import Fault, Quirks
 from tests.simulator import Killed
 from tests.world import World
@@ -160,6 +162,21 @@ def test_custom_values_come_back_when_the_answer_is_lost(kind: str, tmp_path: Pa
     after = custom(world, "companies.a")
     assert (after.keys(), after["Annual revenue"]) == (before.keys(), 12)
     assert world.plan(TIER.format("Silver")).changes == ()
+
+
+def test_custom_values_that_a_later_run_cannot_know_are_named(tmp_path: Path) -> None:
+    """A run that died with the answer: the next one says what seems to be gone, and puts back what the files declare."""
+    world = World(tmp_path, quirks=Quirks(custom_fields_update="replace"))
+    files = TIER.replace("Tier: {}", "Tier: {}, VIP: true")
+    world.apply(files.format("Gold"))
+    _dying(world, files.format("Silver"), Send)
+    job = world._job(world.planned(files.format("Silver")), Plan(), 120.0)
+    (settled,) = world._scheduler({}).run(settle_open(job))
+
+    assert settled.status == "found"
+    assert "no custom_fields.VIP any more" in settled.detail
+    assert world.apply(files.format("Silver")).statuses() == {}
+    assert custom(world, "companies.a").keys() == {"Tier", "VIP"}
 
 
 # --- what a write relies on is at most five seconds old -----------------------------------------------
