@@ -7,16 +7,17 @@ They go the way of every call (`crmsync.apply.writing`), one record at a time be
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 
 from crmsync.apply import requests
 from crmsync.apply.answers import confirmed_fields, seen, unclear
 from crmsync.apply.classify import NotExecuted, Unclear, classify
 from crmsync.apply.reading import Guard, find_naming, read_one
 from crmsync.apply.results import Call, CallResult, Prepared, StepResult, stopped
-from crmsync.apply.work import Work
+from crmsync.apply.work import GUARD_SECONDS, Work
 from crmsync.apply.writing import intent_of, prepare, refused, young
 from crmsync.model.catalogue import EntityType
-from crmsync.model.effects import Append, Copy, Reserve, Send
+from crmsync.model.effects import Answer, Append, Copy, Effect, Emit, Progress, Reserve, Send
 from crmsync.model.events import Done, FieldsApplied, Forgotten, Refused, WriteAction
 from crmsync.model.plan import Step
 from crmsync.model.records import Observed
@@ -69,23 +70,22 @@ def delete(work: Work, entity: EntityType, step: Step, prefix: str) -> Call:
     answer = yield Reserve(False)
     if answer.is_stopping:
         return stopped([step], answer.now)
-    record = yield from read_one(work, entity, id)
-    if isinstance(record, str):
-        return CallResult((StepResult(step, "retry", record),), answer.now)
-    if record is None:
-        yield Append([Forgotten(step.address, "gone")])
-        return CallResult((StepResult(step, "done", "already gone"),), answer.now)
-    moved = _moved(work, entity, step, record)
-    if moved:
-        detail = "Changed in Copper since the plan was made; it is not deleted."
-        return CallResult((StepResult(step, "conflict", detail, record, set_aside=moved),), answer.now)
+    left = yield from _as_left(work, entity, step)
+    if not isinstance(left, Observed):
+        return CallResult((left,), answer.now)
     naming = yield from find_naming(work, entity, step)
     if isinstance(naming, str):
         return CallResult((StepResult(step, "retry", naming),), answer.now)
     if naming is not None:
         singular = work.catalogue[naming.type].singular
         detail = f'The {singular} "{naming.name}" (#{naming.id}) names it since the plan was made; it is not deleted.'
-        return CallResult((StepResult(step, "conflict", detail, record),), answer.now)
+        return CallResult((StepResult(step, "conflict", detail, left),), answer.now)
+    looked = yield Emit(Progress(len(work.done), len(work.job.plan.steps)))
+    if looked.now - answer.now > GUARD_SECONDS / 2:  # so many are related to it that the reading grew old
+        answer, left = looked, (yield from _as_left(work, entity, step))
+        if not isinstance(left, Observed):
+            return CallResult((left,), answer.now)
+    record = left
     yield Copy(step.address, id, _copy(record))
     intent = intent_of(work, step, (), id, f"{prefix}-0", answer.now, read_at=answer.now)
     yield Append([intent])
@@ -100,6 +100,21 @@ def delete(work: Work, entity: EntityType, step: Step, prefix: str) -> Call:
         return CallResult((yield from unclear(prepared, outcome.reason)), answer.now)
     yield Append([Done(intent.id, id), Forgotten(step.address, "deleted")])
     return CallResult((StepResult(step, "done", "", record),), answer.now)
+
+
+def _as_left(work: Work, entity: EntityType, step: Step) -> Generator[Effect, Answer, Observed | StepResult]:
+    """Return the record as it is now, if that is how crmsync left it; else what becomes of the step."""
+    record = yield from read_one(work, entity, work.record_id(step))
+    if isinstance(record, str):
+        return StepResult(step, "retry", record)
+    if record is None:
+        yield Append([Forgotten(step.address, "gone")])
+        return StepResult(step, "done", "already gone")
+    moved = _moved(work, entity, step, record)
+    if moved:
+        detail = "Changed in Copper since the plan was made; it is not deleted."
+        return StepResult(step, "conflict", detail, record, set_aside=moved)
+    return record
 
 
 def _moved(work: Work, entity: EntityType, step: Step, record: Observed) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import pytest
 from crmsync.apply.engine import settle_open
 from crmsync.model.effects import Append, Read, Send
 from crmsync.model.events import Intent
+from crmsync.model.http import Request
 from crmsync.model.plan import Plan
 from crmsync.sandbox import Fault, Quirks
 from tests.simulator import Killed
@@ -227,3 +228,16 @@ def test_a_write_that_is_late_reads_again(seconds: int, world: World) -> None:
 
     assert world.apply(files, scheduler={"kill": hold_up}).statuses() == {"people.a": "conflict"}
     assert world.record("people.a")["title"] == "theirs"
+
+
+def test_a_record_with_many_relations_is_deleted_all_the_same(world: World) -> None:
+    """Looking at all that is related takes longer than a reading is good for: the record is read once more."""
+    world.apply("people: {a: {name: A}, b: {name: B}}\n")
+    a = world.id("people.a")
+    for number in range(30):
+        id = world.sandbox.create("opportunities", {"name": f"Deal {number}"})
+        body = json.dumps({"resource": {"id": a, "type": "person"}}).encode()
+        assert world.send(Request("POST", f"opportunities/{id}/related", body=body)).status == 200
+
+    assert world.apply("people: {b: {name: B}}\n").statuses() == {}
+    assert world.names("people") == ["B"]
