@@ -69,7 +69,9 @@ def show_diagnostics(diagnostics: Sequence[Diagnostic], line_of: Callable[[str, 
 
 def echo_json(document: Any) -> None:
     """Print one JSON document to stdout."""
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True, default=str))
+    from crmsync.render.rows import json_safe_lines
+
+    click.echo(json_safe_lines(json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True, default=str)))
 
 
 def wishes_of(settings: Any, options: Mapping[str, Any]) -> Any:

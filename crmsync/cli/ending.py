@@ -11,20 +11,27 @@ from pathlib import Path
 
 import click
 
+from crmsync.cli.streams import drop_output, guarded
+
 USAGE, INTERRUPTED, FAULT = 64, 130, 1
 
 
 def run(command: click.Command, arguments: Sequence[str] | None) -> int:
-    """Run *command* and return its exit code; whatever is raised becomes a message."""
+    """Run *command* and return its exit code; whatever is raised becomes a message, and whatever is printed is safe."""
+    with guarded():
+        return _ended(command, arguments)
+
+
+def _ended(command: click.Command, arguments: Sequence[str] | None) -> int:
     code = 0
     try:
         code = _run(command, arguments)
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:
-        _drop_output()  # whoever read our output has gone; that is their right
+        drop_output()  # whoever read our output has gone; that is their right
     except OSError as error:
-        _drop_output()
+        drop_output()
         _say(f"error: The output could not be written: {error.strerror}.")
         return FAULT
     return code
@@ -36,13 +43,13 @@ def _run(command: click.Command, arguments: Sequence[str] | None) -> int:
     except click.UsageError as error:
         if error.ctx is not None:
             _say(f"{error.ctx.get_usage()}\nMore with: {error.ctx.command_path} --help\n")
-        _say(f"error: {error.format_message()}")
+        _say(f"error: {_cleaned(error.format_message())}")
         return USAGE
     except (click.Abort, KeyboardInterrupt):
         _say("Interrupted. It is safe to run again.")
         return INTERRUPTED
     except click.ClickException as error:
-        _say(f"error: {error.format_message()}")
+        _say(f"error: {_cleaned(error.format_message())}")
         return FAULT
     except SystemExit as error:
         raise BrokenPipeError from error  # what click makes of a reader who has gone
@@ -82,22 +89,16 @@ def _say(text: str) -> None:
         click.echo(text, err=True, color=bool(os.environ.get("FORCE_COLOR")) or None)
 
 
-def _drop_output() -> None:
-    """Let stdout lead nowhere, so that Python does not complain about it once more at exit."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _fault_text(error: Exception) -> str:
     """Return what is said about a fault of our own; the traceback goes to a private file."""
-    name = type(error).__name__
+    from crmsync.project.saving import write_private
+
+    said = f"crmsync has a fault ({type(error).__name__}). Nothing more was sent. Please report it"
     path = Path(".crmsync") / "fault.txt"
+    if not path.parent.is_dir():
+        return f"{said} with what you did."
     try:
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write("".join(traceback.format_exception(error)))
+        write_private(path, "".join(traceback.format_exception(error)))
     except OSError:
-        return f"crmsync has a fault ({name}). Nothing more was sent. Please report it with what you did."
-    return f"crmsync has a fault ({name}). Nothing more was sent. Please report it; {path} says where it happened."
+        return f"{said} with what you did."
+    return f"{said}; {path} says where it happened."

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import click
 
-from crmsync.cli.common import color, common_options, selection_options, show_diagnostics, wishes_of
+from crmsync.cli.common import common_options, selection_options, show_diagnostics, wishes_of
+from crmsync.cli.plans import format_options, print_plan
 
 HOURS = click.FloatRange(min=0)
 
@@ -24,8 +24,7 @@ HOURS = click.FloatRange(min=0)
     metavar="HOURS",
     help="How long a saved plan may be applied.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
-@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@format_options
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there is something to apply.")
 @click.option("--no-cache", is_flag=True, help="Trust nothing that only saves work.")
 @click.option("--timing", is_flag=True, help="Say how long it took and how many requests, on stderr.")
@@ -34,14 +33,12 @@ HOURS = click.FloatRange(min=0)
 def command(
     out: Path | None,
     expires: float,
-    as_json: bool,
-    style: str,
     detailed_exitcode: bool,
     no_cache: bool,
     timing: bool,
     profile: str | None,
     verbose: int,
-    **selection: Any,
+    **given: Any,
 ) -> int:
     """
     Show what apply would do. Nothing is written, neither to Copper nor to the state.
@@ -50,18 +47,13 @@ def command(
     """
     from crmsync.project.session import open_project
     from crmsync.project.showing import plan_to_show
-    from crmsync.render.document import dump
-    from crmsync.render.text import plan_text
 
     started = time.monotonic()
     project = open_project(profile)
-    wishes = wishes_of(project.settings, selection)
+    wishes = wishes_of(project.settings, given)
     shown = plan_to_show(project, wishes, out=out, expires_seconds=expires * 3600)
     show_diagnostics(shown.warnings, shown.line_of)
-    is_json = as_json or style == "json"
-    click.echo(
-        dump(shown.document) if is_json else plan_text(shown.document, color=color(sys.stdout), verbose=verbose), nl=False
-    )
+    print_plan(shown.document, verbose, given)
     if out is not None:
         click.echo(f"Saved to {out}. Apply exactly this with: crmsync apply {out}", err=True)
     if timing:

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
-from crmsync.cli.common import color, common_options
+from crmsync.cli.common import common_options
+from crmsync.cli.plans import format_options, print_plan
 
 
 @click.command()
 @click.argument("planfile", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--json", "as_json", is_flag=True, help="Print the document itself.")
+@format_options
 @common_options
-def command(planfile: Path, as_json: bool, profile: str | None, verbose: int) -> None:
+def command(planfile: Path, profile: str | None, verbose: int, **given: Any) -> None:
     """
-    Print a saved plan, just as `plan` printed it.
+    Print a saved plan, just as `plan` printed it. One that was encrypted needs the same CRMSYNC_STATE_KEY.
 
     Example: crmsync show plan.json
     """
     from crmsync.project.reviewing import load_reviewed
-    from crmsync.render.document import dump
-    from crmsync.render.text import plan_text
 
-    document = load_reviewed(planfile)
-    click.echo(dump(document) if as_json else plan_text(document, color=color(sys.stdout), verbose=verbose), nl=False)
+    print_plan(load_reviewed(planfile), verbose, given)

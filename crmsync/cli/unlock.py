@@ -18,10 +18,11 @@ def command(profile: str | None, verbose: int) -> None:
     Example: crmsync unlock
     """
     from crmsync.project.session import open_project, opened_state
+    from crmsync.render.sanitise import clean
 
     with opened_state(open_project(profile), create=False) as (store, _):
         holder = store.holder() and store.break_lease()
     if holder is None:
         click.echo("Nobody holds the state.")
     else:
-        click.echo(f"Taken from {holder.who} on {holder.host}, process {holder.pid}.")
+        click.echo(clean(f"Taken from {holder.who} on {holder.host}, process {holder.pid}."))

@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from crmsync.cli.common import color, show_diagnostics
+from crmsync.cli.streams import unguarded
 from crmsync.model.effects import Outcome, Progress
 from crmsync.model.source import Diagnostic
 from crmsync.project.applying import Applied, Watch
@@ -134,7 +135,7 @@ class Watching:
 
     def _show_progress(self, progress: Progress) -> None:
         if progress.waiting_for:
-            text = f"{progress.waiting_for}."
+            text = f"{clean(progress.waiting_for)}."
             if self._progress is not None:
                 self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
             else:
@@ -145,7 +146,7 @@ class Watching:
             from rich.console import Console  # only a terminal needs it
             from rich.progress import Progress as Bar
 
-            self._progress = Bar(console=Console(stderr=True, no_color=not color(sys.stderr)), transient=True)
+            self._progress = Bar(console=Console(file=unguarded(sys.stderr), no_color=not color(sys.stderr)), transient=True)
             self._task = self._progress.add_task("Applying", total=progress.of)
             self._progress.start()
         self._progress.update(self._task, completed=progress.done, total=progress.of)

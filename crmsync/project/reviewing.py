@@ -26,6 +26,7 @@ from crmsync.plan import guard
 from crmsync.plan.build import held_order, narrow, without_notes
 from crmsync.plan.world import Wishes
 from crmsync.project.files import schema
+from crmsync.project.planfile import read_plan
 from crmsync.project.planning import LabelInUse, Planned, digest_of_labels
 from crmsync.project.trouble import RefusedTrouble, UsageTrouble
 from crmsync.render.document import FORMAT_VERSION, dump, dump_line, plan_document
@@ -75,10 +76,9 @@ def wishes_reviewed(reviewed: Document, wishes: Wishes) -> Wishes:
 
 def load_reviewed(path: Path) -> Document:
     """Return the saved plan in *path*. Raises UsageTrouble, RefusedTrouble."""
+    text = read_plan(path)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
-    except OSError as error:
-        raise UsageTrouble(f"The plan {path} could not be read: {error.strerror}.") from error
+        document = json.loads(text, parse_float=Decimal)
     except (ValueError, RecursionError) as error:
         raise RefusedTrouble(
             f"{path} is not a plan of crmsync, or was cut. Save one with: crmsync plan --out FILE"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -9,20 +10,34 @@ from pathlib import Path
 from typing import Any
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write *text* to *path* with mode 0600: a new file beside it, synced, then renamed over it."""
+def write_private(path: Path, content: str | bytes) -> None:
+    """Write *content* to *path* with mode 0600: a new file beside it, synced, then renamed over it."""
+    if path.exists() and not path.is_file():  # renaming over /dev/null would take it from everybody
+        raise FileExistsError(errno.EEXIST, "There is something that is not a file", str(path))
     _make_folder(path.parent)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace"))
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
+        _sync_folder(path.parent)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let the new name outlive a loss of power."""
+    if os.name == "nt":
+        return  # Windows cannot open a folder, and needs no telling
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _make_folder(folder: Path) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 from crmsync.model.source import Diagnostic
 from crmsync.plan.world import Wishes
 from crmsync.project.connect import connect
+from crmsync.project.planfile import write_plan
 from crmsync.project.planning import make_plan
 from crmsync.project.reviewing import sealed
-from crmsync.project.saving import write_private
 from crmsync.project.session import Project, opened_state
 from crmsync.project.trouble import LineOf, RefusedTrouble
 from crmsync.render.document import dump, plan_document
@@ -40,5 +40,5 @@ def plan_to_show(project: Project, wishes: Wishes, *, out: Path | None, expires_
         planned = make_plan(project, client, state, wishes, expires_seconds=expires_seconds)
     document = sealed(plan_document(planned.plan, planned.account.catalogue, planned.meta), wishes)
     if out is not None:
-        write_private(out, dump(document))
+        write_plan(out, dump(document), project.environ)
     return Shown(document, planned.warnings, planned.sources.line_of, client.requests.total)

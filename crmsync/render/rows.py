@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
@@ -96,17 +97,17 @@ def yaml_text(document: Any) -> str:
     import yaml  # a tenth of a second, for one of six formats
 
     class Dumper(yaml.SafeDumper):
-        pass
+        """Writes a text that cannot be shown as it is on one line in double quotes, where everything can be escaped."""
 
-    def quoted(dumper: Any, text: str) -> Any:
-        hides = json_safe(text.replace("\n", "")) != text.replace("\n", "")
-        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if hides else None)
+        def represent_text(self, text: str) -> yaml.ScalarNode:
+            is_plain = clean(text) == text and not text.startswith(":")
+            return self.represent_scalar("tag:yaml.org,2002:str", text, style=None if is_plain else '"')
 
-    Dumper.add_representer(str, quoted)
+    Dumper.add_representer(str, Dumper.represent_text)
     plain = json.loads(json.dumps(document, default=_json_default))
-    text: str = yaml.dump(plain, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120)
-    # Between double quotes the escapes of `clean` are YAML's own.
-    return "\n".join(clean(line) if not line.isprintable() else line for line in text.split("\n"))
+    text: str = yaml.dump(plain, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=math.inf)
+    # What is still there stands in double quotes, and there YAML reads the escapes of JSON.
+    return json_safe_lines(text)
 
 
 def workbook(title: str, columns: Sequence[str], rows: Iterable[Row]) -> bytes:
@@ -176,7 +177,8 @@ def _csv_cell(value: Any) -> Any:
         return json.dumps(value, ensure_ascii=False, default=_json_default)
     if not isinstance(value, str):
         return value
-    text = _NOT_IN_CSV.sub(lambda found: f"\\x{ord(found.group()):02x}", value)
+    text = value.replace("\r\n", "\n")
+    text = _NOT_IN_CSV.sub(lambda found: f"\\x{ord(found.group()):02x}", text)
     return f"'{text}" if _FORMULA.match(text) else text
 
 

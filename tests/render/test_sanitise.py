@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from typing import Any
 
@@ -17,7 +18,7 @@ from crmsync.model.source import Diagnostic, Position
 from crmsync.render.diagnostics import diagnostics_text
 from crmsync.render.document import dump, plan_document
 from crmsync.render.outcomes import outcome_text, progress_text
-from crmsync.render.sanitise import clean
+from crmsync.render.sanitise import clean, gate
 from crmsync.render.text import plan_text
 from crmsync.render.width import cells, pad
 
@@ -75,6 +76,44 @@ EXAMPLES = [
 def test_what_is_made_visible(text: str, expected: str) -> None:
     """Escapes look as in source code; a joiner between two pictures is a picture and stays."""
     assert expected == clean(text)
+
+
+#: What build machines obey, stated again: a line that begins with ``::``, and ``##...[`` anywhere.
+BEGINS_LIKE_A_COMMAND = re.compile(r"(^|[\r\n])\s*::|##(vso|teamcity)?\[")
+COMMANDS = (
+    "::error::x",
+    "::set-output name=a::b",
+    "##[add-mask]x",
+    "##vso[task.x]",
+    "##teamcity[x]",
+    "::",
+    "#",
+    ":",
+    "[",
+    " ",
+    "\n",
+)
+LINES = st.lists(st.one_of(st.text(max_size=4), st.sampled_from([*COMMANDS, *NASTY]))).map("".join)
+
+
+@given(LINES)
+def test_output_commands_nobody(text: str) -> None:
+    """What passes the gate begins no command and moves no cursor; passing twice changes nothing more."""
+    shown = gate(text)
+
+    assert BEGINS_LIKE_A_COMMAND.search(shown) is None
+    assert [each for each in shown if unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp")] == [
+        each for each in shown if each in "\n\t"
+    ]
+    assert gate(shown) == shown
+    assert gate(f"x{clean(text)}") == f"x{clean(text)}"
+
+
+def test_colours_and_lines_pass_the_gate() -> None:
+    """Colours of ours and lines are left, and so is text that only looks strange."""
+    text = "\x1b[1mAccount\x1b[0m\n  # a::b [x] # [y]\nzero\u200cwidth\t1\n"
+
+    assert text == gate(text)
 
 
 def poisoned(value: Any, poison: str) -> Any:

@@ -1,0 +1,63 @@
+"""
+The last thing before a stream: everything that a command prints passes the gate of `crmsync.render.sanitise`.
+
+Renderers clean each text they show. This stands behind them, for the message that somebody forgets, for what libraries
+print, and for lines, which are only known here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any, TextIO, cast
+
+from crmsync.render.sanitise import gate
+
+
+class Guarded:
+    """A text stream that lets through only what is safe to show; *unguarded* is the stream behind it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.unguarded = stream
+        self._is_blank = True
+
+    def write(self, text: str) -> int:
+        """Write *text*, lines or pieces of one."""
+        # A letter in front, where the line has begun already: a command begins a line.
+        shown = gate(text) if self._is_blank else gate(f"x{text}")[1:]
+        _, newline, last = text.rpartition("\n")
+        self._is_blank = not last.strip() and (self._is_blank or bool(newline))
+        self.unguarded.write(shown)
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        """Write *lines*."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.unguarded, name)
+
+
+@contextlib.contextmanager
+def guarded() -> Iterator[None]:
+    """Let stdout and stderr be guarded for as long as the block runs."""
+    earlier = sys.stdout, sys.stderr
+    try:
+        sys.stdout, sys.stderr = (each and cast(TextIO, Guarded(each)) for each in earlier)
+        yield
+    finally:
+        sys.stdout, sys.stderr = earlier
+
+
+def unguarded(stream: TextIO) -> TextIO:
+    """Return the stream behind *stream*, for a display that moves the cursor and cleans its text itself."""
+    return cast(TextIO, getattr(stream, "unguarded", stream))
+
+
+def drop_output() -> None:
+    """Let stdout lead nowhere, so that Python does not complain about it once more at exit."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,49 @@
+"""The file of a saved plan: JSON for its owner alone, encrypted where CRMSYNC_STATE_KEY is set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from crmsync.project.saving import write_private
+from crmsync.project.trouble import RefusedTrouble, UsageTrouble
+
+_PURPOSE = "plan"
+
+
+def write_plan(path: Path, text: str, environ: Mapping[str, str]) -> None:
+    """Write a plan to *path*. Raises UsageTrouble."""
+    from crmsync.state.sealing import encrypt  # for its cost: most plans are only looked at
+
+    key = environ.get("CRMSYNC_STATE_KEY")
+    try:
+        write_private(path, encrypt(text.encode(), key, _PURPOSE) if key else text)
+    except FileExistsError as error:
+        raise UsageTrouble(f"The plan cannot be saved to {path}: {error.strerror}.") from error
+
+
+def read_plan(path: Path, environ: Mapping[str, str] | None = None) -> str:
+    """Return the text of the plan in *path*. Raises UsageTrouble, RefusedTrouble."""
+    from crmsync.state.sealing import WrongKey, decrypt, is_sealed
+
+    key = (os.environ if environ is None else environ).get("CRMSYNC_STATE_KEY")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageTrouble(f"The plan {path} could not be read: {error.strerror}.") from error
+    try:
+        if not is_sealed(content):
+            return content.decode()
+        if not key:
+            raise RefusedTrouble(f"{path} is encrypted. Set CRMSYNC_STATE_KEY to what it was when the plan was saved.")
+        return decrypt(content, key, _PURPOSE).decode()
+    except WrongKey as error:
+        raise RefusedTrouble(
+            f"{path} was encrypted under another CRMSYNC_STATE_KEY, or was changed since. Set the key that it was saved "
+            "with, or make a new plan."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise RefusedTrouble(
+            f"{path} is not a plan of crmsync, or was cut. Save one with: crmsync plan --out FILE"
+        ) from error

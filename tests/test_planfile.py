@@ -1,0 +1,87 @@
+"""The file of a saved plan: for its owner alone, and encrypted where there is a key to do it with."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.desk import Desk, Ran
+
+ACME = "companies:\n  acme:\n    name: Canary Acme\n    email_domain: acme.com\n"
+KEY = {"CRMSYNC_STATE_KEY": "correct horse battery staple"}
+
+
+def _saved(desk: Desk, **environ: str) -> Path:
+    desk.write("crm/a.yaml", ACME)
+    desk.done("plan", "--out", "plan.json", **environ)
+    return desk.root / "plan.json"
+
+
+def _said(ran: Ran) -> tuple[int, str]:
+    return ran.code, ran.err
+
+
+def test_an_encrypted_plan_is_shown_and_applied(desk: Desk) -> None:
+    """With CRMSYNC_STATE_KEY the file says what it is and nothing else; `show` and `apply` read it with the same key."""
+    path = _saved(desk, **KEY)
+    content = path.read_bytes()
+    shown, applied = (desk.run(command, "plan.json", **KEY) for command in ("show", "apply"))
+
+    assert content.startswith(b"crmsync-sealed 1\n")
+    assert b"Canary" not in content
+    assert "Canary Acme" in shown.out
+    assert (shown.code, applied.code) == (0, 0), (shown, applied)
+    assert desk.names("companies") == ["Canary Acme"]
+
+
+@pytest.mark.parametrize("command", ["show", "apply"])
+def test_another_key_is_refused(desk: Desk, command: str) -> None:
+    """Without the key, or with another one, an encrypted plan is refused, and what to do is said."""
+    path = _saved(desk, **KEY)
+    without, other = desk.run(command, "plan.json"), desk.run(command, "plan.json", CRMSYNC_STATE_KEY="another")
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    changed = desk.run(command, "plan.json", **KEY)
+    under_another = (
+        "error: plan.json was encrypted under another CRMSYNC_STATE_KEY, or was changed since. Set the key that it was "
+        "saved with, or make a new plan.\n"
+    )
+
+    assert _said(without) == (
+        5,
+        "error: plan.json is encrypted. Set CRMSYNC_STATE_KEY to what it was when the plan was saved.\n",
+    )
+    assert [_said(other), _said(changed)] == [(5, under_another)] * 2
+    assert desk.names("companies") == []
+
+
+@pytest.mark.parametrize("environ", [{}, KEY], ids=["plain", "encrypted"])
+def test_a_plan_is_for_its_owner_alone(desk: Desk, environ: dict[str, str]) -> None:
+    """Whatever the umask, also over a file that others could read, and through no link to another file."""
+    other = desk.root / "other.txt"
+    other.write_text("other")
+    other.chmod(0o666)
+    (desk.root / "plan.json").symlink_to(other)
+    umask = os.umask(0)
+    try:
+        path = _saved(desk, **environ)
+    finally:
+        os.umask(umask)
+
+    assert (stat.S_IMODE(path.lstat().st_mode), path.is_symlink()) == (0o600, False)
+    assert other.read_text() == "other"
+    assert [each.name for each in desk.root.iterdir() if each.name.startswith(".plan")] == []
+
+
+def test_a_plan_is_saved_over_files_only(desk: Desk) -> None:
+    """A device keeps its name: renaming a plan over /dev/null would take it from the whole machine."""
+    desk.write("crm/a.yaml", ACME)
+    os.mkfifo(desk.root / "pipe")
+
+    ran = desk.run("plan", "--out", "pipe")
+
+    assert _said(ran) == (64, "error: The plan cannot be saved to pipe: There is something that is not a file.\n")
+    assert (desk.root / "pipe").is_fifo()
