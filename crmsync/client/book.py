@@ -31,6 +31,7 @@ class Book:
         self.labels = Labels(client)
         #: What names of records were found to mean; forgotten with every write.
         self.found: dict[tuple[str, str, str], tuple[int, ...]] = {}
+        self._catalogue: tuple[tuple[Mapping[str, Any], ...], Catalogue] | None = None
         self._close_date_order = close_date_order
         self._phone_region = phone_region
 
@@ -48,10 +49,14 @@ class Book:
             raise ServerTrouble(f"The account's time zone is not known here: {error}.") from error
         return Locale(zone, self._close_date_order, self._phone_region)
 
-    @cached_property
+    @property
     def catalogue(self) -> Catalogue:
-        """Every type with the account's custom fields; labels are in `labels`."""
-        return with_account(EVERYTHING, self.labels.definitions(), {}, self.locale)
+        """Every type with the account's custom fields, as long as the labels are not forgotten; labels are in `labels`."""
+        definitions = self.labels.definitions()
+        known = self._catalogue
+        if known is None or known[0] is not definitions:
+            known = self._catalogue = definitions, with_account(EVERYTHING, definitions, {}, self.locale)
+        return known[1]
 
     def entity(self, name: str) -> EntityType:
         """Return a type with its custom fields."""

@@ -12,12 +12,14 @@ from typing import Any
 from crmsync.client.book import Book, type_named
 from crmsync.client.labels import Labels
 from crmsync.client.records import Leads, People, Records
+from crmsync.client.trouble import bad
+from crmsync.client.writing import write
 from crmsync.copper import read
-from crmsync.copper.client import Client, Requests
+from crmsync.copper.client import Client, Requests, only_looks
 from crmsync.copper.pace import Pacer
 from crmsync.copper.transport import Transport, base_url_from_env, credentials_from_env
 from crmsync.model.catalogue import EntityType, Field
-from crmsync.model.http import Send
+from crmsync.model.http import Send, json_request
 
 _CLASSES: Mapping[str, type[Records]] = {"people": People, "leads": Leads}
 
@@ -129,6 +131,21 @@ class Copper:
     def field(self, type_name: str, name: str) -> Field:
         """Return a field of a type by any of its names. Raises BadInput."""
         return self._book.field(type_named(type_name).name, name)
+
+    def call(self, method: str, path: str, payload: Any = None) -> Any:
+        """
+        Return the data in the answer to any call of Copper's API, as on the wire: ``call("GET", "/tags")``.
+
+        For what has no method here: tags, webhooks, files, links of Connect fields, definitions of custom fields and of
+        activity types. Calls that look are tried again, others are sent once. Raises CopperError, BadInput.
+        """
+        if not path.startswith("/"):
+            raise bad("CRM049", f'A path begins with a slash, such as /tags, and "{path}" does not.')
+        request = json_request(method.upper(), path, payload)
+        if only_looks(request):
+            return self._client.read_data(request)[1]
+        self.labels.forget()
+        return write(self._book, request.method, path, payload, sleep=self._sleep)
 
     def me(self) -> Mapping[str, Any]:
         """Return the user whose key this is."""

@@ -38,6 +38,9 @@ class Table(Sequence[Entry]):
     def __getitem__(self, at: Any) -> Any:
         return self.entries[at]
 
+    def __repr__(self) -> str:
+        return f"<{self.noun}: {', '.join(f'{entry.name} #{entry.id}' for entry in self.entries) or 'none'}>"
+
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries)
 

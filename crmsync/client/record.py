@@ -59,9 +59,9 @@ class Record(Named, Mapping[str, Any]):
         rows = [row for row in self.entity.fields if row.kind.is_label or row.kind.is_reference]
         return {_bare(row): _ids(self.value(row)) for row in rows}
 
-    @property
+    @cached_property
     def entity(self) -> EntityType:
-        """The row of the catalogue."""
+        """The row of the catalogue, as it was known when the record was first looked at."""
         return self.book.entity(self.type_name)
 
     @cached_property

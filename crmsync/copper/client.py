@@ -71,7 +71,7 @@ class Client:
 
     def read_data(self, request: Request) -> tuple[Response, Any]:
         """Return the answer of `read` and the data in its body. Raises CopperError."""
-        if not _only_looks(request):
+        if not only_looks(request):
             raise ReadOnlyClient(f"{request.method} {request.path} writes, and was asked as a read.")
         patience = PATIENCE_SECONDS
         for attempt in range(1, TRIES + 1):
@@ -163,7 +163,8 @@ class _Trouble:
     retry_after: float | None = None
 
 
-def _only_looks(request: Request) -> bool:
+def only_looks(request: Request) -> bool:
+    """Say whether a request changes nothing in Copper."""
     return request.method == "GET" or (request.method == "POST" and _LOOKS.search(request.path) is not None)
 
 

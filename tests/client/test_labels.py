@@ -71,6 +71,36 @@ def test_each_table_is_fetched_once(shop: Shop) -> None:
     assert (once, len(shop.sandbox.log)) == (["/custom_field_definitions", "/pipelines", "/users/search"], 4)
 
 
+def test_a_table_shows_what_is_in_it(shop: Shop) -> None:
+    """In a notebook a table shows labels and ids."""
+    assert repr(shop.copper.labels.users) == "<user: Dana #50001, Lee #50002>"
+
+
+def test_a_new_custom_field_is_known_once_labels_are_forgotten(shop: Shop) -> None:
+    """Forgetting the labels forgets the fields of the types as well; a call that writes does it."""
+    copper = shop.copper
+    before = copper.companies.get(40_000_001)
+    assert "Motto" not in before
+    body = {"name": "Motto", "data_type": "String", "available_on": ["company"]}
+    made = copper.call("POST", "/custom_field_definitions", body)
+
+    assert copper.companies.update(40_000_001, Motto="x")["Motto"] == "x"
+    assert before.to_dict()["name"] == "Acme"
+    copper.call("DELETE", f"/custom_field_definitions/{made['id']}")
+    assert "Motto" not in copper.companies.get(40_000_001)
+
+
+CALLS = ["/tags", "/webhooks", "/custom_activity_types", "/companies/40000001/files", "/field_layouts/by_entity/people"]
+
+
+@pytest.mark.parametrize("path", CALLS)
+def test_any_call(shop: Shop, path: str) -> None:
+    """What has no method is a call away, answered as on the wire, also for a client that only looks."""
+    assert isinstance(shop.open(may_write=False).call("get", path), list | dict)
+    with pytest.raises(BadInput, match="begins with a slash"):
+        shop.copper.call("GET", path[1:])
+
+
 def test_unknown_labels(shop: Shop) -> None:
     """What there is not is told with the nearest that there is."""
     with pytest.raises(BadInput, match=r'no pipeline called "Sale" in this Copper account\. Did you mean "Sales"\?'):
