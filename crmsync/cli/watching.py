@@ -29,6 +29,11 @@ from crmsync.render.text import plan_text
 DECLINED, INCOMPLETE, INTERRUPTED = 1, 6, 130
 
 
+def has_terminal() -> bool:
+    """Say whether somebody can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def typed_line() -> str:
     """
     Return the line that is typed at the terminal. Raises click.Abort at its end (Ctrl-D).
@@ -114,7 +119,7 @@ class Watching:
             self._print(f"{text}\n" if document["resource_changes"] else text)
         if self._is_agreed or not document["resource_changes"]:
             return True
-        if sys.stdin is None or not sys.stdin.isatty():
+        if not has_terminal():
             raise UsageTrouble("There is no terminal to ask on. Review a plan and apply it, or say --auto-approve.")
         account = document["crmsync"]["account"]
         click.echo(f'Apply this to "{clean(account["name"])}" ({account["id"]})? Only "yes" is accepted.', err=True)
