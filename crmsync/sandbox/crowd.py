@@ -16,6 +16,8 @@ CITIES = ("Austin", "Boston", "Chicago", "Denver", "El Paso", "Fresno", "Reno")
 APART = 60
 """Seconds between the creations, the newest being now."""
 
+AT_ONCE = 1000
+
 Values = dict[str, Any]
 
 
@@ -36,8 +38,12 @@ def parse_counts(settings: Iterable[str]) -> dict[str, int]:
     return counts
 
 
-def fill(world: World, counts: Mapping[str, int]) -> None:
-    """Create so many records of each type, companies before those who work there; the same every time."""
+def fill(world: World, counts: Mapping[str, int], save: Callable[[], None]) -> None:
+    """
+    Create so many records of each type, companies before those who work there; the same every time.
+
+    *save* is called now and then: what waits to be saved is kept twice.
+    """
     for plural in (name for name in MAKERS if counts.get(name)):
         row, make = ENTITIES[plural], MAKERS[plural]
         companies = list(world.store.records["companies"]) if plural != "companies" else []
@@ -46,6 +52,8 @@ def fill(world: World, counts: Mapping[str, int]) -> None:
             if companies and plural in ("people", "opportunities"):
                 values["company_id"] = companies[n % len(companies)]
             create(replace(world, now=world.now - APART * (counts[plural] - 1 - n)), row, values)
+            if n % AT_ONCE == 0:
+                save()
         # A crowd is old: no search lags behind it.
         world.lag.born.clear()
 

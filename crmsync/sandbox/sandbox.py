@@ -104,10 +104,9 @@ class Sandbox:
             if self._journal is None or not self._journal.open(self._store):
                 problems = outside.seed(self._world(clock()), file.records)
                 assert not problems, problems
-                fill(self._world(clock()), populate or {})
-            # What was there to begin with is news to nobody.
-            self._store.events.clear()
-            self._save(self._world(clock()))
+                # In a data file the beginning is one line: all of it is there after a kill, or nothing.
+                fill(self._world(clock()), populate or {}, self._keep if self._journal is None else lambda: None)
+            self._keep()
 
     @property
     def faults(self) -> list[Fault]:
@@ -238,12 +237,16 @@ class Sandbox:
         write_history(
             world, self._store.events, next((u.id for u in users if canonical(u.email) == canonical(email)), users[0].id)
         )
+        events = list(self._store.events)
+        self._keep()
+        self._post.tell(world, events)
+
+    def _keep(self) -> None:
+        """Write down what was changed; it is no news any more."""
         if self._journal is not None and self._store.unsaved:
             self._journal.append(self._store.unsaved)
         self._store.unsaved.clear()
-        events = list(self._store.events)
         self._store.events.clear()
-        self._post.tell(world, events)
 
     # ---- other people, and the eyes of a test; past rate, faults and log
 

@@ -69,7 +69,8 @@ class Store:
         self.versions: dict[str, int] = dict.fromkeys((*rows, *SHELVES), 0)
         self._next = {plural: row.first_id for plural, row in rows.items()} | dict(SHELVES)
         self._edges: dict[Ref, dict[Ref, None]] = {}
-        self._index: dict[tuple[str, str], dict[str | int, dict[int, None]]] = {}
+        # By (type, field) and key: an id, or several of them in a dict, for most keys have one and a dict costs 230 bytes.
+        self._index: dict[tuple[str, str], dict[str | int, int | dict[int, None]]] = {}
         self._orders: dict[str, dict[str, Order]] = {table: {} for table in self.versions}
         self._order_versions: dict[tuple[str, str], int] = {}
 
@@ -83,7 +84,8 @@ class Store:
 
     def ids(self, plural: str, field: str, key: str | int) -> Collection[int]:
         """Return the ids of the records whose indexed *field* has *key*, oldest entry first."""
-        return self._index.get((plural, field), {}).get(key, {}).keys()
+        found = self._index.get((plural, field), {}).get(key, {})
+        return (found,) if isinstance(found, int) else found.keys()
 
     def keys(self, plural: str, field: str) -> Collection[str | int]:
         """Return every key the indexed *field* has."""
@@ -232,9 +234,22 @@ class Store:
                 continue
             index = self._index.setdefault((plural, field.name), {})
             for key in index_keys(field, before):
-                ids = index.get(key, {})
-                ids.pop(id, None)
-                if not ids:
-                    index.pop(key, None)
+                _take_out(index, key, id)
             for key in index_keys(field, after):
-                index.setdefault(key, {})[id] = None
+                _put_in(index, key, id)
+
+
+def _put_in(index: dict[str | int, int | dict[int, None]], key: str | int, id: int) -> None:
+    known = index.setdefault(key, id)
+    if isinstance(known, dict):
+        known[id] = None
+    elif known != id:
+        index[key] = {known: None, id: None}
+
+
+def _take_out(index: dict[str | int, int | dict[int, None]], key: str | int, id: int) -> None:
+    known = index.get(key)
+    if isinstance(known, dict):
+        known.pop(id, None)
+    if known == id or known == {}:
+        del index[key]

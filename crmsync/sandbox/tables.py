@@ -6,7 +6,9 @@ Written from copper-api.md section 4 alone. Adding a type of record is adding a 
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
+from functools import cached_property
 
 from crmsync.sandbox.replies import Json
 
@@ -71,14 +73,19 @@ class EntityRow:
     has_files: bool = True
     connect_type: str = ""
 
+    @cached_property
+    def by_name(self) -> dict[str, FieldRow]:
+        """The fields by the keys of the wire."""
+        return {field.name: field for field in self.fields}
+
     @property
-    def names(self) -> frozenset[str]:
+    def names(self) -> Set[str]:
         """The keys the entity has."""
-        return frozenset(field.name for field in self.fields)
+        return self.by_name.keys()
 
     def field(self, name: str) -> FieldRow:
         """Return the row of the field called *name*."""
-        return next(field for field in self.fields if field.name == name)
+        return self.by_name[name]
 
 
 def _read_only(name: str, kind: str = "text", default: Json = None, quirk: str = "") -> FieldRow:

@@ -7,6 +7,7 @@ Facts: copper-api.md sections 3, 5.3 and 7. Where they are silent the sandbox is
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -138,7 +139,8 @@ def _tags(world: World, field: FieldRow, value: Json) -> list[str]:
         text = (read_text(tag) or "").strip()
         text = (text.lower() if world.quirks.tags == "lower" else text)[:TAG_LENGTH]
         if text and text not in tags:
-            tags.append(text)
+            # The same few tags are on many records.
+            tags.append(sys.intern(text))
     return sorted(tags) if world.quirks.tags_order == "sorted" else tags
 
 

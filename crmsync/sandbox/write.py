@@ -147,11 +147,15 @@ def _is_refused(world: World, row: EntityRow, key: str, is_new: bool) -> bool:
     return world.quirks.own_read_only_keys == "refuse"
 
 
+EMPTY: list[Json] = []
+"""One for all records that have none: records are replaced, never edited, and a million of them count."""
+
+
 def _default(world: World, field: FieldRow) -> Any:
     if field.default == "first":
         choices = world.account.lookups.get(field.target, ())
         return choices[0].id if choices else None
-    return list(field.default) if isinstance(field.default, tuple) else field.default
+    return EMPTY if field.default == () else field.default
 
 
 def _set_only(values: dict[int, Any]) -> dict[int, Any]:
