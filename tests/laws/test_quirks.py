@@ -228,8 +228,8 @@ OTHERS = [
     f"{name}={value}"
     for name, values, _ in Quirks.table()
     for value in SECONDS.get(name, values)[1:]
-    # These two need a story of their own: see above.
-    if f"{name}={value}" not in REFUSED
+    # These need a story of their own, see above; and the opportunities of those laws have no contact.
+    if f"{name}={value}" not in (*REFUSED, "primary_contact=required")
 ]
 
 
