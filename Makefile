@@ -21,6 +21,7 @@ demo: $(VENV)/.stamp-package
 	@PATH="$(BIN):$$PATH" bash examples/demo.sh
 
 test: check
+	@.ci/servers
 	$(BIN)/python -m pytest -n auto -m "not soak" $(PYTEST_ARGS)
 
 check: $(VENV)/.stamp-dev
@@ -29,6 +30,7 @@ check: $(VENV)/.stamp-dev
 	$(BIN)/mypy
 
 soak: $(VENV)/.stamp-dev
+	@.ci/servers
 	$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
 
 clean:

@@ -272,6 +272,11 @@ def _settings(catalogue: Catalogue) -> Schema:
             "description": "How many records one plan may touch, as a number or in percent.",
             **_object({"updates": limit, "deletes": limit, "adopts": limit, "from": {"type": "integer", "minimum": 0}}),
         },
+        "runs": {
+            "description": "How long copies of deleted records are kept, in days.",
+            **_object({"keep": {"description": "Write days: 90d.", "type": "string", "pattern": "^[0-9]{1,4}d$"}}),
+        },
+        "stamp": {"description": "Whether records carry their address in a custom field.", "type": "boolean"},
         "policy": {
             "description": "Rules for all records (`*`) or those of a type.",
             **_object(

@@ -12,7 +12,7 @@ from crmsync.cli.common import common_options, echo_json
 @common_options
 def command(as_json: bool, profile: str | None, verbose: int) -> int:
     """
-    Say what is wrong with key, address, clock, permissions, files or state. It looks, and changes nothing.
+    Say what is wrong with key, address, clock, permissions, files or state. It looks, and leaves nothing behind.
 
     Example: crmsync doctor
     """

@@ -89,6 +89,8 @@ def _settings(table: Table, profile: str | None, schema: Mapping[str, Any]) -> S
         close_date_order=_text(table, "close_date_order", usual.close_date_order),
         pace=_pace(_table(table, "pace")),
         limits=_limits(_table(table, "limits")),
+        keep_days=int(_text(_table(table, "runs"), "keep", f"{usual.keep_days}d").removesuffix("d")),
+        has_stamp=_text(table, "stamp", "false").lower() == "true",
         policies=_policies(_table(table, "policy"), schema),
         profile=profile,
     )

@@ -47,6 +47,7 @@ class Settings:
     """
     The settings of a project. Paths are as written, relative to the file.
 
+    *keep_days* is how long copies of deleted records are kept, *has_stamp* whether records carry their address in Copper.
     *policies* are the ``policy`` entries by type, ``*`` for all. *profile* is the active one's name, or None.
     """
 
@@ -58,5 +59,7 @@ class Settings:
     close_date_order: str = "mdy"
     pace: Pace = Pace()
     limits: Limits = Limits()
+    keep_days: int = 90
+    has_stamp: bool = False
     policies: Mapping[str, PolicyRule] = field(default_factory=dict)
     profile: str | None = None

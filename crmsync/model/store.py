@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,7 +39,7 @@ class Unusable(Exception):
 
 
 class Store(Protocol):
-    """An append-only log of events with compare-and-append, and a courtesy lease."""
+    """An append-only log of events with compare-and-append, a courtesy lease, and copies of records kept beside them."""
 
     def read(self) -> State:
         """Return the state at the head of the log. Raises Unusable."""
@@ -72,6 +72,22 @@ class Store(Protocol):
 
     def break_lease(self) -> Holder | None:
         """Take the lease from whoever holds it and return them (``crmsync unlock``)."""
+
+    def keep(self, copies: Mapping[str, bytes]) -> None:
+        """
+        Keep *copies*, sealed before, durably and by name (``run/number``).
+
+        Raises Unusable, also for a name that is taken by another content.
+        """
+
+    def kept(self) -> Mapping[str, int]:
+        """Return the names of the kept copies with their sizes in bytes, in the order of the names."""
+
+    def copy(self, name: str) -> bytes:
+        """Return one kept copy. Raises KeyError, Unusable."""
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Keep these copies no longer; a name that is not there is fine."""
 
     def close(self) -> None:
         """Close the store."""

@@ -6,7 +6,6 @@ Everything that can refuse comes before the first request that writes. What was 
 
 from __future__ import annotations
 
-import json
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +19,7 @@ from crmsync.apply.settle import Settled
 from crmsync.apply.work import Job
 from crmsync.copper.client import Client
 from crmsync.model.address import Address
-from crmsync.model.effects import Copy, Outcome, Progress, Task
+from crmsync.model.effects import Outcome, Progress, Task
 from crmsync.model.plan import Action, Plan
 from crmsync.model.source import Diagnostic
 from crmsync.model.state import State
@@ -28,15 +27,16 @@ from crmsync.model.store import Lost, Store, Unusable
 from crmsync.plan.world import Wishes
 from crmsync.project.account import identify
 from crmsync.project.connect import connect, copper_trouble
+from crmsync.project.keeping import Keeper, drop_old_copies, state_key
 from crmsync.project.leasing import leased, who
 from crmsync.project.planning import Planned, make_plan, read_account
 from crmsync.project.reviewing import agree, review_id
 from crmsync.project.runner import Runner, steady_clock
-from crmsync.project.saving import append_private
 from crmsync.project.session import Project, is_ci, opened_state
 from crmsync.project.trouble import LineOf, RefusedTrouble
 from crmsync.render.breaches import refusal_text
 from crmsync.render.document import plan_document
+from crmsync.state import is_local
 
 #: A log of fewer segments than this is read in no time.
 LONG_LOG = 200
@@ -116,16 +116,12 @@ class _Run:
 
     def perform(self, task: Task, state: State) -> Any:
         """Let the engine work: from here on Ctrl-C lets the calls in flight end."""
+        keeper = Keeper(self.project, self.store, _run_name(), self.clock(), self.options.backup)
         runner = Runner(
-            self.client, self.store, state.position, self.watch.tell, self._keep, self.watch.stopping, self.clock
+            self.client, self.store, state.position, self.watch.tell, keeper.keep, self.watch.stopping, self.clock
         )
         with self.watch.working(), copper_trouble():
             return runner.run(task)
-
-    def _keep(self, copy: Copy) -> None:
-        folder = self.options.backup or self.project.private / "runs"
-        line = {"address": str(copy.address), "id": copy.record_id, "body": json.loads(copy.body)}
-        append_private(folder / "deleted.jsonl", json.dumps(line, ensure_ascii=False) + "\n")
 
 
 def apply(project: Project, options: ApplyOptions, watch: Watch, clock: Callable[[], float] | None = None) -> Applied | None:
@@ -140,6 +136,7 @@ def apply(project: Project, options: ApplyOptions, watch: Watch, clock: Callable
             raise KeyboardInterrupt
         applied = _carry_out(run, make_plan(project, run.client, state, options.wishes, clock=clock))
         _compact(store)
+        drop_old_copies(store, project.settings.keep_days, clock)
         return applied
 
 
@@ -224,10 +221,12 @@ def agreed(planned: Planned, options: ApplyOptions) -> tuple[Plan, tuple[Outcome
 
 def _refuse_forgetful(project: Project, options: ApplyOptions) -> None:
     """Refuse a state that would die with a runner of CI: the next run would not know what this one created."""
-    if is_ci(project) and not (project.root / project.settings.state).exists() and not options.is_first_run_allowed:
+    url = project.settings.state
+    is_new = is_local(url) and not (project.root / url).exists()
+    if is_ci(project) and is_new and not options.is_first_run_allowed:
         raise RefusedTrouble(
-            f"There is no state at {project.settings.state}, and this runs in CI: a local state would be lost with the "
-            "runner. Keep the state where all runs find it, or say --first-run if this machine stays."
+            f"There is no state at {url}, and this runs in CI: a local state would be lost with the runner. Keep it where "
+            "all runs find it, such as state: git:refs/crmsync/main, or say --first-run if this machine stays."
         )
 
 
@@ -239,9 +238,9 @@ def _refuse_breaches(plan: Plan, options: ApplyOptions) -> None:
 
 def _refuse_unsaved_deletes(project: Project, plan: Plan, options: ApplyOptions) -> None:
     deletes = sum(change.action is Action.DELETE for change in plan.changes)
-    if deletes and is_ci(project) and options.backup is None:
+    if deletes and is_ci(project) and options.backup is None and state_key(project.environ) is None:
         records = f"{deletes} record{'s' if deletes != 1 else ''}"
         raise RefusedTrouble(
             f"The plan deletes {records}, and in CI the copies kept of them would be lost with the runner. "
-            "Say where to keep them: --backup DIR"
+            "Say where to keep them: --backup DIR, or export CRMSYNC_STATE_KEY to seal them beside the state."
         )

@@ -1,4 +1,4 @@
-"""Finding out what is wrong: `crmsync doctor`. It looks, and changes nothing."""
+"""Finding out what is wrong: `crmsync doctor`. It looks, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from crmsync.project.connect import connect
 from crmsync.project.session import Project, opened_state
 from crmsync.project.trouble import LoginTrouble, Trouble
 from crmsync.project.validating import counted, validate
+from crmsync.state import is_local, shown_place
+from crmsync.state.proving import prove
 
 #: More than this and expiry times and intents are not what they seem.
 SKEW_SECONDS = 30
@@ -78,10 +80,11 @@ def _state(project: Project, found: list[State]) -> list[Finding]:
     with opened_state(project, create=False) as (store, state):
         found.append(state)
         holder = store.holder()
+    prove(project.settings.state, project.root)
+    place = shown_place(project.settings.state)
     findings = [
-        Finding(
-            "ok", "state", f"{project.settings.state}: {counted(len(state.bindings), 'record')}, position {state.position}"
-        )
+        Finding("ok", "state", f"{place}: {counted(len(state.bindings), 'record')}, position {state.position}"),
+        Finding("ok", "state", "a second create and a stale append are refused there, as they have to be"),
     ]
     if state.open_intents:
         text = f"{counted(len(state.open_intents), 'request')} without a known outcome; the next apply settles them."
@@ -91,7 +94,7 @@ def _state(project: Project, found: list[State]) -> list[Finding]:
         text = f"held by {holder.who} on {holder.host}, process {holder.pid}, last heard of {age} s ago"
         findings.append(Finding("note", "lease", text))
     path = project.root / project.settings.state
-    if path.exists() and path.stat().st_mode & 0o077 and os.name == "posix":
+    if is_local(project.settings.state) and path.exists() and path.stat().st_mode & 0o077 and os.name == "posix":
         findings.append(Finding("note", "state", f"Others on this machine can read it: chmod 600 {project.settings.state}"))
     return findings
 

@@ -1,16 +1,16 @@
 """
 Performs the effects of the engine for real: threads, a clock, the log, the network.
 
-The engine's main generator runs in the calling thread, the calls it starts in a small pool. Appends are serialised:
-each stands on the position that the one before it reached, so that losing the log to another writer is noticed at the
-next append, before anything is sent.
+The engine's main generator runs in the calling thread, the calls it starts in a small pool. Appends are serialised, those
+that wait for one go together in the next: each stands on the position that the one before it reached, so that losing the log
+to another writer is noticed at the next append, before anything is sent.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +36,9 @@ from crmsync.model.effects import (
     Start,
     Task,
 )
+from crmsync.model.events import Event
 from crmsync.model.store import Store
+from crmsync.project.together import Together
 
 
 def steady_clock() -> Callable[[], float]:
@@ -81,7 +83,7 @@ class Runner:
         self._keep_copy = keep_copy
         self._stopping = stopping
         self._clock = clock
-        self._log_lock = threading.Lock()
+        self._log: Together[Event] = Together(self._append)
         self._tell_lock = threading.Lock()
         self._permits = threading.local()
         self._pool = ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="crmsync")
@@ -110,8 +112,7 @@ class Runner:
     def _perform(self, effect: Effect) -> Any:
         match effect:
             case Append(events):
-                with self._log_lock:
-                    self.position = self._store.append(self.position, events)
+                self._log.write(events)
             case Read():
                 return self._read(effect)
             case Reserve(is_bulk):
@@ -131,6 +132,9 @@ class Runner:
             case Join():
                 return self._join()
         return None
+
+    def _append(self, events: Sequence[Event]) -> None:
+        self.position = self._store.append(self.position, events)
 
     def _read(self, effect: Read) -> Any:
         try:

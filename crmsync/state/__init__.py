@@ -1,36 +1,25 @@
 """
 [edge] What crmsync remembers: an append-only log of events, behind the contract of `crmsync.model.store`.
 
-`codec` writes events down, `fold` reads the log back, `lease` says who may hold it; the engines are `sqlite`
-(with `sqlitefile`) and `memory`.
+`codec` writes events down, `fold` reads the log back, `lease` says who may hold it, `sealing` encrypts what is kept beside
+it, `places` reads the address of a state. The engines are `sqlite` (with `sqlitefile`), `memory`, and `shared`, which stands
+on one of three media: `gitref` (with `gitcommand`), `postgresql` and `objects`; `entry` is how these write things down.
 """
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
-from crmsync.model.store import Store, Unusable
 from crmsync.state.memory import MemoryStore
+from crmsync.state.places import is_local, open_store, shown_place
+from crmsync.state.shared import SharedStore, open_shared
 from crmsync.state.sqlite import SqliteStore, open_sqlite
 
-__all__ = ["MemoryStore", "SqliteStore", "open_sqlite", "open_store"]
-
-# Two letters at least: `C:\crm\state.db` is a path.
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")
-
-
-def open_store(url: str, *, root: Path, lineage: str, create: bool, digest_key: bytes | None = None) -> Store:
-    """
-    Return the store that ``state:`` of the settings names; a path is relative to *root*.
-
-    With *create* false nothing is written: a state that does not exist yet reads as empty.
-    Raises Unusable.
-    """
-    scheme = _SCHEME.match(url)
-    if scheme:
-        raise Unusable(
-            f"The state cannot be kept in {scheme[1]}: this version of crmsync has SQLite only. "
-            "Give the path of a file, such as state: .crmsync/state.db"
-        )
-    return open_sqlite(root / url, lineage, create=create, digest_key=digest_key)
+__all__ = [
+    "MemoryStore",
+    "SharedStore",
+    "SqliteStore",
+    "is_local",
+    "open_shared",
+    "open_sqlite",
+    "open_store",
+    "shown_place",
+]

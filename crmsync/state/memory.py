@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from threading import RLock
 
 from crmsync.model.events import Event
 from crmsync.model.state import Head, State
-from crmsync.model.store import Holder, Locked, Lost
+from crmsync.model.store import Holder, Locked, Lost, Unusable
 from crmsync.state.codec import decode_events, decode_state, encode_events, encode_state
 from crmsync.state.fold import Known, extended, fold
 from crmsync.state.lease import may_take, process_is_alive
@@ -39,6 +39,7 @@ class MemoryStore:
         self._position = 0
         self._known: State | Known = State(self._head)
         self._holder: Holder | None = None
+        self._copies: dict[str, bytes] = {}
 
     def read(self) -> State:
         """Return the state at the head of the log. Raises Unusable."""
@@ -102,6 +103,29 @@ class MemoryStore:
         with self._lock:
             holder, self._holder = self._holder, None
             return holder
+
+    def keep(self, copies: Mapping[str, bytes]) -> None:
+        """Keep *copies* by name. Raises Unusable for a name that is taken."""
+        with self._lock:
+            for name, content in copies.items():
+                if self._copies.setdefault(name, content) != content:
+                    raise Unusable(f"There is a copy {name} already.")
+
+    def kept(self) -> Mapping[str, int]:
+        """Return the names of the kept copies with their sizes in bytes, in the order of the names."""
+        with self._lock:
+            return {name: len(self._copies[name]) for name in sorted(self._copies)}
+
+    def copy(self, name: str) -> bytes:
+        """Return one kept copy. Raises KeyError."""
+        with self._lock:
+            return self._copies[name]
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Keep these copies no longer; a name that is not there is fine."""
+        with self._lock:
+            for name in names:
+                self._copies.pop(name, None)
 
     def close(self) -> None:
         """Do nothing: what is in memory stays for other handles."""

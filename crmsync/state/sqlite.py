@@ -2,8 +2,9 @@
 The state in one SQLite file: the engine for one machine, and the default.
 
 Four tables. ``head`` is one row: lineage, digest key, position. ``segment`` is the log since the last compaction,
-``snapshot`` what came before, ``lease`` who holds it. An append inserts the segment and moves the head from n to n + 1 in
-one transaction, so that of two writers exactly one succeeds.
+``snapshot`` what came before, ``lease`` who holds it; a fifth, ``copy``, is made with the first copy kept. An
+append inserts the segment and moves the head from n to n + 1 in one transaction, so that of two writers exactly one
+succeeds.
 
 Rollback journal and ``synchronous=EXTRA``, because what was acknowledged has to survive a power cut; WAL would need a
 shared memory file beside it. `sqlitefile` makes, opens and checks the file; here each row's checksum is compared, and
@@ -15,7 +16,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from crmsync.model.store import Holder, Locked, Lost, Unusable
 from crmsync.state.codec import DAMAGED, decode_events, decode_state, encode_events, encode_state
 from crmsync.state.fold import Known, extended, fold
 from crmsync.state.lease import may_take, process_is_alive
-from crmsync.state.sqlitefile import BUSY_SECONDS, build, checksum, connect, explained, is_there, naming
+from crmsync.state.sqlitefile import BUSY_SECONDS, COPIES, build, checksum, connect, explained, is_there, naming
 
 
 def open_sqlite(
@@ -166,6 +167,39 @@ class SqliteStore:
             connection.execute("DELETE FROM lease")
         return holder
 
+    def keep(self, copies: Mapping[str, bytes]) -> None:
+        """Keep *copies*, sealed before, durably and by name. Raises Unusable, also for a name that is taken."""
+
+        def change(connection: sqlite3.Connection) -> None:
+            connection.execute(COPIES)
+            for name, content in copies.items():
+                connection.execute("INSERT OR IGNORE INTO copy VALUES (?, ?)", (name, content))
+                if _copy(connection, name) != content:
+                    raise Unusable(f"There is a copy {name} already.")
+
+        self._change_log(change, lambda connection: all(_copy(connection, each) == copies[each] for each in copies))
+
+    def kept(self) -> Mapping[str, int]:
+        """Return the names of the kept copies with their sizes in bytes, in the order of the names."""
+        with self._reading() as connection:
+            if connection is None or not _has_copies(connection):
+                return {}
+            return dict(connection.execute("SELECT name, length(content) FROM copy ORDER BY name").fetchall())
+
+    def copy(self, name: str) -> bytes:
+        """Return one kept copy. Raises KeyError, Unusable."""
+        with self._reading() as connection:
+            content = None if connection is None else _copy(connection, name)
+        if content is None:
+            raise KeyError(name)
+        return content
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Keep these copies no longer; a name that is not there is fine."""
+        with self._writing() as connection:
+            if _has_copies(connection):
+                connection.executemany("DELETE FROM copy WHERE name = ?", [(name,) for name in names])
+
     def close(self) -> None:
         """Close the file; the next call opens it again."""
         with self._lock:
@@ -287,6 +321,17 @@ class _Unclear(Unusable):
 def _holder(connection: sqlite3.Connection) -> Holder | None:
     row = connection.execute("SELECT nonce, who, host, pid, since, renewed FROM lease").fetchone()
     return None if row is None else Holder(*row)
+
+
+def _has_copies(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'copy'").fetchone() is not None
+
+
+def _copy(connection: sqlite3.Connection, name: str) -> bytes | None:
+    if not _has_copies(connection):
+        return None
+    row = connection.execute("SELECT content FROM copy WHERE name = ?", (name,)).fetchone()
+    return None if row is None else bytes(row[0])
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

@@ -33,6 +33,8 @@ CREATE TABLE lease (id INTEGER PRIMARY KEY CHECK (id = 1), nonce TEXT NOT NULL, 
     pid INTEGER NOT NULL, since REAL NOT NULL, renewed REAL NOT NULL);
 """
 
+COPIES = "CREATE TABLE IF NOT EXISTS copy (name TEXT PRIMARY KEY, content BLOB NOT NULL)"
+
 
 @contextmanager
 def naming(path: Path, busy_seconds: float) -> Iterator[None]:
