@@ -64,7 +64,11 @@ def find_root(start: Path) -> Path:
 
 def load_settings(root: Path, profile: str | None) -> Settings:
     """Return the settings of the project at *root* with a profile merged in. Raises InputTrouble, UsageTrouble."""
-    document = parse((root / SETTINGS_FILE).read_bytes(), SETTINGS_FILE)
+    path = root / SETTINGS_FILE
+    if not path.resolve().is_relative_to(root.resolve()):
+        # Its lines are quoted when they are wrong: a link would show a file of somebody else, or the environment.
+        raise UsageTrouble(f"{SETTINGS_FILE} is a link that leads outside the project. Put the file itself there.")
+    document = parse(path.read_bytes(), SETTINGS_FILE)
     settings, diagnostics = read_settings(document, profile, schema("settings"))
     problems = (*document.diagnostics, *diagnostics)
     missing_profile = [each for each in problems if each.code.number == "CRM045"]
@@ -119,6 +123,9 @@ def _load(root: Path, path: Path, documents: list[Document], diagnostics: list[D
     name = path.relative_to(root.resolve()).as_posix()
     if not path.resolve().is_relative_to(root.resolve()):
         diagnostics.append(_unreadable(name, "It is a link that leads outside the project."))
+        return
+    if path.exists() and not path.is_file():
+        diagnostics.append(_unreadable(name, "It is neither a file nor a folder."))
         return
     suffix = path.suffix.casefold()
     if suffix in _TABLE_SUFFIXES:

@@ -12,11 +12,20 @@ from typing import Any
 
 def write_private(path: Path, content: str | bytes) -> None:
     """Write *content* to *path* with mode 0600: a new file beside it, synced, then renamed over it."""
+    _write(path, content, 0o600)
+
+
+def write_shared(path: Path, content: str) -> None:
+    """Write *content* to *path*, a file to be committed, in the same way, for whoever the umask lets."""
+    _write(path, content, 0o666)
+
+
+def _write(path: Path, content: str | bytes, mode: int) -> None:
     if path.exists() and not path.is_file():  # renaming over /dev/null would take it from everybody
         raise FileExistsError(errno.EEXIST, "There is something that is not a file", str(path))
     _make_folder(path.parent)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace"))

@@ -58,6 +58,9 @@ def is_ci(project: Project) -> bool:
 
 def make_private(project: Project) -> None:
     """Make the private folder, which keeps itself out of git. Raises Trouble."""
+    if project.private.is_symlink():
+        text = f"The folder {project.private} is a link, and crmsync writes only inside the project. Make it a folder."
+        raise Trouble(text)
     try:
         project.private.mkdir(mode=0o700, exist_ok=True)
         ignore = project.private / ".gitignore"

@@ -10,7 +10,7 @@ from pathlib import Path
 from crmsync.model.settings import Settings
 from crmsync.model.store import Unusable
 from crmsync.project.files import SETTINGS_FILE
-from crmsync.project.saving import write_private
+from crmsync.project.saving import write_shared
 from crmsync.project.trouble import RefusedTrouble, Trouble
 from crmsync.state.proving import prove
 
@@ -61,13 +61,12 @@ def start_project(folder: Path, account: int | None, state: str = STATE) -> tupl
         raise Trouble(f"{error} Nothing was written.") from error
     line = f"{f'account: {account}' if account is not None else '# account: 123456':<33}"
     text = _SETTINGS.format(project=uuid.uuid4(), account=line, state=f"{f'state: {_quoted(state)}':<33}")
-    write_private(settings, text)
-    settings.chmod(0o644)
+    write_shared(settings, text)
     written = [settings]
     first = folder / "crm" / "records.yaml"
     if not (folder / "crm").exists():
         first.parent.mkdir()
-        first.write_text(_RECORDS, encoding="utf-8")
+        write_shared(first, _RECORDS)
         written.append(first)
     return tuple(written)
 
