@@ -90,14 +90,32 @@ def read_one(work: Work, entity: EntityType, id: int) -> Generator[Effect, Answe
         return f"Copper showed a record that makes no sense: {error}"
 
 
-def newest(work: Work, entity: EntityType, since: int) -> Generator[Effect, Answer, list[Observed] | str]:
+def newest(work: Work, entity: EntityType, since: int, readings: int = 1) -> Generator[Effect, Answer, list[Observed] | str]:
     """
     Return the records created since *since* (unix seconds, Copper's clock), or a text when nobody could say.
+
+    A page may leave out rows. While fewer were seen than X-PW-TOTAL speaks of, which may be too many, it is read again,
+    up to *readings* times: for who concludes that there is none.
+    """
+    found: dict[int, Observed] = {}
+    for _ in range(readings):
+        is_complete = yield from _newest_once(work, entity, since, found)
+        if isinstance(is_complete, str):
+            return is_complete
+        if is_complete:
+            break
+    return list(found.values())
+
+
+def _newest_once(
+    work: Work, entity: EntityType, since: int, found: dict[int, Observed]
+) -> Generator[Effect, Answer, bool | str]:
+    """
+    Add the records created since *since* to *found*, and say whether those were all, or a text when nobody could say.
 
     A page with fewer rows than asked is no end; an empty one is, and the last of which X-PW-TOTAL speaks once as many
     rows as that were seen (copper-api.md section 6).
     """
-    found: dict[int, Observed] = {}
     page = 0
     while True:
         page += 1
@@ -109,11 +127,11 @@ def newest(work: Work, entity: EntityType, since: int) -> Generator[Effect, Answ
             records = [decode_body(entity, body, work.catalogue.locale) for body in data]
         except (ValueError, TypeError, AttributeError) as error:
             return f"Copper showed a record that makes no sense: {error}"
-        found |= {record.id: record for record in records}
+        found.update((record.id, record) for record in records)
         text = header(answer.value, "X-PW-TOTAL") or ""
-        is_last = text.isdecimal() and page * requests.SEARCH_SIZE >= int(text) and len(found) >= int(text)
-        if not data or is_last:
-            return list(found.values())
+        is_complete = text.isdecimal() and len(found) >= int(text)
+        if not data or (is_complete and page * requests.SEARCH_SIZE >= int(text)):
+            return is_complete
 
 
 def find_naming(work: Work, entity: EntityType, step: Step) -> Generator[Effect, Answer, Observed | str | None]:

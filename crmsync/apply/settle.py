@@ -26,6 +26,8 @@ from crmsync.plan.diff import confirmed
 
 #: How far back from the intent a record may claim to be created, in seconds: clocks differ.
 LOOK_BACK_SECONDS = 60
+#: How often the new records are read before it is believed that one is not among them.
+READINGS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +57,22 @@ def settle(work: Work, intents: Sequence[Intent], bound: set[tuple[str, int]]) -
         answer = yield Sleep(until)
         work.is_stopping = answer.is_stopping
         if answer.is_stopping:
-            return settled + [Settled(intent, "unknown", None, "interrupted") for intent in creates]
-        by_type: dict[str, list[Intent]] = {}
-        for intent in creates:
-            by_type.setdefault(intent.address.type, []).append(intent)
-        for type_name, group in sorted(by_type.items()):
-            settled += yield from _search(work, work.catalogue[type_name], group, bound)
+            settled += [Settled(intent, "unknown", None, "interrupted") for intent in creates]
+        else:
+            settled += yield from _settle_creates(work, creates, bound)
     events = [event for each in settled for event in _events(work, each)]
     if events:
         yield Append(events)
+    return settled
+
+
+def _settle_creates(work: Work, creates: Sequence[Intent], bound: set[tuple[str, int]]) -> Settling:
+    by_type: dict[str, list[Intent]] = {}
+    for intent in creates:
+        by_type.setdefault(intent.address.type, []).append(intent)
+    settled: list[Settled] = []
+    for type_name, group in sorted(by_type.items()):
+        settled += yield from _search(work, work.catalogue[type_name], group, bound)
     return settled
 
 
@@ -131,7 +140,7 @@ def _digest(work: Work, row: Field, record: Observed) -> str:
 def _search(work: Work, entity: EntityType, intents: Sequence[Intent], bound: set[tuple[str, int]]) -> Settling:
     """Settle creates of one type by the records created since."""
     since = int(min(intent.server_clock for intent in intents)) - LOOK_BACK_SECONDS
-    records = yield from newest(work, entity, since)
+    records = yield from newest(work, entity, since, READINGS)
     if isinstance(records, str):
         return [Settled(intent, "unknown", None, records) for intent in intents]
     last = max(intent.server_clock for intent in intents) + SEND_SECONDS + work.job.settle_seconds

@@ -97,3 +97,24 @@ def dependants(
         if other is None or any(other.fields.get(name) == record.id for name in naming):
             found.append((entity.name, id))
     return tuple(sorted(found))
+
+
+#: Which records (type, id) name a record (type, id).
+NamedBy = Mapping[tuple[str, int], Collection[tuple[str, int]]]
+
+
+def named_by(
+    observed: Mapping[tuple[str, int], Observed], catalogue: Catalogue, relinked: Collection[tuple[str, int, str]]
+) -> NamedBy:
+    """
+    Return which of the *observed* records name which, but for the links that are *relinked*.
+
+    Not every link is among a record's related items: who has a person for primary contact is not.
+    """
+    found: dict[tuple[str, int], list[tuple[str, int]]] = {}
+    for (type_name, id), record in observed.items():
+        for row in catalogue[type_name].links:
+            target = record.fields.get(row.name)
+            if isinstance(target, int) and (type_name, id, row.name) not in relinked:
+                found.setdefault((str(row.target), target), []).append((type_name, id))
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from crmsync.model.address import Address
 from crmsync.model.events import Origin
@@ -36,15 +37,15 @@ def plan_vanished(work: Work) -> None:
             _change(work, address, record, Action.FORGET, f"{why}; the record stays in Copper")
         else:
             deleting.append((address, record))
-    unsafe = _unsafe(work, deleting)
+    links = _links(work, deleting)
+    unsafe = _unsafe(work, deleting, links)
     leaving = frozenset((record.type, record.id) for address, record in deleting if address not in unsafe)
-    relinked = _relinked(work)
     for address, record in deleting:
         if address in unsafe:
             reason, cure = unsafe[address]
             work.held.append(Held(address, reason, cure, None, None, record.id, record.name))
             continue
-        left = _left_behind(work, address, record, leaving, relinked)
+        left = _left_behind(work, address, record, leaving, links)
         names = ", ".join(_named(work, *pair) for pair in left)
         _change(work, address, record, Action.DELETE, f"{why}; leaves {names} without it" if left else why, left)
 
@@ -55,17 +56,30 @@ def _change(work: Work, address: Address, record: Observed | None, action: Actio
     work.changes.append(Change(address, action, id, name, (), None, reason, orphans=orphans))
 
 
-def _unsafe(work: Work, deleting: list[tuple[Address, Observed]]) -> dict[Address, Unsafe]:
+@dataclass(frozen=True)
+class _Links:
+    """Links that this plan sets, as (type, id, field), and who of the records that were read names which otherwise."""
+
+    relinked: frozenset[tuple[str, int, str]]
+    named_by: guard.NamedBy
+
+
+def _links(work: Work, deleting: list[tuple[Address, Observed]]) -> _Links:
+    relinked = _relinked(work) if deleting else frozenset()
+    named_by = guard.named_by(work.world.observed, work.catalogue, relinked) if deleting else {}
+    return _Links(relinked, named_by)
+
+
+def _unsafe(work: Work, deleting: list[tuple[Address, Observed]], links: _Links) -> dict[Address, Unsafe]:
     """Return the deletes that must not happen. One that is held stays, and so may hold what it would be left without."""
     named = {} if work.wishes.is_destroy else _named_in_files(work)
     unsafe = {address: why for address, record in deleting if (why := _forbidden(work, address, record, named))}
-    relinked = _relinked(work)
     while not work.wishes.may_orphan:
         leaving = frozenset((record.type, record.id) for address, record in deleting if address not in unsafe)
         more = {
             address: why
             for address, record in deleting
-            if address not in unsafe and (why := _bereaving(work, address, record, leaving, relinked))
+            if address not in unsafe and (why := _bereaving(work, address, record, leaving, links))
         }
         if not more:
             break
@@ -127,10 +141,10 @@ def _bereaving(
     address: Address,
     record: Observed,
     leaving: frozenset[tuple[str, int]],
-    relinked: frozenset[tuple[str, int, str]],
+    links: _Links,
 ) -> Unsafe | None:
     """Return why *record* must not be deleted for the sake of those that name it, or None."""
-    left = _left_behind(work, address, record, leaving, relinked)
+    left = _left_behind(work, address, record, leaving, links)
     if not left:
         return None
     named = ", ".join(_named(work, *pair) for pair in left)
@@ -143,12 +157,13 @@ def _left_behind(
     address: Address,
     record: Observed,
     leaving: frozenset[tuple[str, int]],
-    relinked: frozenset[tuple[str, int, str]],
+    links: _Links,
 ) -> Pairs:
     """Return the records that would be without their company or contact once *record* is deleted."""
     related = work.world.related.get((address.type, record.id), ())
-    naming = guard.dependants(record, related, work.world.observed, work.catalogue, relinked)
-    return tuple(pair for pair in naming if pair not in leaving)
+    naming = guard.dependants(record, related, work.world.observed, work.catalogue, links.relinked)
+    others = links.named_by.get((record.type, record.id), ())
+    return tuple(pair for pair in sorted({*naming, *others}) if pair not in leaving)
 
 
 def _named(work: Work, type_name: str, id: int) -> str:

@@ -406,3 +406,39 @@ def test_a_record_made_much_later_is_not_ours(world: World) -> None:
 
     assert world.apply(SINGLE).statuses() == {"people.ann": "adopted"}
     assert world.names("people") == ["Ann"]
+
+
+def test_a_short_page_is_no_proof_that_a_create_was_lost(world: World) -> None:
+    """A search that leaves out rows is read again before a lost create is believed to be absent."""
+    world.fault(
+        Fault("timeout_after", path="bulk_create", nth=1),
+        Fault("short_page", path="people/search", nth=2),
+    )
+    files = "people: {a: {name: A}, b: {name: B}}\n"
+
+    assert world.apply(files).statuses() == {}
+    assert world.names("people") == ["A", "B"]
+
+
+def test_what_was_read_before_a_wait_is_read_again(world: World) -> None:
+    """While unclear creates are waited for, what was read before grows old; an edit made meanwhile is not overwritten."""
+    companies = "companies: {a: {name: A}, b: {name: B}, c: {name: C}}\n"
+    world.apply(companies + "people: {p: {name: P, company: a, title: old}}\n")
+    world.fault(
+        Fault("timeout_after", path="people/bulk_update", nth=1),
+        Fault("timeout_after", path="opportunities/bulk", nth=1),
+    )
+    after = companies + "people: {p: {name: P, company: b, title: new}}\nopportunities: {o: {name: O}}\n"
+    person, theirs = world.id("people.p"), world.id("companies.c")
+    sent = world.send
+
+    def meddling(request):  # type: ignore[no-untyped-def]
+        if request.path.startswith("/opportunities/search") and world.sandbox.record("people", person)["title"] == "new":
+            world.sandbox.edit("people", person, {"company_id": theirs})
+        return sent(request)
+
+    world.send = meddling  # type: ignore[method-assign]
+    applied = world.apply(after)
+
+    assert [str(each.address) for each in applied.outcomes if each.status == "conflict"] == ["people.p"]
+    assert world.record("people.p")["company_id"] == theirs

@@ -135,6 +135,15 @@ def test_a_forgotten_record_is_not_left_without_its_company(world: World) -> Non
     assert [held.reason for held in plan.held] == ['It would leave people.some "Some" without it.']
 
 
+def test_a_primary_contact_is_not_deleted(world: World) -> None:
+    """A person whom a company has for its primary contact stays, although Copper does not relate the two."""
+    world.apply("companies: {a: {name: A, primary_contact: p}}\npeople: {p: {name: P}, q: {name: Q}}\n")
+    plan = world.plan("companies: {a: {name: A}}\npeople: {q: {name: Q}}\n")
+
+    assert [str(held.address) for held in plan.held] == ["people.p"]
+    assert plan.changes == ()
+
+
 def test_a_relinked_record_does_not_hold(world: World) -> None:
     """A company goes when the plan itself gives its people another one; a link that stays still holds it."""
     world.apply(FILES)
