@@ -288,6 +288,10 @@ def _evil_address(desk: Desk) -> None:
     desk.environ["COPPER_BASE_URL"] = "http://evil.example/developer_api/v1"
 
 
+def _almost_this_machine(desk: Desk) -> None:
+    desk.environ["COPPER_BASE_URL"] = "http://127.0.0.1.evil.example/developer_api/v1"
+
+
 def _address_with_login(desk: Desk) -> None:
     desk.environ["COPPER_BASE_URL"] = "https://user:word@api.copper.com/developer_api/v1"
 
@@ -346,6 +350,8 @@ NASTY: list[tuple[Callable[[Desk], None], list[str], set[int]]] = [
     (_unplanned, ["sandbox", "edit", "companies/x", "a=b"], {64}),
     (_unplanned, ["sandbox", "edit", "companies/1", "nonsense"], {64}),
     (_evil_address, ["sandbox", "log"], {64}),
+    (_almost_this_machine, ["sandbox", "log"], {64}),
+    (_almost_this_machine, ["plan"], {1}),
 ]
 
 

@@ -15,11 +15,15 @@ def _ask(method: str, path: str, payload: Any = None) -> Any:
     """Return the sandbox's answer to a request beside the API: it does what a person in the web application would."""
     import requests  # a subcommand only
 
-    base = os.environ.get("COPPER_BASE_URL", "").partition("/developer_api")[0]
-    if not base.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]")):
+    from crmsync.project.connect import sandbox_address
+
+    base = sandbox_address(os.environ)
+    if base is None:
         raise click.UsageError("COPPER_BASE_URL does not name a sandbox. Export the lines that `crmsync sandbox` printed.")
     try:
-        answer = requests.request(method, f"{base}/sandbox{path}", json=payload, timeout=30, allow_redirects=False)
+        with requests.Session() as session:
+            session.trust_env = False  # no proxy stands between this machine and itself
+            answer = session.request(method, f"{base}/sandbox{path}", json=payload, timeout=30, allow_redirects=False)
     except requests.RequestException as error:
         raise click.ClickException(f"No sandbox answers at {base}.") from error
     data = answer.json()

@@ -114,7 +114,7 @@ def base_url_from_env(environ: Mapping[str, str]) -> str:
         raise Misconfigured("COPPER_BASE_URL is not an address.", f"It looks like {BASE_URL}")
     if parts.username is not None or parts.query or parts.fragment:
         raise Misconfigured("COPPER_BASE_URL has more than a host and a path.", f"It looks like {BASE_URL}")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         raise Misconfigured("COPPER_BASE_URL would send the key unencrypted.", "Use https; http is for this machine only.")
     return url.rstrip("/")
 
@@ -233,16 +233,38 @@ class Transport:
 def _session() -> Any:
     """Return a session that takes nothing from the environment, keeps no cookies and never tries twice."""
     import requests  # for its cost: only commands that talk to Copper need it
+    from requests import certs
     from requests.adapters import HTTPAdapter
 
+    class Adapter(HTTPAdapter):
+        """Speaks TLS as `tls_context` says, whatever the environment wants."""
+
+        def init_poolmanager(self, *arguments: Any, **settings: Any) -> None:
+            super().init_poolmanager(*arguments, **settings, ssl_context=tls_context(certs.where()))
+
     session = requests.Session()
+    # Proxies, .netrc and REQUESTS_CA_BUNDLE: the key would pass through the first, be replaced by the second, and be shown
+    # to whoever the third vouches for.
     session.trust_env = False
     session.verify = True
     session.cookies.set_policy(_no_cookies())
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=POOL_SIZE, max_retries=0)
+    adapter = Adapter(pool_connections=1, pool_maxsize=POOL_SIZE, max_retries=0)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
+
+
+def tls_context(authorities: str) -> ssl.SSLContext:
+    """
+    Return how TLS is spoken: version 1.2 or later, with servers that one of the *authorities* (a file) vouches for.
+
+    Made by hand, for `ssl.create_default_context` writes the keys of the session to the file SSLKEYLOGFILE names, and
+    asks SSL_CERT_FILE whom to trust.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(authorities)
+    return context
 
 
 def _no_cookies() -> Any:
@@ -281,7 +303,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         waiting += [other for other in carried if isinstance(other, BaseException)]
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Say whether *host* is this machine, by its name or number alone."""
     if host == "localhost":
         return True
     try:

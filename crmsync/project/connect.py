@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from crmsync.copper.client import Client
 from crmsync.copper.errors import AuthenticationFailed, CopperError, PaymentRequired, PermissionDenied
 from crmsync.copper.pace import Pacer
-from crmsync.copper.transport import Transport, base_url_from_env, credentials_from_env
+from crmsync.copper.transport import Transport, base_url_from_env, credentials_from_env, is_loopback
 from crmsync.model.http import Send
 from crmsync.project.session import Project, make_private
 from crmsync.project.trouble import LoginTrouble, Trouble
@@ -36,3 +37,11 @@ def connect(project: Project, *, may_write: bool) -> Client:
     pace = project.settings.pace
     pacer = Pacer(pace.requests, pace.bulk, path=project.private / "pace.json")
     return Client(send, pacer, may_write=may_write)
+
+
+def sandbox_address(environ: Mapping[str, str]) -> str | None:
+    """Return the address of the sandbox that COPPER_BASE_URL names, or None when it names anything else."""
+    parts = urlsplit(environ.get("COPPER_BASE_URL", "").strip())
+    if parts.scheme != "http" or "@" in parts.netloc or not is_loopback(parts.hostname or ""):
+        return None
+    return f"http://{parts.netloc}"

@@ -12,13 +12,21 @@ import time
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 import urllib3.exceptions
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
-from crmsync.copper.errors import AuthenticationFailed, Misconfigured
+from crmsync.copper.client import Client
+from crmsync.copper.errors import AuthenticationFailed, Misconfigured, ServerTrouble
+from crmsync.copper.pace import Pacer
 from crmsync.copper.transport import (
     BASE_URL,
     Credentials,
@@ -86,7 +94,11 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[Server]:
     """The server."""
-    server = Server()
+    yield from serving(Server())
+
+
+def serving(server: Server) -> Iterator[Server]:
+    """Let *server* serve."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     yield server
@@ -144,14 +156,41 @@ def test_errors_are_answers(server, transport):
     assert (response.status, response.body, header(response, "X-PW-TOTAL")) == (422, b'{"message":"no"}', "7")
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_no_redirect_is_followed(server, transport, status, method):
-    """The key goes to no other address: the redirect itself is the answer."""
-    server.behave = lambda handler: handler.reply(status, b"", Location=f"{server.url}/elsewhere")
+@pytest.fixture
+def elsewhere() -> Iterator[Server]:
+    """A second server, which must hear nothing."""
+    yield from serving(Server())
 
-    assert transport(Request(method, "/people")).status == status
-    assert len(server.requests) == 1
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 305, 307, 308])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+@pytest.mark.parametrize("target", ["same", "other", "other host", "without scheme"])
+def test_no_redirect_is_followed(server, elsewhere, transport, status, method, target):
+    """On no method and to nowhere, not even to the same server: the redirect itself is the answer, and no key travels on."""
+    targets = {
+        "same": f"{server.url}/elsewhere",
+        "other": f"{elsewhere.url}/people",
+        "other host": f"{elsewhere.url}/people".replace("127.0.0.1", "localhost"),
+        "without scheme": f"{elsewhere.url}/people".removeprefix("http:"),
+    }
+    headers = {"Location": targets[target], "Refresh": f"0; url={targets[target]}"}
+    server.behave = lambda handler: handler.reply(status, b"", **headers)
+
+    assert transport(json_request(method, "/people", {"name": "Canary"})).status == status
+    assert (len(server.requests), elsewhere.requests) == (1, [])
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_client_makes_a_redirect_an_error(server, elsewhere, method):
+    """What a command ends with names the redirect; the other server was never asked."""
+    server.behave = lambda handler: handler.reply(307, b"", Location=f"{elsewhere.url}/people")
+    client = Client(Transport(server.url, CREDENTIALS, timeouts=SHORT), Pacer(6000), may_write=True, sleep=lambda _: None)
+    if method == "GET":
+        with pytest.raises(ServerTrouble, match="redirects elsewhere"):
+            client.read(Request("GET", "/account"))
+    else:
+        assert client.write(json_request("POST", "/people", {"name": "Ann"})).status == 307
+    assert elsewhere.requests == []
 
 
 def test_no_cookie_is_kept(server, transport):
@@ -163,15 +202,101 @@ def test_no_cookie_is_kept(server, transport):
     assert "Cookie" not in server.requests[1][2]
 
 
-def test_nothing_comes_from_the_environment(server, transport, monkeypatch, tmp_path):
-    """Proxies and .netrc of the user are not asked: the key would pass through them."""
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+
+
+def test_nothing_comes_from_the_environment(server, elsewhere, transport, monkeypatch, tmp_path):
+    """Proxies and .netrc of the user are not asked: the key would pass through the one and be replaced by the other."""
+    for name in PROXIES:
+        monkeypatch.setenv(name, elsewhere.url)
+    monkeypatch.delenv("NO_PROXY", raising=False)
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login a password b")
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
     transport(Request("GET", "/account"))
 
     assert "Authorization" not in server.requests[0][2]
+    assert server.requests[0][2]["X-PW-AccessToken"] == KEY
+    assert elsewhere.requests == []
+
+
+# TLS.
+
+
+def certificate(folder: Path, *, host: str = "localhost", days: int = 1) -> tuple[Path, Path]:
+    """Return the files of a certificate that vouches for itself, and of its key."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=10))
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(private, hashes.SHA256())
+    )
+    paths = folder / f"{host}.pem", folder / f"{host}.key"
+    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return paths
+
+
+def secured(server: Server, files: tuple[Path, Path], newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED) -> str:
+    """Let *server* speak TLS, and return its address."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.minimum_version, context.maximum_version = ssl.TLSVersion.MINIMUM_SUPPORTED, newest
+    context.load_cert_chain(*files)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    return server.url.replace("http://127.0.0.1", "https://localhost")
+
+
+VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+@pytest.mark.parametrize("variable", ["", *VARIABLES])
+def test_a_stranger_is_not_trusted(server, monkeypatch, tmp_path, variable):
+    """A server that only vouches for itself is refused, also when a variable of the environment vouches for it."""
+    files = certificate(tmp_path)
+    if variable:
+        monkeypatch.setenv(variable, str(tmp_path if variable.endswith("DIR") else files[0]))
+    url = secured(server, files)
+
+    with pytest.raises(ConnectionRefusedError):
+        Transport(url, CREDENTIALS, timeouts=SHORT)(Request("GET", "/account"))
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("host", "days", "newest"),
+    [
+        ("localhost", 1, ssl.TLSVersion.MAXIMUM_SUPPORTED),
+        ("other.example", 1, ssl.TLSVersion.MAXIMUM_SUPPORTED),
+        ("localhost", -1, ssl.TLSVersion.MAXIMUM_SUPPORTED),
+        ("localhost", 1, ssl.TLSVersion.TLSv1_1),
+    ],
+    ids=["trusted", "other host", "expired", "old TLS"],
+)
+def test_whom_the_authorities_vouch_for(server, monkeypatch, tmp_path, host, days, newest):
+    """With its certificate among the authorities a server is trusted, if it is the right one, in time, and not of old."""
+    files = certificate(tmp_path, host=host, days=days)
+    monkeypatch.setattr("requests.certs.where", lambda: str(files[0]))
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(files[0]))
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    send = Transport(secured(server, files, newest), CREDENTIALS, timeouts=SHORT)
+    if (host, days, newest) == ("localhost", 1, ssl.TLSVersion.MAXIMUM_SUPPORTED):
+        assert send(Request("GET", "/account")).status == 200
+    else:
+        with pytest.raises(ConnectionError):
+            send(Request("GET", "/account"))
+        assert server.requests == []
+    assert not (tmp_path / "keys").exists()
 
 
 def test_a_compressed_answer_is_read(server, transport):
