@@ -233,14 +233,14 @@ class Transport:
 def _session() -> Any:
     """Return a session that takes nothing from the environment, keeps no cookies and never tries twice."""
     import requests  # for its cost: only commands that talk to Copper need it
-    from requests import certs
     from requests.adapters import HTTPAdapter
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
     class Adapter(HTTPAdapter):
         """Speaks TLS as `tls_context` says, whatever the environment wants."""
 
         def init_poolmanager(self, *arguments: Any, **settings: Any) -> None:
-            super().init_poolmanager(*arguments, **settings, ssl_context=tls_context(certs.where()))
+            super().init_poolmanager(*arguments, **settings, ssl_context=tls_context(DEFAULT_CA_BUNDLE_PATH))
 
     session = requests.Session()
     # Proxies, .netrc and REQUESTS_CA_BUNDLE: the key would pass through the first, be replaced by the second, and be shown

@@ -286,7 +286,7 @@ def test_a_stranger_is_not_trusted(server, monkeypatch, tmp_path, variable):
 def test_whom_the_authorities_vouch_for(server, monkeypatch, tmp_path, host, days, newest):
     """With its certificate among the authorities a server is trusted, if it is the right one, in time, and not of old."""
     files = certificate(tmp_path, host=host, days=days)
-    monkeypatch.setattr("requests.certs.where", lambda: str(files[0]))
+    monkeypatch.setattr("requests.utils.DEFAULT_CA_BUNDLE_PATH", str(files[0]))
     monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(files[0]))
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
     send = Transport(secured(server, files, newest), CREDENTIALS, timeouts=SHORT)
