@@ -97,22 +97,26 @@ def _rank(option: Body) -> tuple[int, int]:
 
 
 def label_tables(
-    users: Iterable[Body],
-    pipelines: Iterable[Body],
-    contact_types: Iterable[Body],
-    customer_sources: Iterable[Body],
-    loss_reasons: Iterable[Body],
+    users: Iterable[Body] | None = None,
+    pipelines: Iterable[Body] | None = None,
+    contact_types: Iterable[Body] | None = None,
+    customer_sources: Iterable[Body] | None = None,
+    loss_reasons: Iterable[Body] | None = None,
 ) -> LabelTables:
-    """Return the label tables that every account has, from what Copper answers; stages are those of the pipelines."""
-    pipelines = list(pipelines)
-    return {
-        "users": tuple(_user(each) for each in users),
-        "pipelines": _entries(pipelines),
-        "stages": tuple(entry for each in pipelines for entry in _entries(each.get("stages") or (), int(each["id"]))),
-        "contact_types": _entries(contact_types),
-        "customer_sources": _entries(customer_sources),
-        "loss_reasons": _entries(loss_reasons),
+    """Return the label tables of what Copper answered, those that were asked for; stages are those of the pipelines."""
+    stages = None
+    if pipelines is not None:
+        pipelines = list(pipelines)
+        stages = tuple(entry for each in pipelines for entry in _entries(each.get("stages") or (), int(each["id"])))
+    tables = {
+        "users": None if users is None else tuple(_user(each) for each in users),
+        "pipelines": None if pipelines is None else _entries(pipelines),
+        "stages": stages,
+        "contact_types": None if contact_types is None else _entries(contact_types),
+        "customer_sources": None if customer_sources is None else _entries(customer_sources),
+        "loss_reasons": None if loss_reasons is None else _entries(loss_reasons),
     }
+    return {name: entries for name, entries in tables.items() if entries is not None}
 
 
 def _user(body: Body) -> Entry:

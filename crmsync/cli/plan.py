@@ -51,8 +51,10 @@ def command(
     started = time.monotonic()
     project = open_project(profile)
     wishes = wishes_of(project.settings, given)
-    shown = plan_to_show(project, wishes, out=out, expires_seconds=expires * 3600)
+    shown = plan_to_show(project, wishes, out=out, expires_seconds=expires * 3600, uses_cache=not no_cache)
     show_diagnostics(shown.warnings, shown.line_of)
+    for line in (*shown.notices, *(f"Read {way}." for way in (shown.ways if verbose else ()))):
+        click.echo(line, err=True)
     print_plan(shown.document, verbose, given)
     if out is not None:
         click.echo(f"Saved to {out}. Apply exactly this with: crmsync apply {out}", err=True)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from crmsync.copper.errors import CopperError, ReadOnlyClient, Unreachable, error_from, odd_answer, retry_after
 from crmsync.copper.pace import Pacer, Permit
 from crmsync.model.http import Request, Response, Send, Unparseable, parse_json, server_time
+
+Asked = TypeVar("Asked")
+Answered = TypeVar("Answered")
 
 TRIES = 4
 PATIENCE_SECONDS = 60.0
@@ -33,7 +38,11 @@ class Requests:
 
 
 class Client:
-    """Sends requests to one account; several threads may share it. With *may_write* false it refuses every write."""
+    """
+    Sends requests to one account; several threads may share it. With *may_write* false it refuses every write.
+
+    *lanes* is how many questions of `in_parallel` are under way at a time.
+    """
 
     def __init__(
         self,
@@ -44,6 +53,7 @@ class Client:
         may_write: bool = False,
         *,
         chance: Callable[[], float] = random.random,
+        lanes: int = 1,
     ) -> None:
         self._send = send
         self._pacer = pacer
@@ -51,6 +61,7 @@ class Client:
         self._sleep = sleep
         self._may_write = may_write
         self._chance = chance
+        self._lanes = lanes
         self._lock = Lock()
         self._requests = Requests()
         self._ahead: float | None = None
@@ -87,6 +98,24 @@ class Client:
                 raise answer.error from answer.error.__cause__
             self._sleep(wait)
         raise AssertionError("the last try returns or raises")
+
+    def in_parallel(self, ask: Callable[[Asked], Answered], questions: Iterable[Asked]) -> Iterator[Answered]:
+        """Yield what *ask* returns for each of *questions*, in their order, several of them under way at a time."""
+        if self._lanes <= 1:
+            yield from map(ask, questions)
+            return
+        waiting: deque[Future[Answered]] = deque()
+        with ThreadPoolExecutor(self._lanes, thread_name_prefix="crmsync-read") as pool:
+            try:
+                for question in questions:
+                    waiting.append(pool.submit(ask, question))
+                    if len(waiting) > 2 * self._lanes:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for each in waiting:
+                    each.cancel()
 
     def reserve(self, is_bulk: bool) -> Permit:
         """Wait for the pace to allow one more write, and return the permit for `write`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from crmsync.copper.read import PAGE_SIZE
 
@@ -65,7 +66,7 @@ def _page(search: _Search, page: int) -> list[int]:
         ranks = [search.rank_of[id] for id in search.ask(page)]
     except KeyError as error:
         raise NoRanks from error
-    if any(later <= earlier for earlier, later in zip(ranks, ranks[1:], strict=False)):
+    if any(later <= earlier for earlier, later in pairwise(ranks)):
         raise NoRanks
     return ranks
 

@@ -116,6 +116,13 @@ def by_texts(client: Client, path: str, filter: str, texts: Iterable[str], takes
     return list({body["id"]: body for bodies in found for body in bodies}.values())
 
 
+def page(client: Client, path: str, filters: Mapping[str, Any], number: int) -> tuple[list[Body], int | None]:
+    """Return one page of a search, counted from 1, and X-PW-TOTAL, an upper bound of all its rows."""
+    payload = {**filters, "page_number": number, "page_size": PAGE_SIZE}
+    response, data = client.read_data(json_request("POST", f"{path}/search", payload))
+    return _rows(response, data), _total(response)
+
+
 def newest_created(client: Client, path: str, since: float) -> list[Body]:
     """Return the records created at *since* (Copper's clock, unix seconds) or later, newest first."""
     return _all(client, path, {"minimum_created_date": int(since), "sort_by": "date_created", "sort_direction": "desc"})
@@ -161,14 +168,11 @@ def _collect(client: Client, path: str, filters: Mapping[str, Any], found: dict[
     rows as that were seen; the rows that a short page left out come later.
     """
     seen: set[int] = set()
-    for page in range(1, LAST_PAGE + 1):
-        payload = {**filters, "page_number": page, "page_size": PAGE_SIZE}
-        response, data = client.read_data(json_request("POST", f"{path}/search", payload))
-        rows = _rows(response, data)
+    for number in range(1, LAST_PAGE + 1):
+        rows, total = page(client, path, filters, number)
         found.update((row["id"], row) for row in rows)
         seen.update(row["id"] for row in rows)
-        total = _total(response)
-        if not rows or (total is not None and page >= ceil(total / PAGE_SIZE) and len(seen) >= total):
+        if not rows or (total is not None and number >= ceil(total / PAGE_SIZE) and len(seen) >= total):
             return False
     return True
 

@@ -29,7 +29,7 @@ from crmsync.project.account import identify
 from crmsync.project.connect import connect, copper_trouble
 from crmsync.project.keeping import Keeper, drop_old_copies, state_key
 from crmsync.project.leasing import leased, who
-from crmsync.project.planning import Planned, make_plan, read_account
+from crmsync.project.planning import Planned, make_plan, mirror_of, read_account
 from crmsync.project.reviewing import agree, review_id
 from crmsync.project.runner import Runner, steady_clock
 from crmsync.project.session import Project, is_ci, opened_state
@@ -134,7 +134,9 @@ def apply(project: Project, options: ApplyOptions, watch: Watch, clock: Callable
         state = _settle_first(run, replace(store.read(), head=before.head))
         if watch.stopping.is_set():
             raise KeyboardInterrupt
-        applied = _carry_out(run, make_plan(project, run.client, state, options.wishes, clock=clock))
+        applied = _carry_out(
+            run, make_plan(project, run.client, state, options.wishes, clock=clock, mirror=mirror_of(project))
+        )
         _compact(store)
         drop_old_copies(store, project.settings.keep_days, clock)
         return applied
@@ -181,7 +183,7 @@ def _settle_first(run: _Run, state: State) -> State:
         return state
     with copper_trouble():
         identify(run.client, run.project.settings, state.account_id)
-        account = read_account(run.project, run.client, state)
+        account = read_account(run.project, run.client, state.account_id)
     job = Job(Plan(), account.catalogue, state, _run_name(), 0.0, settle_seconds=run.options.settle_seconds)
     settled: list[Settled] = run.perform(engine.settle_open(job), state)
     for each in settled:

@@ -14,6 +14,9 @@ from crmsync.model.http import Send
 from crmsync.project.session import Project, make_private
 from crmsync.project.trouble import LoginTrouble, Trouble
 
+#: How many reads are under way at a time: it hides the latency, the pace is the pacer's.
+LANES = 4
+
 _LOGIN = (AuthenticationFailed, PermissionDenied, PaymentRequired)
 
 
@@ -36,7 +39,7 @@ def connect(project: Project, *, may_write: bool) -> Client:
     make_private(project)
     pace = project.settings.pace
     pacer = Pacer(pace.requests, pace.bulk, path=project.private / "pace.json")
-    return Client(send, pacer, may_write=may_write)
+    return Client(send, pacer, may_write=may_write, lanes=LANES)
 
 
 def sandbox_address(environ: Mapping[str, str]) -> str | None:

@@ -96,6 +96,13 @@ def load_sources(root: Path, settings: Settings) -> Sources:
     return Sources(tuple(documents), tuple(diagnostics))
 
 
+def each_file(root: Path, settings: Settings) -> Iterator[Path]:
+    """Yield every file below `records`, whatever it holds."""
+    for entry in settings.records:
+        folder = (root / entry).resolve()
+        yield from _below(folder, []) if folder.exists() else ()
+
+
 def _below(path: Path, diagnostics: list[Diagnostic]) -> Iterator[Path]:
     """
     Yield the files below *path* by name, without dotfiles and the lock files of office programs.

@@ -21,6 +21,7 @@ from crmsync.model.events import Origin
 from crmsync.model.records import Declared, Moved, Observed
 from crmsync.model.state import State
 from crmsync.model.values import Members
+from crmsync.project.looking import Looking
 
 #: Names are searched one by one; from this many on it is worth asking how large a scan would be.
 FEW_NAMES = 3
@@ -38,7 +39,7 @@ class Gathered:
 
 
 def gather(
-    client: Client,
+    looking: Looking,
     catalogue: Catalogue,
     declared: Mapping[Address, Declared],
     state: State,
@@ -47,12 +48,13 @@ def gather(
 ) -> Gathered:
     """Return everything that planning needs to see."""
     gathered = Gathered()
+    client = looking.client
     renamed = _origins({each.destination: each.origin for each in moved if each.origin not in declared}, state)
     for entity in catalogue.types:
         ids = {binding.record_id for address, binding in state.bindings.items() if address.type == entity.name}
         mine = [each for each in declared.values() if each.address.type == entity.name]
         ids |= {each.options.id for each in mine if each.options.id is not None}
-        _see_ids(client, catalogue, entity, ids, gathered.observed)
+        _see_ids(looking, catalogue, entity, ids, gathered.observed)
         unbound = [each for each in mine if not _is_bound(each.address, state, renamed) and each.options.id is None]
         if not is_destroy:
             _see_candidates(client, catalogue, entity, unbound, gathered.observed)
@@ -66,7 +68,7 @@ def gather(
     }
     renaming = {renamed[each] for each in declared if each in renamed}
     vanished -= {(each.type, state.bindings[each].record_id) for each in renaming if each in state.bindings}
-    _see_related(client, catalogue, sorted(vanished & set(gathered.observed)), gathered)
+    _see_related(looking, catalogue, sorted(vanished & set(gathered.observed)), gathered)
     return gathered
 
 
@@ -93,17 +95,11 @@ def _see(catalogue: Catalogue, entity: EntityType, bodies: Iterable[Mapping[str,
         seen[entity.name, record.id] = record
 
 
-def _see_ids(client: Client, catalogue: Catalogue, entity: EntityType, ids: Iterable[int], seen: Seen) -> None:
-    """See the records with *ids*; one that a search does not show is asked for by itself, for "not seen" is never "gone"."""
-    wanted = sorted(set(ids) - {id for type_name, id in seen if type_name == entity.name})
-    if not wanted:
-        return
-    bodies = read.by_ids(client, entity.path, wanted)
-    _see(catalogue, entity, bodies.values(), seen)
-    for id in wanted:
-        if id not in bodies:
-            body = read.get(client, entity.path, id)
-            _see(catalogue, entity, [body] if body is not None else [], seen)
+def _see_ids(looking: Looking, catalogue: Catalogue, entity: EntityType, ids: Iterable[int], seen: Seen) -> None:
+    """See the records with *ids*, those that exist."""
+    wanted = set(ids) - {id for type_name, id in seen if type_name == entity.name}
+    if wanted:
+        _see(catalogue, entity, looking.bodies(entity, wanted).values(), seen)
 
 
 def _see_candidates(client: Client, catalogue: Catalogue, entity: EntityType, unbound: list[Declared], seen: Seen) -> None:
@@ -146,15 +142,15 @@ def _look_up(client: Client, catalogue: Catalogue, type_name: str, by: str, text
             yield record
 
 
-def _see_related(client: Client, catalogue: Catalogue, pairs: list[tuple[str, int]], gathered: Gathered) -> None:
+def _see_related(looking: Looking, catalogue: Catalogue, pairs: list[tuple[str, int]], gathered: Gathered) -> None:
     types = {entity.singular: entity for entity in catalogue.types}
     wanted: dict[str, set[int]] = {}
     for type_name, id in pairs:
-        bodies = read.related(client, catalogue[type_name].path, id)
+        bodies = read.related(looking.client, catalogue[type_name].path, id)
         related = tuple((str(body["type"]), int(body["id"])) for body in bodies)
         gathered.related[type_name, id] = related
         for singular, other in related:
             if singular in types:
                 wanted.setdefault(singular, set()).add(other)
     for singular, ids in sorted(wanted.items()):
-        _see_ids(client, catalogue, types[singular], ids, gathered.observed)
+        _see_ids(looking, catalogue, types[singular], ids, gathered.observed)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import crmsync
 from crmsync import resolve
 from crmsync.catalogue import CATALOGUE
-from crmsync.catalogue.account import account_document, label_tables, with_account
+from crmsync.catalogue.account import account_document, label_tables, read_account_document, with_account
 from crmsync.copper import read
 from crmsync.copper.client import Client
 from crmsync.model.address import Address
@@ -19,15 +22,28 @@ from crmsync.model.plan import Plan
 from crmsync.model.records import Observed
 from crmsync.model.source import Diagnostic, in_file_order
 from crmsync.model.state import State
+from crmsync.model.store import Store
 from crmsync.model.values import Members
 from crmsync.plan.build import build
+from crmsync.plan.cost import price
 from crmsync.plan.world import Wishes, World
+from crmsync.project import quiet
 from crmsync.project.account import Account, identify, zone
 from crmsync.project.connect import copper_trouble
 from crmsync.project.files import Sources
 from crmsync.project.gather import gather
+from crmsync.project.looking import Looking
+from crmsync.project.mirror import Mirror
 from crmsync.project.saving import write_json
-from crmsync.project.session import Project, load_project_sources, make_private, read_declarations, refuse_errors
+from crmsync.project.session import (
+    Project,
+    load_project_sources,
+    make_private,
+    peek,
+    read_declarations,
+    read_state,
+    refuse_errors,
+)
 from crmsync.project.trouble import UsageTrouble
 from crmsync.render.document import Meta
 
@@ -37,7 +53,12 @@ PLAN_SECONDS = 24 * 3600
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan with all it was made of; *planned_at* is Copper's clock, *skew_seconds* Copper's clock minus ours."""
+    """
+    A plan with all it was made of; *planned_at* is Copper's clock, *skew_seconds* Copper's clock minus ours.
+
+    *is_asking*: it took questions to Copper about records that are not bound. A plan that was remembered comes with the
+    head of its state only.
+    """
 
     plan: Plan
     account: Account
@@ -48,6 +69,16 @@ class Planned:
     planned_at: float
     skew_seconds: float
     meta: Meta
+    looking: Looking
+    is_asking: bool
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What a plan has asked Copper before it turned out that it must be made."""
+
+    account: Account
+    looking: Looking
 
 
 def make_plan(
@@ -58,18 +89,25 @@ def make_plan(
     *,
     expires_seconds: float = PLAN_SECONDS,
     clock: Callable[[], float] = time.time,
+    mirror: Mirror | None = None,
+    begun: Begun | None = None,
 ) -> Planned:
-    """Return the plan for *project*. Raises InputTrouble with everything that is wrong, RefusedTrouble, LoginTrouble."""
+    """
+    Return the plan for *project*. Raises InputTrouble with everything that is wrong, RefusedTrouble, LoginTrouble.
+
+    With a *mirror* fewer records are read from Copper. *begun* is what was asked already.
+    """
     sources = load_project_sources(project)
     if not wishes.is_destroy:
         _refuse_unreadable(project, sources)
     with copper_trouble():
-        account = read_account(project, client, state)
+        account = begun.account if begun is not None else read_account(project, client, state.account_id)
+        looking = begun.looking if begun is not None else Looking(client, account.id, account.catalogue, mirror)
         declarations = read_declarations(project, sources, account.catalogue)
         declared = {} if wishes.is_destroy else declarations.records
         _refuse_misnamed(wishes, {*declared, *state.bindings})
         planned_at = client.server_clock or clock()
-        gathered = gather(client, account.catalogue, declared, state, declarations.moved, wishes.is_destroy)
+        gathered = gather(looking, account.catalogue, declared, state, declarations.moved, wishes.is_destroy)
     resolved = resolve.resolve(declared, account.catalogue, project.settings.policies, gathered.found)
     diagnostics = () if wishes.is_destroy else (*declarations.diagnostics, *resolved.diagnostics)
     world = World(resolved.records, gathered.observed, state, declarations.moved, gathered.related)
@@ -78,7 +116,87 @@ def make_plan(
     refuse_errors(everything, sources)
     meta = _meta(project, account, state, plan, gathered.observed, clock(), expires_seconds)
     skew = (client.server_clock or clock()) - clock()
-    return Planned(plan, account, state, sources, everything, gathered.observed, planned_at, skew, meta)
+    is_asking = bool(gathered.found or gathered.related)
+    return Planned(plan, account, state, sources, everything, gathered.observed, planned_at, skew, meta, looking, is_asking)
+
+
+def replan(
+    project: Project,
+    client: Client,
+    store: Store,
+    wishes: Wishes,
+    *,
+    expires_seconds: float = PLAN_SECONDS,
+    clock: Callable[[], float] = time.time,
+    check: Callable[[State], None] = lambda state: None,
+) -> Planned:
+    """
+    Return the plan for *project* as `make_plan` does, with as little work as what changed allows.
+
+    *check* looks at the state before Copper is asked, and may raise; a remembered plan has passed it.
+    """
+    mirror, begun = mirror_of(project), None
+    inputs = _inputs(project, store, wishes)
+    memo = quiet.load(project) if inputs is not None else None
+    if memo is not None and memo.inputs == inputs:
+        with copper_trouble():
+            account = read_account(project, client, memo.account, types=frozenset(memo.types))
+            begun = Begun(account, Looking(client, account.id, account.catalogue, mirror))
+            planned_at = client.server_clock or clock()
+            if quiet.is_as_before(begun.looking, account.catalogue, memo):
+                return _nothing_to_do(project, begun, store, wishes, planned_at, clock, expires_seconds)
+    state = read_state(project, store)
+    check(state)
+    planned = make_plan(
+        project, client, state, wishes, expires_seconds=expires_seconds, clock=clock, mirror=mirror, begun=begun
+    )
+    if inputs is not None and _is_quiet(planned) and inputs == _inputs(project, store, wishes):
+        _remember(project, planned, inputs)
+    return planned
+
+
+def mirror_of(project: Project) -> Mirror:
+    """Return the mirror of the project's profile."""
+    return Mirror(project.cache / "mirror.db")
+
+
+def _inputs(project: Project, store: Store, wishes: Wishes) -> str | None:
+    head = peek(project, store)
+    return None if head is None else quiet.inputs_of(project, *head, wishes)
+
+
+def _is_quiet(planned: Planned) -> bool:
+    """Say whether there was nothing to do, nothing to tell and nothing to ask."""
+    nothing = Plan(price=planned.plan.price, policies=planned.plan.policies)
+    return not (planned.warnings or planned.is_asking or planned.state.open_intents) and planned.plan == nothing
+
+
+def _remember(project: Project, planned: Planned, inputs: str) -> None:
+    types = {address.type: None for address in planned.state.bindings}
+    marks = quiet.marks(planned.looking, types)
+    if marks is not None:
+        labels = quiet.labels_of(planned.account.catalogue, types)
+        quiet.save(project, quiet.Memo(inputs, planned.account.id, labels, marks))
+
+
+def _nothing_to_do(
+    project: Project,
+    begun: Begun,
+    store: Store,
+    wishes: Wishes,
+    planned_at: float,
+    clock: Callable[[], float],
+    expires_seconds: float,
+) -> Planned:
+    """Return the empty plan of a world in which everything is as it was."""
+    head = peek(project, store)
+    assert head is not None, "there was one a moment ago"
+    account = begun.account
+    plan = Plan(price=price((), account.catalogue, wishes.pace))
+    state = State(head[0], position=head[1], account_id=account.id)
+    meta = replace(_meta(project, account, state, plan, {}, clock(), expires_seconds), state_was_empty=False)
+    skew = (begun.looking.client.server_clock or clock()) - clock()
+    return Planned(plan, account, state, Sources((), ()), (), {}, planned_at, skew, meta, begun.looking, False)
 
 
 def _refuse_unreadable(project: Project, sources: Sources) -> None:
@@ -97,23 +215,52 @@ def _refuse_misnamed(wishes: Wishes, addresses: set[Address]) -> None:
         raise UsageTrouble("No address is selected by --only and --except. An address has a type and a key: 'companies.*'")
 
 
-def read_account(project: Project, client: Client, state: State) -> Account:
-    """Return the account with its labels, checked to be the right one, and remember the labels for `validate`."""
+def read_account(project: Project, client: Client, pinned: int | None, types: frozenset[str] | None = None) -> Account:
+    """
+    Return the account with its labels, checked to be the right one, and remember the labels for `validate`.
+
+    With *types* only the tables that these use are read anew; the others are as they were remembered, where they were.
+    """
     settings = project.settings
-    id, name, zone_name = identify(client, settings, state.account_id)
+    id, name, zone_name = identify(client, settings, pinned)
+    path = project.cache / "account.json"
+    known = _remembered(path) if types is not None else None
+    used = None if types is None or known is None else tables_of(types)
     definitions = read.definitions(client)
-    tables = label_tables(
-        read.users(client),
-        read.pipelines(client),
-        read.contact_types(client),
-        read.customer_sources(client),
-        read.loss_reasons(client),
-    )
+    listed = {table: ask(client) for table, ask in _TABLES.items() if used is None or table in used}
+    tables = {**(known["tables"] if known is not None else {}), **label_tables(**listed)}
     locale = Locale(zone(zone_name), settings.close_date_order, settings.phone_region)
     catalogue = with_account(CATALOGUE, definitions, tables, locale)
-    make_private(project)
-    write_json(project.cache / "account.json", account_document(definitions, tables, locale))
+    document = account_document(definitions, tables, locale)
+    if known is None or known["document"] != json.dumps(document, sort_keys=True):
+        make_private(project)
+        write_json(path, document)
     return Account(id, name, catalogue)
+
+
+_TABLES: Mapping[str, Callable[[Client], list[dict[str, Any]]]] = {
+    "users": read.users,
+    "pipelines": read.pipelines,
+    "contact_types": read.contact_types,
+    "customer_sources": read.customer_sources,
+    "loss_reasons": read.loss_reasons,
+}
+
+
+def tables_of(types: Iterable[str]) -> frozenset[str]:
+    """Return the label tables that the fields of *types* use."""
+    rows = (row for name in types for row in CATALOGUE[name].fields)
+    targets = {row.target for row in rows if row.target is not None and row.kind.is_label}
+    return frozenset("pipelines" if target == "stages" else target for target in targets)
+
+
+def _remembered(path: Path) -> dict[str, Any] | None:
+    """Return the account document at *path* and its tables; None where there is none that makes sense."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return {"tables": read_account_document(document)[1], "document": json.dumps(document, sort_keys=True)}
+    except (OSError, ValueError):
+        return None
 
 
 def _meta(

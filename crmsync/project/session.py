@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from crmsync.config.records import Declarations, read_records
 from crmsync.model.catalogue import Catalogue
 from crmsync.model.settings import Settings
 from crmsync.model.source import Diagnostic, in_file_order
-from crmsync.model.state import State
+from crmsync.model.state import Head, State
 from crmsync.model.store import Store, Unusable
 from crmsync.project.files import Sources, find_root, load_settings, load_sources, schema
 from crmsync.project.saving import write_private
@@ -91,8 +91,8 @@ def load_project_sources(project: Project) -> Sources:
 
 
 @contextmanager
-def opened_state(project: Project, *, create: bool) -> Iterator[tuple[Store, State]]:
-    """Open the state; without *create* a missing one reads as empty and nothing is written. Raises Trouble."""
+def opened_store(project: Project, *, create: bool) -> Iterator[Store]:
+    """Open the state without reading it; without *create* nothing is written. Raises Trouble."""
     from crmsync.state import open_store  # the database driver is not for every command
 
     if create:
@@ -100,17 +100,38 @@ def opened_state(project: Project, *, create: bool) -> Iterator[tuple[Store, Sta
     try:
         store = open_store(project.settings.state, root=project.root, lineage=project.settings.project, create=create)
         try:
-            yield store, _with_key(store.read(), project.environ)
+            yield store
         finally:
             store.close()
     except Unusable as error:
         raise Trouble(str(error)) from error
 
 
-def _with_key(state: State, environ: Mapping[str, str]) -> State:
-    """Return *state* with the digest key of CRMSYNC_STATE_KEY, where that is set."""
+@contextmanager
+def opened_state(project: Project, *, create: bool) -> Iterator[tuple[Store, State]]:
+    """Open the state and read it; without *create* a missing one reads as empty. Raises Trouble."""
+    with opened_store(project, create=create) as store:
+        yield store, read_state(project, store)
+
+
+def read_state(project: Project, store: Store) -> State:
+    """Return the state, with the digest key of CRMSYNC_STATE_KEY where that is set. Raises Unusable."""
+    state = store.read()
+    return replace(state, head=_with_key(state.head, project.environ))
+
+
+def peek(project: Project, store: Store) -> tuple[Head, int] | None:
+    """Return head and position of the state where the store tells them without reading it all. Raises Unusable."""
+    look: Callable[[], tuple[Head, int]] | None = getattr(store, "peek", None)
+    if look is None:
+        return None
+    head, position = look()
+    return _with_key(head, project.environ), position
+
+
+def _with_key(head: Head, environ: Mapping[str, str]) -> Head:
     text = environ.get("CRMSYNC_STATE_KEY")
     if not text:
-        return state
+        return head
     key = hashlib.blake2b(text.encode(), person=b"crmsync-digests", digest_size=32).digest()
-    return replace(state, head=replace(state.head, digest_key=key))
+    return replace(head, digest_key=key)

@@ -47,6 +47,10 @@ class MemoryStore:
             segments = [(position, decode_events(text)) for position, _, text in self._segments]
             return fold(decode_state(self._snapshot, self._head), segments, self._position)
 
+    def peek(self) -> tuple[Head, int]:
+        """Return whose log it is and how long, without reading it."""
+        return self._head, self._position
+
     def events(self) -> Sequence[tuple[int, float, Event]]:
         """Return the events since the last compaction: position, time of appending (unix seconds), event."""
         with self._lock:

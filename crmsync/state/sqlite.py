@@ -94,6 +94,11 @@ class SqliteStore:
         with self._reading() as connection:
             return self._empty if connection is None else self._head(connection)[0]
 
+    def peek(self) -> tuple[Head, int]:
+        """Return whose log it is and how long, without reading it. Raises Unusable."""
+        with self._reading() as connection:
+            return (self._empty, 0) if connection is None else self._head(connection)
+
     def events(self) -> Sequence[tuple[int, float, Event]]:
         """Return the events since the last compaction: position, time of appending (unix seconds), event."""
         with self._reading() as connection:

@@ -1,0 +1,303 @@
+"""
+The mirror: what Copper last showed, so that a plan asks only for what changed since.
+
+One SQLite file in the cache of a profile, private to its owner, thrown away whenever anything about it is odd. Every row
+carries a checksum, and the head of a type their number and sum, so that a damaged file is noticed and never believed.
+Records that are bound are kept whole; of the others only the id and the dates.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import simplejson
+
+from crmsync.model.bodies import CUSTOM_FIELDS
+from crmsync.model.http import parse_json
+
+FORMAT = 1
+BUSY_SECONDS = 5.0
+
+_TABLES = (
+    "CREATE TABLE head (type TEXT PRIMARY KEY, data TEXT NOT NULL, digest BLOB NOT NULL)",
+    "CREATE TABLE record (type TEXT, id INTEGER, created INTEGER NOT NULL, modified INTEGER NOT NULL, "
+    "content BLOB, digest INTEGER NOT NULL, body BLOB, PRIMARY KEY (type, id))",
+    "CREATE INDEX by_creation ON record (type, created, id, digest)",
+)
+_MASK = 2**63 - 1
+
+
+class Stale(Exception):
+    """The mirror cannot be used: damaged or of another version, and it is dropped; or busy, and it is left alone."""
+
+    def __init__(self, reason: str, *, is_busy: bool = False) -> None:
+        super().__init__(reason)
+        self.is_busy = is_busy
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """
+    What the mirror knows of one type as a whole.
+
+    *seen_until* is Copper's clock: everything modified before it is in the mirror. *read_at* is when all was read.
+    *changes* counts how often a bound record was found changed; *audited* is the last id that an audit looked at.
+    *count* and *total* are number and sum of the rows.
+    """
+
+    account: int
+    seen_until: float
+    read_at: float
+    count: int = 0
+    total: int = 0
+    changes: int = 0
+    audited: int = 0
+    nonce: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the mirror knows of one record; *content* is the digest of its body, None where only dates are kept."""
+
+    id: int
+    created: int
+    modified: int
+    content: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A record to keep; without *body* only its dates."""
+
+    id: int
+    created: int
+    modified: int
+    body: Mapping[str, Any] | None = None
+
+
+def content_digest(body: Mapping[str, Any]) -> bytes:
+    """Return the digest by which a changed body is noticed."""
+    return blake2b(_text(body), digest_size=12).digest()
+
+
+class Mirror:
+    """One file; use it within `opened`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+
+    @contextmanager
+    def opened(self) -> Iterator[Mirror]:
+        """Open the file. Whatever is wrong with it raises Stale."""
+        with _stale():
+            self._connection = _connect(self._path)
+        try:
+            yield self
+        finally:
+            self._connection.close()
+            self._connection = None
+
+    def drop(self) -> None:
+        """Delete the file, as far as that goes."""
+        for path in (self._path, Path(f"{self._path}-journal")):
+            path.unlink(missing_ok=True)
+
+    def head(self, type_name: str) -> Head | None:
+        """Return what is known of a type as a whole; None when nothing is. Raises Stale."""
+        with _stale():
+            row = self._sql("SELECT data, digest FROM head WHERE type = ?", (type_name,)).fetchone()
+            if row is None:
+                return None
+            if blake2b(f"{type_name} {row[0]}".encode(), digest_size=16).digest() != row[1]:
+                raise Stale("its head is damaged")
+            return Head(**json.loads(row[0]))
+
+    def known(self, type_name: str, ids: Sequence[int]) -> dict[int, Known]:
+        """Return what is known of *ids*, those that are. Raises Stale."""
+        found = {}
+        with _stale():
+            for id in ids:
+                row = self._sql(f"SELECT {_COLUMNS} FROM record WHERE type = ? AND id = ?", (type_name, id)).fetchone()
+                if row is not None:
+                    found[id] = _checked(type_name, row)
+        return found
+
+    def bodies(self, type_name: str, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+        """Return the bodies of *ids*, as far as they are kept. Raises Stale."""
+        found = {}
+        with _stale():
+            for id in ids:
+                sql = f"SELECT {_COLUMNS}, body FROM record WHERE type = ? AND id = ? AND body IS NOT NULL"
+                row = self._sql(sql, (type_name, id)).fetchone()
+                if row is not None:
+                    found[id] = _body(_checked(type_name, row[:-1]), row[-1])
+        return found
+
+    def in_order(self, type_name: str, head: Head) -> list[int]:
+        """Return the ids of all records in the order of their creation. Raises Stale when some are missing."""
+        with _stale():
+            sql = "SELECT id, digest FROM record WHERE type = ? ORDER BY created, id"
+            rows = self._sql(sql, (type_name,)).fetchall()
+        if len(rows) != head.count or sum(digest for _, digest in rows) & _MASK != head.total:
+            raise Stale("rows are missing")
+        return [id for id, _ in rows]
+
+    def kept_after(self, type_name: str, id: int, limit: int) -> list[int]:
+        """Return the next bound ids after *id*, from the beginning again after the last. Raises Stale."""
+        with _stale():
+            sql = "SELECT id FROM record WHERE type = ? AND id > ? AND content IS NOT NULL ORDER BY id LIMIT ?"
+            return [row[0] for row in self._sql(sql, (type_name, id, limit))]
+
+    def naming(self, type_name: str, key: str, id: int) -> list[int]:
+        """Return the bound records whose bodies have *id* under *key*. Raises Stale."""
+        with _stale():
+            sql = "SELECT id FROM record WHERE type = ? AND body IS NOT NULL AND instr(body, ?)"
+            return [row[0] for row in self._sql(sql, (type_name, f'"{key}":{id},'.encode()))]
+
+    def last(self, type_name: str, limit: int) -> list[int]:
+        """Return the ids of the records created last, oldest first. Raises Stale."""
+        with _stale():
+            sql = "SELECT id FROM record WHERE type = ? ORDER BY created DESC, id DESC LIMIT ?"
+            return [row[0] for row in self._sql(sql, (type_name, limit))][::-1]
+
+    def fill(self, type_name: str, head: Head, rows: Iterable[Row]) -> Head:
+        """Keep *rows* and nothing else of a type, and return the head as it is kept. Raises Stale."""
+        with _stale(), self._writing():
+            self._sql("DELETE FROM record WHERE type = ?", (type_name,))
+            return self._add(type_name, replace(head, count=0, total=0), rows)
+
+    def update(self, type_name: str, head: Head, rows: Sequence[Row], gone: Iterable[int] = ()) -> Head | None:
+        """
+        Keep *rows*, forget *gone*, and return the head as it is kept. Raises Stale.
+
+        None, and nothing is kept, when another command changed the type since *head* was looked at.
+        """
+        with _stale(), self._writing():
+            now = self.head(type_name)
+            if now is None or now.nonce != head.nonce:
+                return None
+            count, total = head.count, head.total
+            for id in (*(row.id for row in rows), *gone):
+                old = self._sql("SELECT digest FROM record WHERE type = ? AND id = ?", (type_name, id)).fetchone()
+                if old is not None:
+                    count, total = count - 1, total - old[0]
+                    self._sql("DELETE FROM record WHERE type = ? AND id = ?", (type_name, id))
+            return self._add(type_name, replace(head, count=count, total=total), rows)
+
+    def _add(self, type_name: str, head: Head, rows: Iterable[Row]) -> Head:
+        assert self._connection is not None
+        count, total = head.count, head.total
+        for row in rows:
+            values = _row(type_name, row)
+            self._connection.execute("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+            count, total = count + 1, total + values[_AT_DIGEST]
+        kept = replace(head, count=count, total=total & _MASK, nonce=token_hex(8))
+        self._put_head(type_name, kept)
+        return kept
+
+    def clear(self, type_name: str) -> None:
+        """Forget a type. Raises Stale."""
+        with _stale(), self._writing():
+            self._sql("DELETE FROM record WHERE type = ?", (type_name,))
+            self._sql("DELETE FROM head WHERE type = ?", (type_name,))
+
+    def _put_head(self, type_name: str, head: Head) -> None:
+        data = json.dumps(asdict(head))
+        digest = blake2b(f"{type_name} {data}".encode(), digest_size=16).digest()
+        self._sql("INSERT OR REPLACE INTO head VALUES (?, ?, ?)", (type_name, data, digest))
+
+    def _sql(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        assert self._connection is not None, "the mirror is open"
+        return self._connection.execute(sql, values)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        self._sql("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._sql("COMMIT")
+        finally:
+            if self._connection is not None and self._connection.in_transaction:
+                self._sql("ROLLBACK")
+
+
+_AT_DIGEST = 5
+_COLUMNS = "id, created, modified, content, digest"
+
+
+@contextmanager
+def _stale() -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError, ValueError, TypeError) as error:
+        is_busy = getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        raise Stale(str(error), is_busy=is_busy) from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        connection.execute("PRAGMA synchronous = OFF")  # what a power cut tears is noticed, and read again
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, FORMAT):
+            raise Stale("it is of another version")
+        if version == 0:
+            connection.execute("BEGIN IMMEDIATE")
+            if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+                for table in _TABLES:
+                    connection.execute(table)
+                connection.execute(f"PRAGMA user_version = {FORMAT}")
+            connection.execute("COMMIT")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _row(type_name: str, row: Row) -> tuple[Any, ...]:
+    content = body = None
+    if row.body is not None:
+        text = _text(row.body)
+        content, body = blake2b(text, digest_size=12).digest(), text
+    digest = _digest(type_name, row.id, row.created, row.modified, content)
+    return type_name, row.id, row.created, row.modified, content, digest, body
+
+
+def _checked(type_name: str, row: Sequence[Any]) -> Known:
+    id, created, modified, content, digest = row
+    if digest != _digest(type_name, id, created, modified, content):
+        raise Stale(f"the row of {type_name} {id} is damaged")
+    return Known(id, created, modified, content)
+
+
+def _digest(type_name: str, id: int, created: int, modified: int, content: bytes | None) -> int:
+    text = f"{type_name} {id} {created} {modified} {'' if content is None else content.hex()}"
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") & _MASK
+
+
+def _body(known: Known, text: bytes) -> dict[str, Any]:
+    if blake2b(text, digest_size=12).digest() != known.content:
+        raise Stale(f"the body of {known.id} is damaged")
+    body: dict[str, Any] = parse_json(text)
+    return body
+
+
+def _text(body: Mapping[str, Any]) -> bytes:
+    """Return *body* as JSON that is the same for the same record: the order of custom values means nothing."""
+    custom = body.get(CUSTOM_FIELDS)
+    if custom:
+        body = {**body, CUSTOM_FIELDS: sorted(custom, key=lambda each: each["custom_field_definition_id"])}
+    text: str = simplejson.dumps(body, use_decimal=True, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return text.encode("utf-8", "surrogatepass")

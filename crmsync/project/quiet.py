@@ -1,0 +1,121 @@
+"""
+A plan that found nothing to do is remembered with everything it was made of; as long as all of that is the same, there is
+nothing to do, and nothing is parsed, resolved or compared.
+
+What it was made of: this version, the settings and the profile, every record file, the state, the account's labels, and
+what Copper showed of every bound record. Only wholly empty plans are remembered, without a warning, a question to Copper
+about records that are not bound, or options that narrow a plan.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import blake2b, sha256
+from typing import Any
+
+import crmsync
+from crmsync.model.catalogue import Catalogue
+from crmsync.model.state import Head
+from crmsync.plan.world import Wishes
+from crmsync.project.files import SETTINGS_FILE, each_file
+from crmsync.project.looking import Looking, content_of
+from crmsync.project.saving import write_private
+from crmsync.project.session import Project
+
+FORMAT = 1
+_FILE = "quiet.json"
+
+
+@dataclass(frozen=True)
+class Memo:
+    """
+    What the last plan, an empty one, was made of.
+
+    *inputs* is the digest of what is on this machine, *labels* that of the account's tables; *types* says by type how
+    its records were seen: the mark of the mirror, or ids and the digest of their bodies.
+    """
+
+    inputs: str
+    account: int
+    labels: str
+    types: Mapping[str, Mapping[str, Any]]
+
+
+def inputs_of(project: Project, head: Head, position: int, wishes: Wishes) -> str | None:
+    """Return the digest of everything on this machine that a plan depends on; None when a plan is not to be remembered."""
+    if wishes != Wishes(limits=wishes.limits, pace=wishes.pace, policies=wishes.policies) or not position:
+        return None
+    digest = blake2b(digest_size=16)
+    for part in (FORMAT, crmsync.__version__, project.settings.profile, head.lineage, position):
+        digest.update(f"{part}\n".encode())
+    digest.update(blake2b(head.digest_key, digest_size=16).digest())
+    for path in (project.root / SETTINGS_FILE, *each_file(project.root, project.settings)):
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return None
+        digest.update(f"{path}\n".encode())
+        digest.update(sha256(content).digest())
+    return digest.hexdigest()
+
+
+def labels_of(catalogue: Catalogue, types: Mapping[str, Any]) -> str:
+    """Return the digest of what the account adds to *types*: fields, options, label tables, locale."""
+    fields = [field for name in sorted(types) for field in catalogue[name].fields]
+    tables = sorted({field.target for field in fields if field.target is not None and field.kind.is_label})
+    own = [(field.name, field.kind.name, field.kind.version, field.definition_id, str(field.write)) for field in fields]
+    data = [own, [[table, [asdict(entry) for entry in catalogue.labels.get(table, ())]] for table in tables]]
+    locale = (catalogue.locale.zone.key, catalogue.locale.close_date_order, catalogue.locale.phone_region)
+    return blake2b(json.dumps([data, locale], default=str).encode(), digest_size=16).hexdigest()
+
+
+def load(project: Project) -> Memo | None:
+    """Return what is remembered; None when nothing is, or nothing that makes sense."""
+    try:
+        data = json.loads((project.cache / _FILE).read_text(encoding="utf-8"))
+        text = json.dumps(data["memo"], sort_keys=True)
+        return Memo(**data["memo"]) if data["digest"] == sha256(text.encode()).hexdigest() else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def save(project: Project, memo: Memo) -> None:
+    """Remember *memo*; where that cannot be done, nothing is remembered."""
+    data = asdict(memo)
+    digest = sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+    try:
+        write_private(project.cache / _FILE, json.dumps({"memo": data, "digest": digest}))
+    except OSError:
+        return
+
+
+def marks(looking: Looking, types: Mapping[str, Any]) -> dict[str, Mapping[str, Any]] | None:
+    """Return how the records of *types* were seen; None when that cannot be asked again cheaply."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for name in types:
+        head = looking.fresh.get(name)
+        if head is not None:
+            found[name] = {"read_at": head.read_at, "changes": head.changes}
+        elif name in looking.small:
+            found[name] = {"ids": sorted(looking.small[name]), "content": content_of(looking.small[name])}
+        else:
+            return None
+    return found
+
+
+def is_as_before(looking: Looking, catalogue: Catalogue, memo: Memo) -> bool:
+    """Ask Copper whether every bound record is as it was; stop at the first that is not."""
+    if memo.account != looking.account or memo.labels != labels_of(catalogue, memo.types):
+        return False
+    for name, mark in memo.types.items():
+        if "ids" in mark:
+            looking.bodies(catalogue[name], mark["ids"])
+            if content_of(looking.small.get(name, {})) != mark["content"]:
+                return False
+        else:
+            head = looking.head(catalogue[name])
+            if head is None or {"read_at": head.read_at, "changes": head.changes} != mark:
+                return False
+    return True

@@ -1,0 +1,249 @@
+"""
+The cache only saves work: with it and without it the plan is the same, byte for byte, and fewer requests are sent.
+
+Pages of five records, so that two dozen people are as many pages as thousands would be.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crmsync.copper import ranks, read
+from crmsync.copper.client import Client
+from crmsync.plan.world import Wishes
+from crmsync.project.looking import LONGEST_SECONDS
+from crmsync.project.planning import Planned, make_plan, replan
+from crmsync.project.session import open_project
+from crmsync.render.document import dump, plan_document
+from crmsync.sandbox import Quirks
+from tests.world import World
+
+PEOPLE = 24
+
+
+@pytest.fixture(autouse=True)
+def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read, "PAGE_SIZE", 5)
+    monkeypatch.setattr(ranks, "PAGE_SIZE", 5)
+
+
+def people(titles: dict[int, str] | None = None, without: frozenset[int] = frozenset()) -> str:
+    """Return a file with two dozen people."""
+    rows = [
+        f"  p{n}: {{name: Ann {n}, emails: [a{n}@x.test], title: {(titles or {}).get(n, 'Buyer')}}}\n"
+        for n in range(PEOPLE)
+        if n not in without
+    ]
+    return "people:\n" + "".join(rows)
+
+
+class Desk:
+    """One project with a cache on disk, in a world."""
+
+    def __init__(self, root: Path, **settings: Any) -> None:
+        self.world = World(root, **settings)
+        self.requests = 0
+
+    def settle(self, files: str) -> None:
+        """Apply *files*, and let so much time pass that nothing counts as new."""
+        self.world.apply(files)
+        self.world.clock.sleep(3600)
+
+    def plan(self, files: str | None, *, uses_cache: bool = True) -> Planned:
+        """Return the plan for *files* (None: as they are) as the command makes it; *requests* says what it took."""
+        if files is not None:
+            self.world.write(files)
+        project = open_project(start=self.world.root, environ={})
+        client = self.world.client()
+        wishes = Wishes(limits=project.settings.limits, policies=project.settings.policies)
+        planned = self._planned(project, client, wishes, uses_cache)
+        self.requests = client.requests.total
+        return planned
+
+    def _planned(self, project: Any, client: Client, wishes: Wishes, uses_cache: bool) -> Planned:
+        if uses_cache:
+            return replan(project, client, self.world.store, wishes, clock=self.world.clock)
+        return make_plan(project, client, self.world.store.read(), wishes, clock=self.world.clock)
+
+    def text(self, files: str | None, *, uses_cache: bool = True) -> str:
+        """Return the plan for *files* (None: as they are) as its document."""
+        planned = self.plan(files, uses_cache=uses_cache)
+        document = plan_document(planned.plan, planned.account.catalogue, planned.meta)
+        document["crmsync"] |= {"created_at": "", "expires_at": ""}
+        return dump(document)
+
+    @property
+    def cache(self) -> Path:
+        """The folder of the cache."""
+        return self.world.root / ".crmsync" / "cache" / "default"
+
+    def ids(self) -> list[int]:
+        """Return the ids of the people, by their keys."""
+        return [self.world.id(f"people.p{n}") for n in range(PEOPLE)]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """A desk whose two dozen people are applied and were planned once, so that the mirror is full."""
+    made = Desk(tmp_path)
+    made.settle(people())
+    made.plan(people())
+    return made
+
+
+def test_nothing_changed_takes_few_requests_and_parses_nothing(desk: Desk) -> None:
+    """Account, definitions, users, contact types; the newest changes, the last page, the audit."""
+    planned = desk.plan(people())
+
+    assert (desk.requests, planned.sources.documents, planned.plan.is_empty) == (7, (), True)
+
+
+def test_without_a_cache_everything_is_read(desk: Desk) -> None:
+    """`--no-cache` asks for every batch and every table."""
+    desk.plan(people(), uses_cache=False)
+
+    assert desk.requests == 7 + 5
+
+
+def test_a_change_in_copper_is_one_page(desk: Desk) -> None:
+    """One changed record is found by the search for the newest, and nothing else is read again."""
+    desk.world.edit("people.p7", title="Seller")
+
+    planned = desk.plan(people())
+
+    assert [str(each.address) for each in planned.plan.changes] == ["people.p7"]
+    assert desk.requests == 7
+
+
+def test_a_deletion_is_located_and_proven(desk: Desk) -> None:
+    """The last page does not match, probes say which, an ids search and a GET prove it."""
+    gone = desk.world.id("people.p11")
+    desk.world.sandbox.delete("people", gone)
+
+    planned = desk.plan(people())
+
+    assert [("people.p11", gone)] == [(str(address), id) for address, id in planned.plan.gone]
+    asked = [each.path for each in desk.world.sandbox.log[-desk.requests :] if each.method == "GET"]
+    assert f"/people/{gone}" in asked
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_over_random_histories_the_plan_is_the_same(tmp_path: Path, seed: int) -> None:
+    """People edit, create, merge and delete, files change, crmsync applies: after each step both plans are equal."""
+    desk, chance = Desk(tmp_path, seed=seed), random.Random(seed)
+    titles: dict[int, str] = {}
+    without: set[int] = set()
+    desk.settle(people())
+    moves: list[Callable[[], Any]] = [
+        lambda: desk.world.edit(f"people.p{chance.randrange(4)}", title=f"Boss {chance.randrange(3)}"),
+        lambda: desk.world.edit(f"people.p{chance.randrange(4)}", emails=[{"email": f"z{chance.random()}@y.test"}]),
+        lambda: desk.world.sandbox.create("people", {"name": f"Other {chance.random()}"}),
+        lambda: desk.world.sandbox.delete("people", chance.choice(list(desk.world.sandbox.records("people")))["id"]),
+        lambda: titles.update({chance.randrange(PEOPLE): f"Chief {chance.randrange(3)}"}),
+        lambda: without.add(chance.randrange(10, PEOPLE)) if len(without) < 3 else None,
+        lambda: desk.world.clock.sleep(chance.choice([1, 200, 4000])),
+        lambda: desk.world.apply(people(titles, frozenset(without))),
+        lambda: None,
+    ]
+    for _ in range(12):
+        move = chance.choice(moves)
+        try:
+            move()
+        except KeyError:
+            continue  # that person is gone already
+        files = people(titles, frozenset(without))
+        assert desk.text(files, uses_cache=False) == desk.text(files)
+
+
+def _edit_silently(desk: Desk, number: int, **values: Any) -> None:
+    """Change a record without moving its date."""
+    store = desk.world.sandbox._store
+    id = desk.world.id(f"people.p{number}")
+    store.put("people", store.records["people"][id] | values, quiet=True)
+
+
+def test_an_edit_that_moves_no_date_is_found_by_the_audit(desk: Desk) -> None:
+    """Each plan looks at one page of ids, so that after as many plans as there are pages every record was looked at."""
+    _edit_silently(desk, 17, title="Seller")
+    pages = PEOPLE // 5 + 1
+
+    found = [not desk.plan(people()).plan.is_empty for _ in range(pages)]
+
+    assert any(found)
+    assert desk.text(people(), uses_cache=False) == desk.text(people())
+
+
+def test_an_edit_that_moves_no_date_is_found_after_seven_days(desk: Desk) -> None:
+    """An old mirror is read again as a whole."""
+    _edit_silently(desk, 17, title="Seller")
+    desk.world.clock.sleep(LONGEST_SECONDS)
+
+    assert not desk.plan(people()).plan.is_empty
+
+
+@pytest.mark.parametrize("name", ["mirror.db", "quiet.json"])
+@pytest.mark.parametrize("seed", range(20))
+def test_a_damaged_cache_is_noticed(desk: Desk, name: str, seed: int) -> None:
+    """Whatever bytes are in it: never an error, never another plan."""
+    chance = random.Random(seed)
+    desk.world.edit("people.p3", title="Seller")
+    path = desk.cache / name
+    content = bytearray(path.read_bytes())
+    for _ in range(chance.choice([1, 20, 400])):
+        content[chance.randrange(len(content))] = chance.randrange(256)
+    path.write_bytes(content[: chance.choice([len(content), len(content), len(content) // 2, 0])])
+
+    with_cache = desk.text(people())
+
+    assert desk.text(people(), uses_cache=False) == with_cache
+    assert with_cache == desk.text(people())
+
+
+@pytest.mark.parametrize("settings", [{"short_pages": "on"}, {"total": "surplus"}, {"search_lag": "30"}])
+def test_odd_listings_only_cost_requests(tmp_path: Path, settings: dict[str, str]) -> None:
+    """Where pages come short, totals are too high or searches lag behind, the plan is the same."""
+    desk = Desk(tmp_path, quirks=Quirks.parse([f"{name}={value}" for name, value in settings.items()]))
+    desk.settle(people())
+    for number in (3, 9):
+        desk.plan(people())
+        desk.world.edit(f"people.p{number}", title="Seller")
+        desk.world.sandbox.delete("people", desk.world.id(f"people.p{number + 1}"))
+        desk.world.clock.sleep(60)
+
+        assert desk.text(people(), uses_cache=False) == desk.text(people())
+
+
+def test_links_to_what_is_gone_are_looked_at_again(tmp_path: Path) -> None:
+    """Copper clears the links to a deleted record without moving a date."""
+    desk = Desk(tmp_path)
+    firms = "companies:\n" + "".join(f"  f{n}: {{name: Firm {n}}}\n" for n in range(PEOPLE))
+    staff = "".join(f"  p{n}: {{name: Ann {n}, company: f{n}}}\n" for n in range(PEOPLE))
+    files = f"{firms}people:\n{staff}"
+    desk.settle(files)
+    desk.plan(files)
+    desk.world.sandbox.delete("companies", desk.world.id("companies.f3"))
+
+    assert desk.text(files, uses_cache=False) == desk.text(files)
+
+
+def test_commands_at_once_share_one_cache(desk: Desk) -> None:
+    """Whoever comes second keeps nothing, and nobody is told anything wrong."""
+    desk.world.edit("people.p3", title="Seller")
+    expected = desk.text(people(), uses_cache=False)
+    desk.cache.joinpath("quiet.json").unlink()
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: desk.text(None), range(8)))
+
+    assert [expected] * 8 == found
+
+
+def test_what_the_cache_holds_is_private(desk: Desk) -> None:
+    """It holds what Copper showed."""
+    assert {0o600} == {path.stat().st_mode & 0o777 for path in desk.cache.iterdir()}
