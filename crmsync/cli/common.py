@@ -74,6 +74,16 @@ def echo_json(document: Any) -> None:
     click.echo(json_safe_lines(json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True, default=str)))
 
 
+def parsed_address(text: str) -> Any:
+    """Return the address that an argument is. Raises UsageError."""
+    from crmsync.model.address import Address
+
+    address = Address.parse(text)
+    if address is None:
+        raise click.UsageError(f"{text} is no address. An address looks like companies.acme")
+    return address
+
+
 def wishes_of(settings: Any, options: Mapping[str, Any]) -> Any:
     """Return the wishes that the selection *options* and *settings* add up to. Raises UsageError for what is no address."""
     from crmsync.model.address import Address

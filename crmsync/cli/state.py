@@ -1,23 +1,20 @@
-"""``crmsync state``."""
+"""``crmsync state``: what is remembered; `crmsync.cli.carrying` has the commands that carry it."""
 
 from __future__ import annotations
 
 import click
 
-from crmsync.cli.common import common_options, echo_json
-from crmsync.model.address import Address
+from crmsync.cli.carrying import copies, mv, pull, push, rebuild
+from crmsync.cli.common import common_options, echo_json, parsed_address
 
 
 @click.group()
 def command() -> None:
-    """Look at what crmsync remembers, or forget a record."""
+    """Look at what crmsync remembers, carry it elsewhere, find it again, or forget a record."""
 
 
-def _parsed(text: str) -> Address:
-    address = Address.parse(text)
-    if address is None:
-        raise click.UsageError(f"{text} is no address. An address looks like companies.acme")
-    return address
+for each in (pull, push, rebuild, mv, copies):
+    command.add_command(each)
 
 
 @command.command("list")
@@ -53,7 +50,7 @@ def show_binding(address: str, as_json: bool, profile: str | None, verbose: int)
     from crmsync.project.trouble import Trouble
     from crmsync.render.state_text import binding_text, bindings_document
 
-    wanted = _parsed(address)
+    wanted = parsed_address(address)
     with opened_state(open_project(profile), create=False) as (_, state):
         if wanted not in state.bindings:
             raise Trouble(f"{address} is not bound to a record. `crmsync state list` shows what is.")
@@ -75,5 +72,5 @@ def forget(addresses: tuple[str, ...], profile: str | None, verbose: int) -> Non
     from crmsync.project.forgetting import forget_addresses
     from crmsync.project.session import open_project
 
-    for address in forget_addresses(open_project(profile), [_parsed(text) for text in addresses]):
+    for address in forget_addresses(open_project(profile), [parsed_address(text) for text in addresses]):
         click.echo(f"Forgot {address}; its record stays in Copper.")

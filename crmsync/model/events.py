@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from crmsync.model.address import Address
 
-EVENT_FORMAT = 1
+EVENT_FORMAT = 2
 
 
 class Origin(StrEnum):
@@ -172,6 +172,13 @@ class Forgotten:
 
 
 @dataclass(frozen=True, slots=True)
+class Missed:
+    """``state rebuild`` found no record for a declared address: nothing is created under it until somebody says so."""
+
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
 class RunStarted:
     """An apply began; *plan* is the digest of a saved plan, which may start once. *account_id* pins the account."""
 
@@ -205,6 +212,7 @@ Event = (
     | Ruled
     | Renamed
     | Forgotten
+    | Missed
     | RunStarted
     | RunEnded
 )

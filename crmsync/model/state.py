@@ -18,6 +18,7 @@ from crmsync.model.events import (
     Forgotten,
     Found,
     Intent,
+    Missed,
     Origin,
     Protected,
     Refused,
@@ -54,6 +55,7 @@ class State:
     Everything crmsync remembers, at *position* of the log.
 
     *open_intents* are those with no outcome yet, by id; *started_plans* the digests of saved plans that were ever begun.
+    *missed* are the declared addresses for which a rebuild found no record.
     *compacted_at* is the position of the snapshot that it was read from.
     """
 
@@ -64,6 +66,7 @@ class State:
     open_intents: Mapping[str, Intent] = field(default_factory=dict)
     started_plans: frozenset[str] = frozenset()
     has_open_run: bool = False
+    missed: frozenset[Address] = frozenset()
     compacted_at: int = field(default=0, compare=False)
 
     @cached_property
@@ -93,6 +96,7 @@ class _Folding:
         self.open_intents = dict(state.open_intents)
         self.started_plans = set(state.started_plans)
         self.has_open_run = state.has_open_run
+        self.missed = state.missed
 
     def state(self, before: State, position: int) -> State:
         return State(
@@ -103,6 +107,7 @@ class _Folding:
             open_intents=self.open_intents,
             started_plans=frozenset(self.started_plans),
             has_open_run=self.has_open_run,
+            missed=self.missed,
             compacted_at=before.compacted_at,
         )
 
@@ -112,6 +117,7 @@ class _Folding:
                 earlier = self.bindings.get(address)
                 rules = earlier or Binding(record_id, origin)
                 self.bindings[address] = Binding(record_id, origin, {}, rules.is_protected, rules.on_delete)
+                self._is_missed(address, False)
             case FieldsApplied(address, fields):
                 binding = self.bindings[address]
                 self.bindings[address] = replace(binding, applied={**binding.applied, **fields})
@@ -136,6 +142,9 @@ class _Folding:
                         self.open_intents[open_intent.id] = replace(open_intent, address=destination)
             case Forgotten(address):
                 self.bindings.pop(address, None)
+                self._is_missed(address, False)
+            case Missed(address):
+                self._is_missed(address, True)
             case RunStarted(account_id=account_id, plan=plan):
                 self.account_id = account_id
                 self.has_open_run = True
@@ -143,3 +152,7 @@ class _Folding:
                     self.started_plans.add(plan)
             case RunEnded():
                 self.has_open_run = False
+
+    def _is_missed(self, address: Address, is_missed: bool) -> None:
+        if is_missed != (address in self.missed):
+            self.missed = self.missed ^ {address}

@@ -58,6 +58,9 @@ class Store(Protocol):
     def compact(self, position: int) -> int:
         """Replace the events up to *position* by a snapshot, open intents kept, and return the new position. Raises Lost."""
 
+    def replace(self, position: int, state: State) -> int:
+        """Put *state* in the place of everything up to *position*, and return the new position. Raises Lost."""
+
     def acquire(self, holder: Holder, now: float) -> None:
         """Take the lease for *holder*; over one silent for 60 s, or whose process on this host is dead. Raises Locked."""
 

@@ -95,8 +95,20 @@ def _identify(
     elif identity.record_id is not None:
         adopted[address] = work.ids[address] = identity.record_id
         owner[identity.record_id] = address
+    elif address in work.world.state.missed and not desired.options.is_new:
+        work.held.append(_missed(desired))
     else:
         work.creating.add(address)
+
+
+def _missed(desired: Desired) -> Held:
+    return Held(
+        address=desired.address,
+        reason="The state was rebuilt, and no record was found for it: creating one could make a duplicate.",
+        cure="Adopt its record with `crmsync: {id: ...}`, or write `crmsync: {new: true}` to create one.",
+        position=desired.position,
+        name=display_name(desired),
+    )
 
 
 def _adopt_by_id(work: Work, desired: Desired, owner: dict[int, Address], adopted: dict[Address, int]) -> None:

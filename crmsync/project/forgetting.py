@@ -15,7 +15,8 @@ def forget_addresses(project: Project, addresses: Sequence[Address]) -> tuple[Ad
     """Forget *addresses*, with what is still open about them, all or none. Raises Trouble."""
     with opened_state(project, create=False) as (store, state), leased(store):
         about = {id: intent.address for id, intent in state.open_intents.items()}
-        missing = [each for each in addresses if each not in state.bindings and each not in about.values()]
+        known = {*state.bindings, *about.values(), *state.missed}
+        missing = [each for each in addresses if each not in known]
         if missing:
             raise Trouble(f"{missing[0]} is not bound to a record; nothing was forgotten.")
         events: list[Event] = [Absent(id) for id, address in about.items() if address in addresses]

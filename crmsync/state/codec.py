@@ -33,6 +33,7 @@ from crmsync.model.events import (
     Forgotten,
     Found,
     Intent,
+    Missed,
     Protected,
     Refused,
     Renamed,
@@ -58,6 +59,7 @@ KINDS: Mapping[str, Any] = {
     "ruled": Ruled,
     "moved": Renamed,
     "forgotten": Forgotten,
+    "missed": Missed,
     "run_started": RunStarted,
     "run_ended": RunEnded,
 }
@@ -113,6 +115,7 @@ def encode_state(state: State) -> str:
                 "open_intents": [encode_intent(intent) for intent in state.open_intents.values()],
                 "started_plans": sorted(state.started_plans),
                 "has_open_run": state.has_open_run,
+                "missed": sorted(map(str, state.missed)),
             },
         }
     )
@@ -126,12 +129,32 @@ def decode_state(text: str, head: Head) -> State:
         raise Unusable(f"The snapshot cannot be read: {error}. {DAMAGED}") from error
 
 
+def encode_whole(state: State) -> str:
+    """Return *state* as text with its head, the secret of its digests included: for ``state pull``."""
+    head = {"lineage": state.head.lineage, "digest_key": state.head.digest_key.hex()}
+    document = json.loads(encode_state(state))
+    return json.dumps({"crmsync_state": head, **document}, ensure_ascii=True, indent=1) + "\n"
+
+
+def decode_whole(text: str) -> State:
+    """Return the state that `encode_whole` wrote. Raises Unusable."""
+    try:
+        document = json.loads(text)
+        head = document.pop("crmsync_state")
+        key = Head(str(head["lineage"]), bytes.fromhex(head["digest_key"]))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Unusable("It is not a state that `crmsync state pull` wrote, or it was cut.") from error
+    return decode_state(_text(document), key)
+
+
 def _state(data: Any, head: Head) -> State:
-    _expect(isinstance(data, dict) and data.keys() == _SNAPSHOT.keys(), "a snapshot has other parts")
+    _expect(isinstance(data, dict), "a snapshot is not an object")
+    data = {"missed": [], **data}  # formats before 2 knew of no rebuilding
+    _expect(data.keys() == _SNAPSHOT.keys(), "a snapshot has other parts")
     parts = {name: _codec(hint).decode(data[name]) for name, hint in _SNAPSHOT.items()}
     intents = {intent.id: intent for intent in parts.pop("open_intents")}
-    plans = frozenset(parts.pop("started_plans"))
-    return State(head=head, open_intents=intents, started_plans=plans, compacted_at=parts["position"], **parts)
+    sets: dict[str, Any] = {name: frozenset(parts.pop(name)) for name in ("started_plans", "missed")}
+    return State(head=head, open_intents=intents, compacted_at=parts["position"], **sets, **parts)
 
 
 _SNAPSHOT: Mapping[str, Any] = {
@@ -141,6 +164,7 @@ _SNAPSHOT: Mapping[str, Any] = {
     "open_intents": tuple[Intent, ...],
     "started_plans": tuple[str, ...],
     "has_open_run": bool,
+    "missed": tuple[Address, ...],
 }
 
 

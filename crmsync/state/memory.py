@@ -70,7 +70,11 @@ class MemoryStore:
     def compact(self, position: int) -> int:
         """Replace the events up to *position* by a snapshot, and return the new position. Raises Lost."""
         with self._lock:
-            state = self.read()
+            return self.replace(position, self.read())
+
+    def replace(self, position: int, state: State) -> int:
+        """Put *state* in the place of everything up to *position*, and return the new position. Raises Lost."""
+        with self._lock:
             self._move_on_from(position)
             self._known = state = replace(state, position=self._position)
             self._snapshot = encode_state(state)

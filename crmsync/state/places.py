@@ -23,16 +23,18 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")
 KNOWN = ".crmsync/state.db, git:refs/crmsync/main, postgresql://HOST/DATABASE or s3://BUCKET/PREFIX"
 
 
-def open_store(url: str, *, root: Path, lineage: str, create: bool, digest_key: bytes | None = None) -> Store:
+def open_store(
+    url: str, *, root: Path, lineage: str, create: bool, digest_key: bytes | None = None, seed: bytes | None = None
+) -> Store:
     """
     Return the store that ``state:`` of the settings names; a path is relative to *root*.
 
     With *create* false nothing is written: a state that does not exist yet reads as empty.
-    Raises Unusable.
+    *seed* is the secret of a new one. Raises Unusable.
     """
     if is_local(url):
-        return open_sqlite(root / url, lineage, create=create, digest_key=digest_key)
-    return open_shared(medium_of(url, root, lineage), lineage, create=create, digest_key=digest_key)
+        return open_sqlite(root / url, lineage, create=create, digest_key=digest_key, seed=seed)
+    return open_shared(medium_of(url, root, lineage), lineage, create=create, digest_key=digest_key, seed=seed)
 
 
 def is_local(url: str) -> bool:

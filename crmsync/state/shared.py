@@ -42,19 +42,21 @@ def open_shared(
     *,
     create: bool,
     digest_key: bytes | None = None,
+    seed: bytes | None = None,
     clock: Callable[[], float] = time.time,
     is_alive: Callable[[int], bool] = process_is_alive,
 ) -> SharedStore:
     """
     Return the store on *medium*, which belongs to *lineage*.
 
-    A missing log is begun, or with *create* false reads as empty for as long as it is missing. Raises Unusable.
+    A missing log is begun, or with *create* false reads as empty for as long as it is missing. *digest_key* takes the place
+    of the secret in the head; *seed* is the secret of a new one. Raises Unusable.
     """
     store = SharedStore(medium, lineage, digest_key=digest_key, clock=clock, is_alive=is_alive)
     try:
         with store.naming():
             if create and medium.head() is None:
-                medium.create_head(pack_head(lineage, secrets.token_bytes(32)))
+                medium.create_head(pack_head(lineage, seed or secrets.token_bytes(32)))
         store.read_head()
     except BaseException:
         store.close()
@@ -118,10 +120,15 @@ class SharedStore:
         """Replace the events up to *position* by a snapshot, and return the new position. Raises Lost, Unusable."""
         with self._lock, self.naming():
             self._require_head()
-            state = self._read()
-            if state.position != position:
+            return self.replace(position, self._read())
+
+    def replace(self, position: int, state: State) -> int:
+        """Put *state* in the place of everything up to *position*, and return the new position. Raises Lost, Unusable."""
+        with self._lock, self.naming():
+            head = self._require_head()
+            if self._read().position != position:
                 raise Lost
-            new = replace(state, position=position + 1, compacted_at=position + 1)
+            new = replace(state, head=head, position=position + 1, compacted_at=position + 1)
             content = pack_snapshot(self._empty.lineage, float(self._clock()), secrets.token_hex(8), new)
             self._create(new.position, content, is_snapshot=True)
             self._take(new, [])

@@ -37,6 +37,7 @@ def open_sqlite(
     *,
     create: bool,
     digest_key: bytes | None = None,
+    seed: bytes | None = None,
     clock: Callable[[], float] = time.time,
     is_alive: Callable[[int], bool] = process_is_alive,
     busy_seconds: float = BUSY_SECONDS,
@@ -45,11 +46,11 @@ def open_sqlite(
     Return the store in the file *path*, which belongs to *lineage*.
 
     A missing file is created, its folder with it, or with *create* false reads as empty for as long as it is missing.
-    *digest_key* takes the place of the secret in the head. Raises Unusable.
+    *digest_key* takes the place of the secret in the head; *seed* is the secret of a new one. Raises Unusable.
     """
     if create:
         with naming(path, busy_seconds):
-            build(path, lineage)
+            build(path, lineage, seed)
     store = SqliteStore(path, lineage, digest_key=digest_key, clock=clock, is_alive=is_alive, busy_seconds=busy_seconds)
     try:
         store.read_head()
@@ -127,10 +128,19 @@ class SqliteStore:
 
     def compact(self, position: int) -> int:
         """Replace the events up to *position* by a snapshot, and return the new position. Raises Lost, Unusable."""
+        return self._snapshot_at(position, lambda connection: self._state(connection))
+
+    def replace(self, position: int, state: State) -> int:
+        """Put *state* in the place of everything up to *position*, and return the new position. Raises Lost, Unusable."""
+        with self._lock:
+            self._known = None
+            return self._snapshot_at(position, lambda _: state)
+
+    def _snapshot_at(self, position: int, what: Callable[[sqlite3.Connection], State]) -> int:
         new = position + 1
 
         def change(connection: sqlite3.Connection) -> None:
-            state = self._state(connection)
+            state = what(connection)
             self._move_on_from(connection, position)
             text = encode_state(replace(state, position=new))
             digest = checksum(self._empty.lineage, text)

@@ -99,7 +99,7 @@ def _check(connection: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError("quick_check failed")
 
 
-def build(path: Path, lineage: str) -> None:
+def build(path: Path, lineage: str, seed: bytes | None = None) -> None:
     """Make a new, empty state file of *lineage* at *path*, unless somebody else is faster."""
     if is_there(path):
         return
@@ -108,7 +108,7 @@ def build(path: Path, lineage: str) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(building, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         try:
-            _fill(building, lineage)
+            _fill(building, lineage, seed or secrets.token_bytes(32))
             with suppress(FileExistsError):
                 os.link(building, path)
         finally:
@@ -118,8 +118,7 @@ def build(path: Path, lineage: str) -> None:
         raise Unusable(f"It cannot be created: {error}. Check the folder and the disk.") from error
 
 
-def _fill(path: Path, lineage: str) -> None:
-    key = secrets.token_bytes(32)
+def _fill(path: Path, lineage: str, key: bytes) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         _set_up(connection)
         connection.executescript(

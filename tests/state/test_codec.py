@@ -23,6 +23,7 @@ from crmsync.model.events import (
     Forgotten,
     Found,
     Intent,
+    Missed,
     Origin,
     Protected,
     Refused,
@@ -88,6 +89,7 @@ WRITTEN: list[tuple[Event, str]] = [
         RunStarted("r1", 100.0, 5, "ff", "dana"),
         '{"event":"run_started","run":"r1","at":100.0,"account_id":5,"plan":"ff","by":"dana"}',
     ),
+    (Missed(ACME), '{"event":"missed","address":"companies.acme"}'),
     (RunStarted("r1", 100.0, 5), '{"event":"run_started","run":"r1","at":100.0,"account_id":5}'),
     (RunEnded("r1", 101.0, {"applied": 2}), '{"event":"run_ended","run":"r1","at":101.0,"counts":{"applied":2}}'),
 ]
@@ -102,6 +104,7 @@ states = st.builds(
     open_intents=st.lists(of_kind(Intent), max_size=3).map(lambda each: {intent.id: intent for intent in each}),
     started_plans=st.frozensets(texts, max_size=3),
     has_open_run=st.booleans(),
+    missed=st.frozensets(addresses, max_size=3),
 )
 
 
@@ -153,7 +156,7 @@ def test_segments_are_ascii_on_one_line(batch):
     ("text", "told"),
     [
         (f'{{"format":{EVENT_FORMAT + 1},"events":[]}}', f"event format {EVENT_FORMAT + 1}, this version reads up to"),
-        ('{"format":1,"events":[{"event":"exploded"}]}', 'event format 1, knows no event of the kind "exploded"'),
+        ('{"format":1,"events":[{"event":"exploded"}]}', 'event format 2, knows no event of the kind "exploded"'),
         ('{"format":1,"events":[{"event":["done"]}]}', "knows no event"),
         ('{"format":1,"events":[{"event":"absent"}]}', "has other fields"),
         ('{"format":1,"events":[{"event":"absent","intent":"i","why":1}]}', "has other fields"),

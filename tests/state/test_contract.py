@@ -23,7 +23,7 @@ from crmsync.model.events import (
     Unknown,
     WriteAction,
 )
-from crmsync.model.state import Binding, State
+from crmsync.model.state import Binding, Head, State
 from crmsync.model.store import Holder, Locked, Lost, Unusable
 
 ACME = Address("companies", "acme")
@@ -282,6 +282,24 @@ def test_the_lease_is_not_the_fence(store):
     store.break_lease()
 
     assert store.append(0, BIRTH) == 1
+
+
+def test_a_state_is_put_in_the_place_of_the_log(store, open_again):
+    """A state from elsewhere follows at the next position, under the secret that is here; a stale writer loses."""
+    stale = open_again()
+    position = store.append(store.read().position, BIRTH)
+    pushed = State(
+        Head("elsewhere", b"x" * 32), 90, 5, {WILE: Binding(9, Origin.ADOPTED)}, {"i1": INTENT}, missed=frozenset({ACME})
+    )
+
+    with pytest.raises(Lost):
+        stale.replace(position - 1, pushed)
+    assert store.replace(position, pushed) == position + 1
+    assert replace(pushed, head=store.read().head, position=position + 1) == open_again().read()
+    with pytest.raises(Lost):
+        stale.append(position, [INTENT])
+    assert store.append(position + 1, [Bound(ACME, 7, Origin.REBUILT)]) == position + 2
+    assert store.read().missed == frozenset()
 
 
 # Copies of records, beside the log.

@@ -149,7 +149,7 @@ def make_newer_event(path: Path) -> None:
     filled(path).close()
     with sqlite3.connect(path) as connection:
         at, writer = connection.execute("SELECT at, writer FROM segment WHERE position = 32").fetchone()
-        text = '{"format":2,"events":[]}'
+        text = '{"format":3,"events":[]}'
         digest = checksum("lineage", 32, at, text, writer)
         connection.execute("UPDATE segment SET events = ?, digest = ? WHERE position = 32", (text, digest))
 
@@ -196,7 +196,7 @@ def make_folder(path: Path) -> None:
         (make_text, "It is not an SQLite file. The state is damaged. Restore a copy"),
         (make_other_database, "not one of crmsync. Put another path"),
         (make_newer, "A newer crmsync wrote it: layout 2, this version reads 1. Install a newer"),
-        (make_newer_event, "event format 2, this version reads up to 1. Install a newer"),
+        (make_newer_event, "event format 3, this version reads up to 2. Install a newer"),
         (make_foreign, "It belongs to the project somebody else, and this one is lineage. Check `project`"),
         (make_gap, "The log has a gap before position 32. The state is damaged"),
         (make_edited, "is damaged"),
