@@ -11,6 +11,7 @@ or the one called ``NAME later``, by ``$ write NAME``. ``quietly`` hides the out
     $ sandbox create companies name=Acme                 $ sandbox edit companies.acme details="Called on Monday"
     $ sandbox delete companies.acme    $ sandbox list companies       $ sandbox rename-stage Proposal Offer
     $ sandbox forbid                   $ sandbox writes               $ sandbox account 2
+    $ choose companies.acme details keep_human           (in decisions.yaml)
     $ hold                             (somebody on another machine holds the state)
 """
 
@@ -37,6 +38,8 @@ VOLATILE = (
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z| UTC)", "<time>"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:<port>"),
     (r"[0-9a-f]{64}", "<digest>"),
+    (r"\b[0-9a-f]{16}\b", "<hash>"),
+    (r'(?<="1\.)[0-9a-f]{1,15}(?=\.\.\.)', "<hash>"),
     (rf"(?!{PROJECT})[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}", "<uuid>"),
     (r"(?<=process )\d+", "<pid>"),
     (r"\b1[789]\d{8}\b", "<seconds>"),
@@ -84,12 +87,20 @@ class Story:
                 (desk.root / name).unlink()
             case ["show", name]:
                 yield (desk.root / name).read_text(encoding="utf-8")
+            case ["choose", address, name, choice]:
+                _choose(desk.root / "decisions.yaml", f"{{address: {address}, field: {name}, choice: ", choice)
             case ["hold"]:
                 desk.hold(Holder("another", "lee", "laptop", 4242, time.time(), time.time()))
             case ["sandbox", verb, *rest]:
                 yield from SANDBOX[verb](desk, *rest)
             case _:
                 raise AssertionError(f"A story knows no command {words}.")
+
+
+def _choose(path: Path, line: str, choice: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count(f"{line},") == 1, text
+    path.write_text(text.replace(f"{line},", f"{line}{choice},"), encoding="utf-8")
 
 
 def _values(pairs: tuple[str, ...]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ HOURS = click.FloatRange(min=0)
 )
 @format_options
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there is something to apply.")
+@click.option("--decisions", "asking", is_flag=True, help="Write decisions.yaml: a line for each value to choose.")
 @click.option("--no-cache", is_flag=True, help="Trust nothing that only saves work.")
 @click.option("--timing", is_flag=True, help="Say how long it took and how many requests, on stderr.")
 @selection_options
@@ -34,6 +35,7 @@ def command(
     out: Path | None,
     expires: float,
     detailed_exitcode: bool,
+    asking: bool,
     no_cache: bool,
     timing: bool,
     profile: str | None,
@@ -47,18 +49,22 @@ def command(
     """
     from crmsync.project.session import open_project
     from crmsync.project.showing import plan_to_show
+    from crmsync.render.decisions import waiting_text
 
     started = time.monotonic()
     project = open_project(profile)
     wishes = wishes_of(project.settings, given)
-    shown = plan_to_show(project, wishes, out=out, expires_seconds=expires * 3600, uses_cache=not no_cache)
+    shown = plan_to_show(project, wishes, out=out, expires_seconds=expires * 3600, uses_cache=not no_cache, is_asking=asking)
     show_diagnostics(shown.warnings, shown.line_of)
     for line in (*shown.notices, *(f"Read {way}." for way in (shown.ways if verbose else ()))):
         click.echo(line, err=True)
     print_plan(shown.document, verbose, given)
     if out is not None:
         click.echo(f"Saved to {out}. Apply exactly this with: crmsync apply {out}", err=True)
+    if asking:
+        click.echo(waiting_text(*shown.questions) or "There is nothing to decide.", err=True)
     if timing:
         click.echo(f"{time.monotonic() - started:.2f} s, {shown.requests} requests", err=True)
-    is_something = shown.document["resource_changes"] or shown.document["crmsync"]["notes"]
+    own = shown.document["crmsync"]
+    is_something = shown.document["resource_changes"] or own["notes"] or own["decided"]
     return 2 if detailed_exitcode and is_something else 0

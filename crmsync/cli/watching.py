@@ -21,6 +21,7 @@ from crmsync.model.effects import Outcome, Progress
 from crmsync.model.source import Diagnostic
 from crmsync.project.applying import Applied, Watch
 from crmsync.project.trouble import LineOf, UsageTrouble
+from crmsync.render.decisions import waiting_text
 from crmsync.render.document import dump_line
 from crmsync.render.outcomes import ledger_document, ledger_text, outcome_document, outcome_text
 from crmsync.render.sanitise import clean
@@ -172,6 +173,8 @@ class Watching:
             self._print(ledger_text(applied.ledger))
         if applied.left and not self._as_json:
             click.echo(f"Not done: {applied.left}, as the plan says above.", err=True)
+        if waiting := waiting_text(*applied.questions):
+            click.echo(waiting, err=True)
         if applied.not_reviewed:
             names = ", ".join(str(address) for address in applied.not_reviewed)
             click.echo(f"Changed since the plan was made, so not part of it and not done: {names}", err=True)

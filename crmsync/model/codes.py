@@ -79,6 +79,12 @@ CODES = _rows(
     ("CRM046", "Taken by another record", "The unique value belongs to a record that does not give it up."),
     ("CRM047", "Entry missing", "This mapping is of no use without the entry named."),
     ("CRM060", "File not read", "Only .yaml, .yml and .json files below `records` are read."),
+    (
+        "CRM061",
+        "Decision out of date",
+        "A choice in decisions.yaml counts only while the file, Copper and what was last applied are as they were.",
+    ),
+    ("CRM062", "Handed over", "A decision gave this field to the people in Copper; the line in the file does nothing."),
     # Looking at Copper
     ("CRM048", "Unknown operator", "Conditions compare with = != >= <= and ~ (contains)."),
     ("CRM049", "Unknown word", "The command knows no table, part or id of this name."),

@@ -42,12 +42,14 @@ class Applied:
 
     *members* holds the same pair for each member that is ours, by the digest of its key.
     *is_kept*: the answer is a person's value, left on purpose while the file asks for something else.
+    *is_handed_over*: the field is not managed any more although a file declares it, until no file does.
     """
 
     asked: str
     answered: str
     members: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     is_kept: bool = False
+    is_handed_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from crmsync.model.address import Address
+from crmsync.model.decisions import Decision
 from crmsync.model.events import Applied, Origin, WriteAction
 from crmsync.model.records import Policy
 from crmsync.model.source import Position
@@ -138,6 +139,7 @@ class Held:
 
     *reason* is one sentence, *cure* says how to let it happen (a line for the file or a flag).
     *rival* is the vanished address that holds the record this one seems to be.
+    *is_question*: the user may decide it, for a person's value stands against the file's.
     """
 
     address: Address
@@ -148,6 +150,22 @@ class Held:
     record_id: int | None = None
     name: str = ""
     rival: Address | None = None
+    is_question: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision that this plan obeys, and the question that it answers: *before* is Copper's value, *after* the file's."""
+
+    decision: Decision
+    record_id: int
+    name: str
+    question: FieldChange
+
+    @property
+    def about(self) -> tuple[Address, str]:
+        """The address and the field."""
+        return self.decision.address, self.decision.field
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +226,7 @@ class Plan:
     *changes* are sorted by address; *steps* stand in an order that respects their prerequisites and is the same every time.
     *gone* are managed records that Copper no longer has (by address, with their id).
     *unsettled* are addresses with an open intent: nothing is planned for them.
+    *decided* are the user's decisions that it obeys, *stale* those that do not count any more.
     """
 
     changes: tuple[Change, ...] = ()
@@ -222,12 +241,15 @@ class Plan:
     price: Price = Price(0, 0, 0.0)
     policies: Mapping[Address, Mapping[str, Policy]] = field(default_factory=dict)
     is_partial: bool = False
+    decided: tuple[Decided, ...] = ()
+    stale: tuple[Decision, ...] = ()
 
     @property
     def has_notes_to_remember(self) -> bool:
-        """Say whether applying would make the state remember another name, protection or rule of a bound record."""
+        """Say whether applying would make the state remember a decision, or another name, protection or rule."""
         binding = {change.address for change in self.changes if change.action in (Action.CREATE, Action.ADOPT)}
-        return any((note.renamed_from or note.rules) and note.address not in binding for note in self.notes)
+        is_noted = any((note.renamed_from or note.rules) and note.address not in binding for note in self.notes)
+        return is_noted or bool(self.decided)
 
     @property
     def is_empty(self) -> bool:

@@ -48,11 +48,12 @@ class OnDelete(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The rules of one field."""
+    """The rules of one field. *is_decided*: they come from a decision of the user, which counts for this once."""
 
     mode: Mode = Mode.ENFORCE
     on_drift: OnDrift = OnDrift.OVERWRITE
     on_adopt: OnAdopt = OnAdopt.OVERWRITE
+    is_decided: bool = False
 
 
 @dataclass(frozen=True, slots=True)

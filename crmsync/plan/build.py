@@ -23,6 +23,7 @@ from crmsync.model.values import Value, is_empty
 from crmsync.plan import guard
 from crmsync.plan.binding import hold_impossible, hold_observed, identify_all, rename, waits, with_ids
 from crmsync.plan.cost import price
+from crmsync.plan.deciding import is_handed_over, obey, tell_unasked
 from crmsync.plan.diff import Judgement, creation, judge
 from crmsync.plan.identity import display_name
 from crmsync.plan.order import order, pruned
@@ -45,6 +46,7 @@ def build(world: World, catalogue: Catalogue, wishes: Wishes) -> tuple[Plan, tup
         for address in sorted(world.desired):
             _plan_record(work, address, adopted)
     _plan_removals(work)
+    tell_unasked(work)
     return _finish(work), in_file_order(work.problems)
 
 
@@ -137,8 +139,11 @@ def _plan_existing(work: Work, desired: Desired, entity: EntityType, record: Obs
             continue
         if row.required and _is_cleared(desired, name):
             continue
+        if is_handed_over(work, desired, name, known.get(row.id)):
+            continue
         applied = _as_recreated(work, row, each, known.get(row.id))
         judgement = judge(row, each, record.fields.get(name), applied, work.digester)
+        judgement = obey(work, desired, record, row, applied, judgement)
         _file(work, desired, record, judgement)
         if judgement.applied is not None:
             learnt[row.id] = judgement.applied
@@ -198,11 +203,12 @@ def _file(work: Work, desired: Desired, record: Observed, judgement: Judgement) 
             Held(
                 address,
                 _HELD_REASONS.get(change.cause, "It differs."),
-                "Change the file to Copper's value, change it in Copper, or set on_drift or on_adopt to overwrite or keep.",
+                "Change the file to Copper's value, change it in Copper, or choose in decisions.yaml after an apply.",
                 change,
                 change.position,
                 record.id,
                 record.name,
+                is_question=True,
             )
         )
 
@@ -247,6 +253,8 @@ def _finish(work: Work) -> Plan:
         counts=_counts(changes, len(work.kept), len(work.held)),
         price=price(steps, work.catalogue, work.wishes.pace),
         is_partial=bool(work.wishes.only or work.wishes.excepted),
+        decided=tuple(sorted(work.decided, key=lambda each: each.about)),
+        stale=tuple(work.stale),
     )
 
 

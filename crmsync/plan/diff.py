@@ -30,6 +30,9 @@ from crmsync.model.plan import Cause, Delta, FieldChange
 from crmsync.model.records import DesiredField, Mode, Observed, OnAdopt, OnDrift, Policy
 from crmsync.model.values import Member, Members, Value, is_empty
 
+#: What Copper answered of a member that a person removed, and that stays out by the user's decision.
+ABSENT = ""
+
 #: How bad a cause is; a set takes the worst of its members.
 _SEVERITY = (Cause.EDITED, Cause.ADOPTED, Cause.DRIFTED, Cause.CONFLICT)
 
@@ -118,7 +121,7 @@ def _settle(change: FieldChange, policy: Policy, was_empty: bool, kept: Applied 
     if change.cause is Cause.ADOPTED:
         if policy.on_adopt is OnAdopt.HOLD:
             return Judgement(held=change)
-        if policy.on_adopt is OnAdopt.FILL and not was_empty:
+        if policy.on_adopt is OnAdopt.FILL and (policy.is_decided or not was_empty):
             return Judgement(kept=change, applied=kept)
         return Judgement(change=change)
     by_drift = {
@@ -181,6 +184,11 @@ def _sort_declared(
     pair = ours.get(key)
     if observed is None:
         place = "added"
+        if pair == (asked, ABSENT):
+            sorting.remembered[key] = pair
+            sorting.kept.append(member)
+            sorting.idle_causes.append(Cause.DRIFTED)
+            return
         cause: Cause | None = Cause.EDITED if is_known else Cause.ADOPTED
         if pair is not None:
             cause = Cause.DRIFTED if pair[0] == asked else Cause.CONFLICT
@@ -197,7 +205,9 @@ def _sort_declared(
     if policy.mode is Mode.OBSERVE or judgement.kept is not None:
         sorting.kept.append(member)
         sorting.idle_causes.append(cause or Cause.EDITED)
-        if pair is not None:
+        if policy.is_decided:
+            sorting.remembered[key] = (asked, ABSENT if observed is None else digester.member(field, observed))
+        elif pair is not None:
             sorting.remembered[key] = (asked, pair[1])  # kept for what the file says now
     elif judgement.held is not None:
         sorting.held.append(member)
@@ -370,6 +380,6 @@ def moved_fields(
             is_moved = any(now.get(key) != answered for key, (_, answered) in known.members.items())
         else:
             is_moved = digester.value(row, observed) != known.answered
-        if is_moved or known.is_kept:
+        if is_moved or known.is_kept or known.is_handed_over:
             moved.append(row.name)
     return tuple(sorted(moved))

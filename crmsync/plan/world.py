@@ -8,8 +8,9 @@ from fnmatch import fnmatchcase
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType
+from crmsync.model.decisions import Decision
 from crmsync.model.digest import Digester
-from crmsync.model.plan import Change, Held, Kept, Note
+from crmsync.model.plan import Change, Decided, Held, Kept, Note
 from crmsync.model.records import Desired, Moved, Observed, PolicyRule
 from crmsync.model.settings import Limits, Pace
 from crmsync.model.source import Diagnostic
@@ -23,6 +24,7 @@ class World:
 
     *observed* holds every bound record that Copper still has, and the candidates for adoption, by (type, id).
     *related* holds, for each record that may be deleted, what Copper relates to it, as (singular type, id).
+    *decisions* are those of which the user has chosen, by address and field.
     """
 
     desired: Mapping[Address, Desired]
@@ -30,6 +32,7 @@ class World:
     state: State
     moved: tuple[Moved, ...] = ()
     related: Mapping[tuple[str, int], tuple[tuple[str, int], ...]] = field(default_factory=dict)
+    decisions: Mapping[tuple[Address, str], Decision] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ class Work:
     ids: dict[Address, int] = field(default_factory=dict)
     creating: set[Address] = field(default_factory=set)
     unsettled: set[Address] = field(default_factory=set)
+    decided: list[Decided] = field(default_factory=list)
+    stale: list[Decision] = field(default_factory=list)
 
     def record(self, address: Address, id: int) -> Observed | None:
         return self.world.observed.get((address.type, id))

@@ -20,22 +20,24 @@ from crmsync.apply.work import Job
 from crmsync.copper.client import Client
 from crmsync.model.address import Address
 from crmsync.model.effects import Outcome, Progress, Task
-from crmsync.model.plan import Action, Plan
+from crmsync.model.plan import Action, Decided, Plan
 from crmsync.model.source import Diagnostic
 from crmsync.model.state import State
 from crmsync.model.store import Lost, Store, Unusable
 from crmsync.plan.world import Wishes
+from crmsync.project import deciding
 from crmsync.project.account import identify
 from crmsync.project.connect import connect, copper_trouble
 from crmsync.project.keeping import Keeper, drop_old_copies, state_key
 from crmsync.project.leasing import leased, who
 from crmsync.project.planning import Planned, make_plan, mirror_of, read_account
-from crmsync.project.reviewing import agree, review_id
+from crmsync.project.reviewing import Agreed, agree, review_id
 from crmsync.project.runner import Runner, steady_clock
 from crmsync.project.session import Project, is_ci, opened_state
 from crmsync.project.trouble import LineOf, RefusedTrouble
 from crmsync.render.breaches import refusal_text
 from crmsync.render.document import plan_document
+from crmsync.render.shown import Showing
 from crmsync.state import is_local
 
 #: A log of fewer segments than this is read in no time.
@@ -63,7 +65,8 @@ class Applied:
     What an apply came to.
 
     Its plan as a document, its ledger (what was set aside counts as conflicts), changes that nobody reviewed, and how
-    many requests it took. *is_interrupted*: it was asked to stop before its end.
+    many requests it took. *is_interrupted*: it was asked to stop before its end. *questions*: so many lines wait in this
+    file for a choice.
     """
 
     document: Mapping[str, Any]
@@ -72,6 +75,7 @@ class Applied:
     is_interrupted: bool
     requests: int
     set_aside: frozenset[str] = frozenset()
+    questions: tuple[str, int] = ("", 0)
 
     @property
     def left(self) -> str:
@@ -113,15 +117,26 @@ class _Run:
     clock: Callable[[], float]
     client: Client
     store: Store
+    told: list[Outcome] = field(default_factory=list)
+
+    def tell(self, seen: Outcome | Progress) -> None:
+        """Tell whoever watches, and remember it."""
+        if isinstance(seen, Outcome):
+            self.told.append(seen)
+        self.watch.tell(seen)
 
     def perform(self, task: Task, state: State) -> Any:
         """Let the engine work: from here on Ctrl-C lets the calls in flight end."""
         keeper = Keeper(self.project, self.store, _run_name(), self.clock(), self.options.backup)
-        runner = Runner(
-            self.client, self.store, state.position, self.watch.tell, keeper.keep, self.watch.stopping, self.clock
-        )
+        runner = Runner(self.client, self.store, state.position, self.tell, keeper.keep, self.watch.stopping, self.clock)
         with self.watch.working(), copper_trouble():
             return runner.run(task)
+
+    def is_done(self, decided: Decided) -> bool:
+        """Say whether nothing is told that kept a decided field from being brought about."""
+        address, name = decided.about
+        mine = [each for each in self.told if each.address == address and each.status in UNDONE]
+        return not any(not each.fields or name in each.fields for each in mine) and not self.watch.stopping.is_set()
 
 
 def apply(project: Project, options: ApplyOptions, watch: Watch, clock: Callable[[], float] | None = None) -> Applied | None:
@@ -166,7 +181,7 @@ def _carry_out(run: _Run, planned: Planned) -> Applied | None:
     if not watch.approve(document):
         return None
     for outcome in agreed.set_aside:
-        watch.tell(outcome)
+        run.tell(outcome)
     ledger: dict[str, int] = {}
     if plan.steps or plan.changes or plan.notes or options.reviewed is not None:
         ledger = dict(run.perform(engine.run(_job(planned, plan, options)), planned.state))
@@ -174,7 +189,21 @@ def _carry_out(run: _Run, planned: Planned) -> Applied | None:
         ledger["conflict"] = ledger.get("conflict", 0) + len({each.address for each in agreed.set_aside})
     set_aside = frozenset(str(each.address) for each in agreed.set_aside)
     requests = run.client.requests.total
-    return Applied(document, ledger, agreed.not_reviewed, watch.stopping.is_set(), requests, set_aside)
+    questions = _leave_questions(run, planned, agreed)
+    return Applied(document, ledger, agreed.not_reviewed, watch.stopping.is_set(), requests, set_aside, questions)
+
+
+def _leave_questions(run: _Run, planned: Planned, agreed: Agreed) -> tuple[str, int]:
+    """Write what is left to decide, archive what was; return the name of the file and how many lines wait in it."""
+    loaded, plan, wishes = planned.decisions, agreed.plan, run.options.wishes
+    asked = deciding.asking(plan, deciding.set_aside(planned.plan, agreed.set_aside))
+    if not asked.questions and loaded.document is None:
+        return loaded.path.name, 0
+    showing = Showing(planned.account.catalogue, planned.meta)
+    state = replace(run.store.read(), head=planned.state.head)
+    ending = deciding.Ending(state, showing, wishes, run.is_done, run.options.reviewed)
+    deciding.archive(run.project, loaded, plan, run.is_done, run.clock())
+    return loaded.path.name, deciding.write_decisions(loaded, plan, asked, ending)
 
 
 def _settle_first(run: _Run, state: State) -> State:

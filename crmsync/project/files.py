@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,20 @@ _TABLE_SUFFIXES = {".csv", ".tsv", ".jsonl", ".xlsx", ".xls", ".ods"}
 
 @dataclass(frozen=True)
 class Sources:
-    """The record files of a project, parsed; *diagnostics* are about files that could not be."""
+    """The record files of a project, parsed; *diagnostics* are about files that could not be. *others* hold no records."""
 
     documents: tuple[Document, ...]
     diagnostics: tuple[Diagnostic, ...]
+    others: tuple[Document, ...] = ()
 
     def line_of(self, file: str, line: int) -> str | None:
         """Return a source line, for the caret of a diagnostic."""
-        return line_finder(self.documents)(file, line)
+        return line_finder((*self.documents, *self.others))(file, line)
+
+
+def with_others(sources: Sources, document: Document | None) -> Sources:
+    """Return *sources* with a file whose lines are shown though it holds no records."""
+    return sources if document is None else replace(sources, others=(*sources.others, document))
 
 
 def line_finder(documents: Sequence[Document]) -> LineOf:

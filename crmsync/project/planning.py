@@ -30,7 +30,8 @@ from crmsync.plan.world import Wishes, World
 from crmsync.project import quiet
 from crmsync.project.account import Account, identify, zone
 from crmsync.project.connect import copper_trouble
-from crmsync.project.files import Sources
+from crmsync.project.deciding import Decisions, load_decisions
+from crmsync.project.files import Sources, with_others
 from crmsync.project.gather import gather
 from crmsync.project.looking import Looking
 from crmsync.project.mirror import Mirror
@@ -71,6 +72,7 @@ class Planned:
     meta: Meta
     looking: Looking
     is_asking: bool
+    decisions: Decisions
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ def make_plan(
 
     With a *mirror* fewer records are read from Copper. *begun* is what was asked already.
     """
-    sources = load_project_sources(project)
+    decisions = load_decisions(project)
+    sources = with_others(load_project_sources(project), decisions.document)
     if not wishes.is_destroy:
         _refuse_unreadable(project, sources)
     with copper_trouble():
@@ -110,14 +113,17 @@ def make_plan(
         gathered = gather(looking, account.catalogue, declared, state, declarations.moved, wishes.is_destroy)
     resolved = resolve.resolve(declared, account.catalogue, project.settings.policies, gathered.found)
     diagnostics = () if wishes.is_destroy else (*declarations.diagnostics, *resolved.diagnostics)
-    world = World(resolved.records, gathered.observed, state, declarations.moved, gathered.related)
+    chosen = {} if wishes.is_destroy else decisions.chosen
+    world = World(resolved.records, gathered.observed, state, declarations.moved, gathered.related, chosen)
     plan, problems = build(world, account.catalogue, wishes)
-    everything = in_file_order([*diagnostics, *problems])
+    everything = in_file_order([*decisions.diagnostics, *diagnostics, *problems])
     refuse_errors(everything, sources)
     meta = _meta(project, account, state, plan, gathered.observed, clock(), expires_seconds)
     skew = (client.server_clock or clock()) - clock()
     is_asking = bool(gathered.found or gathered.related)
-    return Planned(plan, account, state, sources, everything, gathered.observed, planned_at, skew, meta, looking, is_asking)
+    return Planned(
+        plan, account, state, sources, everything, gathered.observed, planned_at, skew, meta, looking, is_asking, decisions
+    )
 
 
 def replan(
@@ -196,7 +202,8 @@ def _nothing_to_do(
     state = State(head[0], position=head[1], account_id=account.id)
     meta = replace(_meta(project, account, state, plan, {}, clock(), expires_seconds), state_was_empty=False)
     skew = (begun.looking.client.server_clock or clock()) - clock()
-    return Planned(plan, account, state, Sources((), ()), (), {}, planned_at, skew, meta, begun.looking, False)
+    looking, decisions = begun.looking, load_decisions(project)
+    return Planned(plan, account, state, Sources((), ()), (), {}, planned_at, skew, meta, looking, False, decisions)
 
 
 def _refuse_unreadable(project: Project, sources: Sources) -> None:

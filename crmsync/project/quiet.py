@@ -19,6 +19,7 @@ import crmsync
 from crmsync.model.catalogue import Catalogue
 from crmsync.model.state import Head
 from crmsync.plan.world import Wishes
+from crmsync.project.deciding import decisions_path
 from crmsync.project.files import SETTINGS_FILE, each_file
 from crmsync.project.looking import Looking, content_of
 from crmsync.project.saving import write_private
@@ -47,6 +48,8 @@ def inputs_of(project: Project, head: Head, position: int, wishes: Wishes) -> st
     """Return the digest of everything on this machine that a plan depends on; None when a plan is not to be remembered."""
     if wishes != Wishes(limits=wishes.limits, pace=wishes.pace, policies=wishes.policies) or not position:
         return None
+    if decisions_path(project).exists():
+        return None  # what waits there for a choice must be looked at
     digest = blake2b(digest_size=16)
     for part in (FORMAT, crmsync.__version__, project.settings.profile, head.lineage, position):
         digest.update(f"{part}\n".encode())

@@ -36,7 +36,7 @@ Document = Mapping[str, Any]
 
 #: What is said of a conflict that nobody reviewed, and how to decide it.
 BOTH = "Changed in Copper and in the file."
-REVIEW = "Review a plan to decide: crmsync plan --out plan.json, then crmsync apply plan.json"
+REVIEW = "Choose in decisions.yaml, or review a plan: crmsync plan --out plan.json, then crmsync apply plan.json"
 
 
 def sealed(document: Document, wishes: Wishes) -> dict[str, Any]:
@@ -266,18 +266,20 @@ def _without_conflicts(planned: Planned, pace: Pace, limits: Limits) -> Agreed:
 
 def _conflicts(plan: Plan) -> dict[tuple[Address, str], Held]:
     """Return what was changed on both sides and would be written or kept, by address and field."""
-    found = {}
+    found: dict[tuple[Address, str], Held] = {}
     for change in plan.changes:
         for each in change.fields:
             if each.cause is Cause.CONFLICT:
                 record = change.record_id, change.name
-                found[change.address, each.field] = Held(change.address, BOTH, REVIEW, each, each.position, *record)
+                held = Held(change.address, BOTH, REVIEW, each, each.position, *record, is_question=True)
+                found[change.address, each.field] = held
     for kept in plan.kept:
         each = kept.change
         if each.cause is Cause.CONFLICT and not kept.is_observed:
-            held = Held(kept.address, BOTH, REVIEW, each, each.position, kept.record_id, kept.name)
+            held = Held(kept.address, BOTH, REVIEW, each, each.position, kept.record_id, kept.name, is_question=True)
             found.setdefault((kept.address, each.field), held)
-    return found
+    decided = {each.about for each in plan.decided}
+    return {about: held for about, held in found.items() if about not in decided}
 
 
 def _set_aside(plan: Plan, address: Address, found: Mapping[tuple[Address, str], Held]) -> Outcome:

@@ -10,18 +10,24 @@ from typing import Any
 from crmsync.model.source import Diagnostic
 from crmsync.model.state import State
 from crmsync.plan.world import Wishes
+from crmsync.project import deciding
 from crmsync.project.connect import connect
 from crmsync.project.planfile import write_plan
-from crmsync.project.planning import make_plan, replan
+from crmsync.project.planning import Planned, make_plan, replan
 from crmsync.project.reviewing import sealed
 from crmsync.project.session import Project, opened_store, read_state
 from crmsync.project.trouble import LineOf, RefusedTrouble
 from crmsync.render.document import dump, plan_document
+from crmsync.render.shown import Showing
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A plan as a document, the warnings on the files, what it cost to make, how records were read, what is amiss there."""
+    """
+    A plan as a document, the warnings on the files, what it cost to make, how records were read, what is amiss there.
+
+    *questions*: so many lines wait in this file for a choice.
+    """
 
     document: Mapping[str, Any]
     warnings: tuple[Diagnostic, ...]
@@ -29,12 +35,23 @@ class Shown:
     requests: int
     ways: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    questions: tuple[str, int] = ("", 0)
 
 
 def plan_to_show(
-    project: Project, wishes: Wishes, *, out: Path | None, expires_seconds: float, uses_cache: bool = True
+    project: Project,
+    wishes: Wishes,
+    *,
+    out: Path | None,
+    expires_seconds: float,
+    uses_cache: bool = True,
+    is_asking: bool = False,
 ) -> Shown:
-    """Return the plan for *project*, saved to *out* if that is given. Appends nothing to the state. Raises Trouble."""
+    """
+    Return the plan for *project*, saved to *out* if that is given. Appends nothing to the state. Raises Trouble.
+
+    With *is_asking* everything in it that a person's value stands against is written down to be decided.
+    """
 
     def check(state: State) -> None:
         if out is not None and state.open_intents:
@@ -52,9 +69,15 @@ def plan_to_show(
             check(state)
             planned = make_plan(project, client, state, wishes, expires_seconds=expires_seconds)
     document = sealed(plan_document(planned.plan, planned.account.catalogue, planned.meta), wishes)
+    questions = _write_questions(planned, wishes) if is_asking else ("", 0)
     if out is not None:
         write_plan(out, dump(document), project.environ)
-    ways = tuple(f"{each.type}: {each.way}" for each in planned.looking.told)
-    return Shown(
-        document, planned.warnings, planned.sources.line_of, client.requests.total, ways, tuple(planned.looking.notices)
-    )
+    ways, notices = tuple(f"{each.type}: {each.way}" for each in planned.looking.told), tuple(planned.looking.notices)
+    line_of, requests = planned.sources.line_of, client.requests.total
+    return Shown(document, planned.warnings, line_of, requests, ways, notices, questions)
+
+
+def _write_questions(planned: Planned, wishes: Wishes) -> tuple[str, int]:
+    asked = deciding.asking(planned.plan, deciding.contested(planned.plan))
+    ending = deciding.Ending(planned.state, Showing(planned.account.catalogue, planned.meta), wishes)
+    return planned.decisions.path.name, deciding.write_decisions(planned.decisions, planned.plan, asked, ending)

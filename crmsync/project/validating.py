@@ -13,6 +13,8 @@ from crmsync.catalogue.account import catalogue_from_document
 from crmsync.model.catalogue import Catalogue
 from crmsync.model.codes import CODES
 from crmsync.model.source import Diagnostic, Severity, in_file_order
+from crmsync.project.deciding import load_decisions
+from crmsync.project.files import with_others
 from crmsync.project.session import Project, load_project_sources, read_declarations
 from crmsync.project.trouble import LineOf
 
@@ -30,11 +32,12 @@ class Checked:
 
 def validate(project: Project) -> Checked:
     """Return everything that is wrong with the files of *project*, as far as can be said without a network."""
-    sources = load_project_sources(project)
+    decisions = load_decisions(project)
+    sources = with_others(load_project_sources(project), decisions.document)
     catalogue, labels = _catalogue(project.cache / "account.json")
     declarations = read_declarations(project, sources, catalogue)
     resolved = resolve.resolve(declarations.records, catalogue, project.settings.policies, None)
-    diagnostics = [*declarations.diagnostics, *resolved.diagnostics]
+    diagnostics = [*declarations.diagnostics, *resolved.diagnostics, *decisions.diagnostics]
     if not catalogue.has_account:
         row = CODES["CRM039"]
         diagnostics.append(Diagnostic(row, row.explanation, severity=Severity.WARNING))

@@ -8,8 +8,9 @@ from typing import Any
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
-from crmsync.model.plan import Action, Cause, Change, Delta, FieldChange, Held, Kept, Plan
+from crmsync.model.plan import Action, Cause, Change, Decided, Delta, FieldChange, Held, Kept, Plan
 from crmsync.model.values import Plain
+from crmsync.render.decisions import advice
 from crmsync.render.digests import change_digest, plan_digest
 from crmsync.render.jsontext import dump, dump_line
 from crmsync.render.shown import Meta, Showing, moment, place
@@ -61,6 +62,7 @@ def _own(plan: Plan, renamed: Mapping[Address, Address], showing: Showing) -> di
         "notes": _notes(plan),
         "kept": [_kept(kept, showing) for kept in plan.kept],
         "held": [_held(held, showing) for held in plan.held],
+        "decided": [_decided(each, showing) for each in plan.decided],
         "gone": [_record(address, id, meta.names.get((address.type, id), ""), showing) for address, id in plan.gone],
         "unsettled": [str(address) for address in plan.unsettled],
         "breaches": [asdict(breach) for breach in plan.breaches],
@@ -152,6 +154,17 @@ def _kept(kept: Kept, showing: Showing) -> dict[str, Any]:
         **_record(kept.address, kept.record_id, kept.name, showing),
         **_field(kept.address, kept.change, showing),
         "is_observed": kept.is_observed,
+    }
+
+
+def _decided(decided: Decided, showing: Showing) -> dict[str, Any]:
+    address, choice = decided.decision.address, str(decided.decision.choice)
+    field = _field(address, decided.question, showing)
+    return {
+        **_record(address, decided.record_id, decided.name, showing),
+        **field,
+        "choice": choice,
+        "advice": advice(choice, field),
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
+from crmsync.model.events import Applied
 from crmsync.model.state import Binding, State
 from crmsync.render.sanitise import clean
 from crmsync.render.width import cells, pad
@@ -69,8 +70,14 @@ def binding_text(state: State, address: Address, catalogue: Catalogue | None = N
         lines.append(f"waiting    {', '.join(waiting)}")
     lines.append("fields")
     fields = sorted((_field_name(address, id, catalogue), applied) for id, applied in binding.applied.items())
-    lines += [f"  {clean(name)}{' (kept as Copper has it)' if applied.is_kept else ''}" for name, applied in fields]
+    lines += [f"  {clean(name)}{_field_mark(applied)}" for name, applied in fields]
     return "\n".join(lines) + "\n"
+
+
+def _field_mark(applied: Applied) -> str:
+    if applied.is_handed_over:
+        return " (handed over, not managed)"
+    return " (kept as Copper has it)" if applied.is_kept else ""
 
 
 def _field_name(address: Address, id: str, catalogue: Catalogue | None) -> str:
@@ -90,6 +97,7 @@ def bindings_document(state: State, addresses: Iterable[Address] | None = None) 
             "on_delete": binding.on_delete,
             "fields": sorted(binding.applied),
             "kept": sorted(id for id, applied in binding.applied.items() if applied.is_kept),
+            "handed_over": sorted(id for id, applied in binding.applied.items() if applied.is_handed_over),
         }
         for address, binding in _chosen(state, addresses)
     ]

@@ -67,6 +67,7 @@ def plan_text(document: Mapping[str, Any], *, color: bool = False, verbose: int 
         _notes(own, paint),
         _kept(own, paint),
         _observed(own, paint),
+        _decided(own, paint),
         _held(own, paint),
         _gone(own, paint),
         _unsettled(own, paint),
@@ -245,6 +246,25 @@ def _held(own: Mapping[str, Any], paint: Paint) -> list[str]:
     return lines
 
 
+_CHOICES = {
+    "keep_human": "Copper's value stays",
+    "take_file": "the file's value is written",
+    "hand_over": "not managed any more",
+    "accept": "Copper's value is right",
+}
+
+
+def _decided(own: Mapping[str, Any], paint: Paint) -> list[str]:
+    lines = [paint("bold", "Decided in decisions.yaml:")] if own.get("decided") else []
+    for address, group in _by_address(own.get("decided", ())):
+        entries = list(group)
+        lines.append(f"  {_heading(address, entries[0])}")
+        for each in entries:
+            lines.append(f"      {clean(each['field'])}: {clean(each['choice'])}, {_CHOICES[each['choice']]}")
+            lines.extend([f"          {clean(each['advice'])}"] if each["advice"] else [])
+    return lines
+
+
 def _by_address(entries: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, Iterable[Mapping[str, Any]]]]:
     return groupby(entries, key=lambda each: str(each["address"]))
 
@@ -304,7 +324,7 @@ def _plan_line(counts: Mapping[str, int]) -> str:
 def _no_changes(own: Mapping[str, Any]) -> str:
     if any(own[block] for block in ("held", "gone", "unsettled")):
         return "No changes. There is nothing to apply, but see above what needs a decision."
-    if own.get("notes"):
+    if own.get("notes") or own.get("decided"):
         return "No changes. Applying changes nothing in Copper; it remembers what is listed above."
     if own["kept"]:
         return "No changes. Copper matches the files, apart from the values kept."

@@ -316,8 +316,7 @@ def _applied() -> _Codec:
     full = _record(Applied)
 
     def encode(value: Applied) -> Any:
-        is_plain = value.asked == value.answered and not value.members and not value.is_kept
-        return value.asked if is_plain else full.encode(value)
+        return value.asked if value == Applied(value.asked, value.asked) else full.encode(value)
 
     return _Codec(encode, lambda data: Applied(data, data) if isinstance(data, str) else full.decode(data))
 

@@ -1,0 +1,171 @@
+"""
+``decisions.yaml``: what an apply left for the user to decide, and the choices that the next one obeys.
+
+Read by each plan, written by apply (and by `plan --decisions`). A choice that was obeyed, or did not count any more, goes
+to the archive below `.crmsync/runs`; what is still open stays, with its choice where it has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from crmsync.config.decisions import read_decisions
+from crmsync.config.document import Document, parse
+from crmsync.model.address import Address
+from crmsync.model.decisions import Decision
+from crmsync.model.effects import Outcome
+from crmsync.model.plan import Cause, Decided, FieldChange, Held, Plan
+from crmsync.model.source import Diagnostic
+from crmsync.model.state import State
+from crmsync.plan.deciding import seen
+from crmsync.plan.world import Wishes
+from crmsync.project.saving import write_private
+from crmsync.project.session import Project
+from crmsync.project.trouble import Trouble
+from crmsync.render.decisions import Question, decisions_text, held_comment, question_line, written_line
+from crmsync.render.shown import Showing
+
+About = tuple[Address, str]
+#: What is held, and the field of it that a person's value and the file's both claim.
+Contested = tuple[Held, FieldChange]
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """The file of a project as it was read; *document* is None when there is none."""
+
+    path: Path
+    document: Document | None = None
+    decisions: tuple[Decision, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+    @property
+    def chosen(self) -> Mapping[About, Decision]:
+        """Those of which the user has chosen."""
+        return {(each.address, each.field): each for each in self.decisions if each.choice is not None}
+
+
+def decisions_path(project: Project) -> Path:
+    """Return where the decisions are. Those of a profile have a file of their own, for it has records of its own."""
+    profile = project.settings.profile
+    return project.root / (f"decisions.{profile}.yaml" if profile else "decisions.yaml")
+
+
+def load_decisions(project: Project) -> Decisions:
+    """Return the decisions of *project*. Raises Trouble."""
+    path = decisions_path(project)
+    try:
+        document = parse(path.read_bytes(), path.name)
+    except FileNotFoundError:
+        return Decisions(path)
+    except OSError as error:
+        raise Trouble(f"{path.name} could not be read: {error.strerror}.") from error
+    decisions, diagnostics = read_decisions(document)
+    return Decisions(path, document, decisions, diagnostics)
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What a plan leaves to decide, by address and field, and what it holds that is decided elsewhere."""
+
+    questions: Mapping[About, Contested] = field(default_factory=dict)
+    comments: tuple[str, ...] = ()
+
+
+def asking(plan: Plan, contested: Mapping[About, Contested] | None = None) -> Asking:
+    """Return what *plan* leaves to decide: what it holds, and what else is *contested*."""
+    found = {(each.address, each.field.field): (each, each.field) for each in plan.held if each.is_question and each.field}
+    found |= contested or {}
+    decided = {each.about for each in plan.decided}
+    comments = tuple(held_comment(each) for each in plan.held if not each.is_question)
+    return Asking({about: each for about, each in found.items() if about not in decided}, comments)
+
+
+def contested(plan: Plan) -> dict[About, Contested]:
+    """Return what *plan* would put back or overwrite of a person's, and conflicts that it would leave so."""
+    return {(held.address, change.field): (held, change) for held, change in _contested(plan)}
+
+
+def set_aside(plan: Plan, outcomes: Iterable[Outcome]) -> dict[About, Contested]:
+    """Return what of *plan*, made anew, is contested and was left alone because a saved plan knew it otherwise."""
+    left = {(outcome.address, name) for outcome in outcomes for name in outcome.fields}
+    whole = {outcome.address for outcome in outcomes if not outcome.fields}
+    return {about: each for about, each in contested(plan).items() if about in left or about[0] in whole}
+
+
+def _contested(plan: Plan) -> Iterator[Contested]:
+    for change in plan.changes:
+        for each in change.fields:
+            if each.cause in (Cause.DRIFTED, Cause.CONFLICT):
+                yield Held(change.address, "", "", each, each.position, change.record_id, change.name), each
+    for kept in plan.kept:
+        if kept.change.cause is Cause.CONFLICT and not kept.is_observed:
+            yield Held(kept.address, "", "", kept.change, kept.change.position, kept.record_id, kept.name), kept.change
+
+
+@dataclass(frozen=True)
+class Ending:
+    """
+    How a plan ended: which of the decided fields were brought about, the state after it, what a saved plan knew.
+
+    For a plan that is only looked at nothing is done.
+    """
+
+    state: State
+    showing: Showing
+    wishes: Wishes
+    is_done: Callable[[Decided], bool] = lambda _: False
+    reviewed: Mapping[str, Any] | None = None
+
+
+def write_decisions(loaded: Decisions, plan: Plan, asked: Asking, ending: Ending) -> int:
+    """Write what is open and return how many lines wait for a choice; a file with nothing open is removed."""
+    if ending.wishes.is_destroy:
+        return 0
+    waiting = [each.decision for each in plan.decided if not ending.is_done(each)]
+    waiting += [each for each in loaded.decisions if not ending.wishes.selects(each.address)]
+    open_lines = [
+        question_line(_question(about, *each, ending), ending.showing) for about, each in sorted(asked.questions.items())
+    ]
+    lines = [*open_lines, *map(written_line, waiting)]
+    if lines or (asked.comments and loaded.document is not None):
+        write_private(loaded.path, decisions_text(lines, asked.comments))
+    elif loaded.document is not None:
+        loaded.path.unlink(missing_ok=True)
+    return len(open_lines)
+
+
+def _question(about: About, held: Held, change: FieldChange, ending: Ending) -> Question:
+    address, name = about
+    binding = ending.state.bindings.get(address)
+    row = ending.showing.catalogue[address.type].by_name[name]
+    applied = None if binding is None else binding.applied.get(row.id)
+    was = tuple(
+        each["before"]
+        for old in (ending.reviewed or {}).get("resource_changes", ())
+        for each in old["crmsync"]["fields"]
+        if old["address"] == str(address) and each["field"] == name
+    )
+    return Question(held, change, seen(change, applied), was)
+
+
+def archive(project: Project, loaded: Decisions, plan: Plan, is_done: Callable[[Decided], bool], now: float) -> Path | None:
+    """Keep what became of the choices that this run obeyed or could not obey; None when there were none."""
+    obeyed = {each.about: "obeyed" for each in plan.decided if is_done(each)}
+    results = {**dict.fromkeys(_left(loaded, plan), "did not count any more"), **obeyed}
+    if not results:
+        return None
+    lines = [written_line(each, results[about]) for about, each in loaded.chosen.items() if about in results]
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S")
+    path = project.private / "runs" / f"decisions-{stamp}.yaml"
+    earlier = path.read_text(encoding="utf-8") if path.exists() else "decisions:\n"
+    write_private(path, earlier + "".join(f"  - {line}\n" for line in lines))
+    return path
+
+
+def _left(loaded: Decisions, plan: Plan) -> Iterable[About]:
+    return [(each.address, each.field) for each in plan.stale if (each.address, each.field) in loaded.chosen]
