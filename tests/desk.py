@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,8 @@ from unittest import mock
 
 from crmsync.cli import cli
 from crmsync.cli.ending import run
+from crmsync.model.address import Address
+from crmsync.model.events import Intent, RunStarted, WriteAction
 from crmsync.model.store import Holder
 from crmsync.project.session import open_project, opened_state
 from crmsync.sandbox import Sandbox
@@ -155,6 +158,14 @@ class Desk:
         """Let somebody hold the state."""
         with opened_state(open_project(start=self.root, environ={}), create=True) as (store, _):
             store.acquire(holder, holder.renewed)
+
+    def leave_open(self, address: str) -> None:
+        """Let an earlier run have ended before it learnt what became of creating *address*."""
+        about, hour_ago = Address.parse(address), time.time() - 3600
+        assert about is not None
+        intent = Intent("early-0", "early", about, WriteAction.CREATE, None, {}, {}, hour_ago, hour_ago)
+        with opened_state(open_project(start=self.root, environ={}), create=True) as (store, state):
+            store.append(state.position, [RunStarted("early", hour_ago, 1), intent])
 
     def id(self, address: str) -> int:
         """Return the id of a bound record."""

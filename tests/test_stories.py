@@ -7,11 +7,14 @@ or the one called ``NAME later``, by ``$ write NAME``. ``quietly`` hides the out
 ``pytest --accept`` rewrites the end.
 
     $ crmsync plan                     with variables before it: $ CI=true crmsync apply
+    $ crmsync apply --approved DIGEST  (the last that was printed)
     $ write crm/a.yaml                 $ remove crm/a.yaml            $ show crmsync.yaml
     $ sandbox create companies name=Acme                 $ sandbox edit companies.acme details="Called on Monday"
     $ sandbox delete companies.acme    $ sandbox list companies       $ sandbox rename-stage Proposal Offer
     $ sandbox forbid                   $ sandbox writes               $ sandbox account 2
     $ choose companies.acme details keep_human           (in decisions.yaml)
+    $ leave-open companies.acme        (a run ended before it learnt what became of creating it)
+    $ forget plans                     (as on another machine)
     $ hold                             (somebody on another machine holds the state)
 """
 
@@ -19,6 +22,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -54,6 +58,7 @@ class Story:
         self.text, _, self.expected = path.read_text(encoding="utf-8").partition("-- expected --\n")
         head, *sections = re.split(r"^-- (.+) --\n", self.text, flags=re.MULTILINE)
         self.commands = [line[2:] for line in head.splitlines() if line.startswith("$ ")]
+        self.digest = ""
         self.files: dict[str, list[str]] = {}
         for name, text in zip(sections[::2], sections[1::2], strict=True):
             self.files.setdefault(name, []).append(text)
@@ -77,7 +82,8 @@ class Story:
             environ[name] = value
         match words:
             case ["crmsync", *arguments]:
-                ran = desk.run(*arguments, **environ)
+                ran = desk.run(*(self.digest if each == "DIGEST" else each for each in arguments), **environ)
+                self.digest = next(iter(re.findall("^Plan digest: (.*)$", ran.out, re.MULTILINE)), self.digest)
                 yield ran.out
                 yield from (f"! {line}".rstrip() + "\n" for line in ran.err.splitlines())
                 yield f"[exit {ran.code}]\n" if ran.code else ""
@@ -91,6 +97,10 @@ class Story:
                 _choose(desk.root / "decisions.yaml", f"{{address: {address}, field: {name}, choice: ", choice)
             case ["hold"]:
                 desk.hold(Holder("another", "lee", "laptop", 4242, time.time(), time.time()))
+            case ["leave-open", address]:
+                desk.leave_open(address)
+            case ["forget", "plans"]:
+                shutil.rmtree(desk.root / ".crmsync" / "runs" / "plans")
             case ["sandbox", verb, *rest]:
                 yield from SANDBOX[verb](desk, *rest)
             case _:

@@ -27,6 +27,7 @@ from crmsync.model.store import Lost, Store, Unusable
 from crmsync.plan.world import Wishes
 from crmsync.project import deciding
 from crmsync.project.account import identify
+from crmsync.project.approving import Approved
 from crmsync.project.connect import connect, copper_trouble
 from crmsync.project.keeping import Keeper, drop_old_copies, state_key
 from crmsync.project.leasing import leased, who
@@ -53,6 +54,7 @@ class ApplyOptions:
     wishes: Wishes = Wishes()
     reviewed: Mapping[str, Any] | None = None
     is_auto_approved: bool = False
+    approved: Approved | None = None
     settle_seconds: float = 120.0
     allowed: Mapping[str, int] = field(default_factory=dict)
     is_first_run_allowed: bool = False
@@ -66,7 +68,7 @@ class Applied:
 
     Its plan as a document, its ledger (what was set aside counts as conflicts), changes that nobody reviewed, and how
     many requests it took. *is_interrupted*: it was asked to stop before its end. *questions*: so many lines wait in this
-    file for a choice.
+    file for a choice. *is_approved*: only what a digest approves was done, and the rest counts as not done.
     """
 
     document: Mapping[str, Any]
@@ -76,6 +78,7 @@ class Applied:
     requests: int
     set_aside: frozenset[str] = frozenset()
     questions: tuple[str, int] = ("", 0)
+    is_approved: bool = False
 
     @property
     def left(self) -> str:
@@ -89,6 +92,8 @@ class Applied:
     def is_complete(self) -> bool:
         """Say whether everything that this run undertook was done."""
         own = self.document["crmsync"]
+        if self.is_approved and self.not_reviewed:
+            return False
         return not (any(self.ledger.get(name, 0) for name in UNDONE) or own["held"] or own["gone"] or own["unsettled"])
 
 
@@ -172,7 +177,8 @@ def is_overgrown(state: State) -> bool:
 
 def _carry_out(run: _Run, planned: Planned) -> Applied | None:
     options, watch, wishes = run.options, run.watch, run.options.wishes
-    agreed = agree(planned, options.reviewed, options.is_auto_approved, wishes.pace, wishes.limits)
+    unasked, approved = options.is_auto_approved, options.approved
+    agreed = agree(planned, options.reviewed, unasked, wishes.pace, wishes.limits, approved)
     plan = agreed.plan
     document = plan_document(plan, planned.account.catalogue, planned.meta)
     _refuse_breaches(plan, options)
@@ -190,7 +196,8 @@ def _carry_out(run: _Run, planned: Planned) -> Applied | None:
     set_aside = frozenset(str(each.address) for each in agreed.set_aside)
     requests = run.client.requests.total
     questions = _leave_questions(run, planned, agreed)
-    return Applied(document, ledger, agreed.not_reviewed, watch.stopping.is_set(), requests, set_aside, questions)
+    is_stopping, is_approved = watch.stopping.is_set(), approved is not None
+    return Applied(document, ledger, agreed.not_reviewed, is_stopping, requests, set_aside, questions, is_approved)
 
 
 def _leave_questions(run: _Run, planned: Planned, agreed: Agreed) -> tuple[str, int]:

@@ -25,14 +25,17 @@ from crmsync.model.values import Members
 from crmsync.plan import guard
 from crmsync.plan.build import held_order, narrow, without_notes
 from crmsync.plan.world import Wishes
+from crmsync.project.approving import Approved
 from crmsync.project.files import schema
 from crmsync.project.planfile import read_plan
 from crmsync.project.planning import LabelInUse, Planned, digest_of_labels
 from crmsync.project.trouble import RefusedTrouble, UsageTrouble
-from crmsync.render.document import FORMAT_VERSION, dump, dump_line, plan_document
+from crmsync.render.document import FORMAT_VERSION, change_digest, dump, dump_line, plan_document
 from crmsync.render.shown import moment
 
 Document = Mapping[str, Any]
+#: A field of a record.
+About = tuple[Address, str]
 
 #: What is said of a conflict that nobody reviewed, and how to decide it.
 BOTH = "Changed in Copper and in the file."
@@ -119,11 +122,20 @@ class Agreed:
     not_reviewed: tuple[Address, ...] = ()
 
 
-def agree(planned: Planned, reviewed: Document | None, is_auto_approved: bool, pace: Pace, limits: Limits) -> Agreed:
-    """Return what may run of *planned*: what was reviewed, or unasked all but conflicts. Raises RefusedTrouble."""
+def agree(
+    planned: Planned,
+    reviewed: Document | None,
+    is_auto_approved: bool,
+    pace: Pace,
+    limits: Limits,
+    approved: Approved | None = None,
+) -> Agreed:
+    """Return what may run of *planned*: what was reviewed or approved; unasked, all but conflicts. Raises RefusedTrouble."""
     if reviewed is not None:
         _refuse_stale(planned, reviewed)
         return _only_reviewed(planned, reviewed, pace, limits)
+    if approved is not None:
+        return _only_approved(planned, approved, pace, limits)
     if is_auto_approved:
         return _without_conflicts(planned, pace, limits)
     return Agreed(planned.plan)
@@ -256,6 +268,14 @@ def _without_conflicts(planned: Planned, pace: Pace, limits: Limits) -> Agreed:
         left = frozenset(each.field for each in change.fields if (change.address, each.field) not in found)
         if left or change.action is not Action.UPDATE:
             keep[change.address] = left
+    return _holding(planned, keep, found, pace, limits)
+
+
+def _holding(
+    planned: Planned, keep: Mapping[Address, frozenset[str]], found: Mapping[About, Held], pace: Pace, limits: Limits
+) -> Agreed:
+    """Return the plan with only what is in *keep*, and *found* held."""
+    plan = planned.plan
     held = sorted([*plan.held, *found.values()], key=held_order)
     kept = tuple(each for each in plan.kept if (each.address, each.change.field) not in found)
     left_plan = without_notes(_narrowed(planned, keep, pace, limits), found, planned.account.catalogue)
@@ -264,9 +284,29 @@ def _without_conflicts(planned: Planned, pace: Pace, limits: Limits) -> Agreed:
     return Agreed(agreed, tuple(_set_aside(plan, address, found) for address in sorted({each for each, _ in found})))
 
 
-def _conflicts(plan: Plan) -> dict[tuple[Address, str], Held]:
+def _only_approved(planned: Planned, approved: Approved, pace: Pace, limits: Limits) -> Agreed:
+    """Keep the whole plan when its digest was approved, else those changes that are the same as in the approved one."""
+    plan = planned.plan
+    document = plan_document(plan, planned.account.catalogue, planned.meta)
+    digest = document["crmsync"]["digest"]
+    if digest == approved.digest:
+        return Agreed(plan)
+    if approved.changes is None and plan.changes:
+        raise RefusedTrouble(
+            "The plan is not the one that was approved, and what that one would have done is not known on this machine. "
+            f"Review the plan as it is now; its digest is {digest}"
+        )
+    known = approved.changes or {}
+    same = [change for change in plan.changes if known.get(str(change.address)) == change_digest(change)]
+    keep = {change.address: frozenset(each.field for each in change.fields) for change in same}
+    found = {about: held for about, held in _conflicts(plan).items() if about[1] not in keep.get(about[0], ())}
+    agreed = _holding(planned, keep, found, pace, limits)
+    return replace(agreed, not_reviewed=tuple(each.address for each in plan.changes if each.address not in keep))
+
+
+def _conflicts(plan: Plan) -> dict[About, Held]:
     """Return what was changed on both sides and would be written or kept, by address and field."""
-    found: dict[tuple[Address, str], Held] = {}
+    found: dict[About, Held] = {}
     for change in plan.changes:
         for each in change.fields:
             if each.cause is Cause.CONFLICT:
@@ -282,7 +322,7 @@ def _conflicts(plan: Plan) -> dict[tuple[Address, str], Held]:
     return {about: held for about, held in found.items() if about not in decided}
 
 
-def _set_aside(plan: Plan, address: Address, found: Mapping[tuple[Address, str], Held]) -> Outcome:
+def _set_aside(plan: Plan, address: Address, found: Mapping[About, Held]) -> Outcome:
     actions = (change.action for change in plan.changes if change.address == address)
     fields = tuple(name for each, name in found if each == address)
     held = found[address, fields[0]]

@@ -11,12 +11,14 @@ from crmsync.model.source import Diagnostic
 from crmsync.model.state import State
 from crmsync.plan.world import Wishes
 from crmsync.project import deciding
+from crmsync.project.approving import remember_plan
 from crmsync.project.connect import connect
 from crmsync.project.planfile import write_plan
 from crmsync.project.planning import Planned, make_plan, replan
 from crmsync.project.reviewing import sealed
 from crmsync.project.session import Project, opened_store, read_state
 from crmsync.project.trouble import LineOf, RefusedTrouble
+from crmsync.project.validating import counted
 from crmsync.render.document import dump, plan_document
 from crmsync.render.shown import Showing
 
@@ -56,8 +58,8 @@ def plan_to_show(
     def check(state: State) -> None:
         if out is not None and state.open_intents:
             raise RefusedTrouble(
-                f"{len(state.open_intents)} requests of an earlier run have no known outcome yet, so a plan saved now could "
-                "be wrong. Let `crmsync apply` settle them first."
+                f"The outcome of {counted(len(state.open_intents), 'request')} of an earlier run is not known yet, so a "
+                "plan saved now could be wrong. Let `crmsync apply` settle that first."
             )
 
     with opened_store(project, create=False) as store:
@@ -69,6 +71,7 @@ def plan_to_show(
             check(state)
             planned = make_plan(project, client, state, wishes, expires_seconds=expires_seconds)
     document = sealed(plan_document(planned.plan, planned.account.catalogue, planned.meta), wishes)
+    remember_plan(project, document)
     questions = _write_questions(planned, wishes) if is_asking else ("", 0)
     if out is not None:
         write_plan(out, dump(document), project.environ)

@@ -7,11 +7,10 @@ They are taken over canonical values, not over what is shown: renaming a label i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Any
 
 from crmsync.model.digest import canonical, document_digest
-from crmsync.model.plan import Change, Counts, Delta, FieldChange
+from crmsync.model.plan import Cause, Change, Delta, FieldChange, Plan
 
 
 def change_digest(change: Change) -> str:
@@ -28,9 +27,15 @@ def change_digest(change: Change) -> str:
     )
 
 
-def plan_digest(changes: Iterable[str], account_id: int, lineage: str, counts: Counts) -> str:
-    """Return the digest of a whole plan from the digests of its *changes*."""
-    return document_digest({"account": account_id, "lineage": lineage, "changes": list(changes), "counts": asdict(counts)})
+def plan_digest(changes: Iterable[str], plan: Plan, account_id: int, lineage: str) -> str:
+    """
+    Return the digest of a whole plan from the digests of its *changes*.
+
+    Conflicts that it would leave as they are count too: approving it agrees to forget what the file said.
+    """
+    left = [each for each in plan.kept if each.change.cause is Cause.CONFLICT and not each.is_observed]
+    kept = [[str(each.address), _field(each.change)] for each in left]
+    return document_digest({"account": account_id, "lineage": lineage, "changes": list(changes), "kept": kept})
 
 
 def _field(change: FieldChange) -> list[Any]:

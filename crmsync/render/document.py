@@ -41,7 +41,7 @@ def plan_document(plan: Plan, catalogue: Catalogue, meta: Meta) -> dict[str, Any
         "resource_drift": _drift(plan, showing),
         "crmsync": {
             **_own(plan, renamed, showing),
-            "digest": plan_digest(digests, meta.account_id, meta.lineage, plan.counts),
+            "digest": plan_digest(digests, plan, meta.account_id, meta.lineage),
         },
     }
 

@@ -81,6 +81,7 @@ def test_as_data() -> None:
             "on_delete": "never",
             "fields": ["custom_fields/8", "name"],
             "kept": ["custom_fields/8"],
+            "handed_over": [],
         },
         {
             "address": "people.wile",
@@ -90,6 +91,7 @@ def test_as_data() -> None:
             "on_delete": None,
             "fields": ["name"],
             "kept": [],
+            "handed_over": [],
         },
     ]
     assert expected == bindings_document(STATE)
