@@ -95,7 +95,7 @@ def test_second_signal(desk: Desk, gate: Gate) -> None:
     assert desk.state().open_intents
     refused = desk.run("plan", "--out", "plan.json")
     assert (refused.code, (desk.root / "plan.json").exists()) == (5, False)
-    assert "Let `crmsync apply` settle them first." in refused.err
+    assert "Let `crmsync apply` settle that first." in refused.err
     assert "Waiting for an earlier request:" in desk.done("plan")
     assert "without a known outcome" in desk.done("doctor")
 

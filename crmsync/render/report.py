@@ -56,7 +56,7 @@ def _title(document: Mapping[str, Any]) -> str:
 def without_values(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return *document* with neither values nor names of records: addresses, fields, reasons, places and numbers stay."""
     own = document["crmsync"]
-    blocks = {name: [_hidden(each) for each in own[name]] for name in ("kept", "held", "gone")}
+    blocks = {name: [_hidden(each) for each in own.get(name, ())] for name in ("kept", "held", "decided", "gone")}
     return {
         **document,
         "resource_changes": [_hidden_change(each) for each in document["resource_changes"]],
@@ -73,8 +73,14 @@ def _hidden_change(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **entry,
         "change": {**change, "before": before, "after": after},
-        "crmsync": {**own, "display_name": "", "fields": fields},
+        "crmsync": {**own, "display_name": "", "fields": fields, **_without_names(own)},
     }
+
+
+def _without_names(own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what replaces the reason of a delete that names whom it leaves behind."""
+    count = len(own.get("orphans", ()))
+    return {"reason": f"leaves {count} record{'s' if count != 1 else ''} without it"} if count else {}
 
 
 def _hidden(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,7 +93,9 @@ def _hidden(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_words(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what replaces the sentences about a held record: they may name other records, and labels."""
+    """Return what replaces sentences that may hold values, names of other records, and labels."""
+    if "advice" in entry:
+        return {"advice": ""}
     return {"reason": "It needs a decision: crmsync plan", "cure": ""} if "cure" in entry else {}
 
 

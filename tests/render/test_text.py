@@ -90,7 +90,7 @@ Over the limits:
 
 Plan: 2 to add, 1 to change, 1 to destroy, 1 to adopt, 1 to forget.
 Values: 1 filled, 2 overwritten, 2 kept, 2 held.
-Plan digest: a774c07111ab0b93db2e3df3030b173c8f3abe71e05877857cc763c1c01b9b2d
+Plan digest: 5959226ab99bf8f8b9bf41bd0fb31fa7912235d125563b37ff6118e32f07328f
 Applying takes about 12 requests (3 bulk), less than a minute.
 """
 
