@@ -57,7 +57,7 @@ def rebuild(profile: str | None, verbose: int) -> int:
     """
     Find the records of the files again after the state was lost: by stamp or natural key.
 
-    Those that are not found are listed, and not created until the files say so. Exit code 6 when there are any.
+    Those that are not found are listed, and not created until you say so. Exit code 6 when there are any.
 
     Example: crmsync state rebuild
     """
@@ -73,8 +73,8 @@ def rebuild(profile: str | None, verbose: int) -> int:
     click.echo(f"Found {len(rebuilt.found)}, missed {len(rebuilt.missed)}.")
     if not rebuilt.missed:
         return 0
-    cure = "adopt its record with `crmsync: {id: ...}`, or write `crmsync: {new: true}`."
-    click.echo(f"What was missed is not created: {cure}", err=True)
+    cure = "Adopt its record with `crmsync: {id: ...}`. If it has none: crmsync state forget ADDRESS"
+    click.echo(f"What was missed is not created. {cure}", err=True)
     return 6
 
 

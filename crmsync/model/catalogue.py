@@ -127,6 +127,10 @@ class Match:
     where_empty: str | None = None
 
 
+#: The custom field that says which address a record has, where ``stamp: true`` asks for it.
+STAMP = "custom_fields.crmsync"
+
+
 @dataclass(frozen=True)
 class EntityType:
     """One type of record. *bulk* holds ``create`` and ``update`` where Copper takes ten in one call."""

@@ -95,7 +95,7 @@ def _identify(
     elif identity.record_id is not None:
         adopted[address] = work.ids[address] = identity.record_id
         owner[identity.record_id] = address
-    elif address in work.world.state.missed and not desired.options.is_new:
+    elif address in work.world.state.missed:
         work.held.append(_missed(desired))
     else:
         work.creating.add(address)
@@ -105,7 +105,7 @@ def _missed(desired: Desired) -> Held:
     return Held(
         address=desired.address,
         reason="The state was rebuilt, and no record was found for it: creating one could make a duplicate.",
-        cure="Adopt its record with `crmsync: {id: ...}`, or write `crmsync: {new: true}` to create one.",
+        cure=f"Adopt its record with `crmsync: {{id: ...}}`. If it has none: crmsync state forget {desired.address}",
         position=desired.position,
         name=display_name(desired),
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from crmsync.model.address import Address
-from crmsync.model.catalogue import EntityType, Field, Match
+from crmsync.model.catalogue import STAMP, EntityType, Field, Match
 from crmsync.model.codes import CODES
 from crmsync.model.plan import Held
 from crmsync.model.records import Desired, Observed
@@ -42,9 +42,9 @@ def identify(
     *owner* says which address holds a record already; *declared* are the addresses in the files. *hints* tells what an
     undeclared link will be by the records that the others name: an opportunity's company is its contact's.
     """
-    if desired.options.is_new:
-        return Identity()
-    for match in entity.match_on:
+    # `new: true` denies likenesses; a stamp is none.
+    rungs = [match for match in entity.match_on if match.by == STAMP or not desired.options.is_new]
+    for match in rungs:
         value = _value(desired, match.by)
         if value is None:
             continue

@@ -35,6 +35,7 @@ from crmsync.project.planning import Planned, make_plan, mirror_of, read_account
 from crmsync.project.reviewing import Agreed, agree, review_id
 from crmsync.project.runner import Runner, steady_clock
 from crmsync.project.session import Project, is_ci, opened_state
+from crmsync.project.stamping import NAME, make_field
 from crmsync.project.trouble import LineOf, RefusedTrouble
 from crmsync.render.breaches import refusal_text
 from crmsync.render.document import plan_document
@@ -186,6 +187,7 @@ def _carry_out(run: _Run, planned: Planned) -> Applied | None:
     watch.warn(planned.warnings, planned.sources.line_of)
     if not watch.approve(document):
         return None
+    _make_stamp_field(run, planned)
     for outcome in agreed.set_aside:
         run.tell(outcome)
     ledger: dict[str, int] = {}
@@ -211,6 +213,18 @@ def _leave_questions(run: _Run, planned: Planned, agreed: Agreed) -> tuple[str, 
     ending = deciding.Ending(state, showing, wishes, run.is_done, run.options.reviewed)
     deciding.archive(run.project, loaded, plan, run.is_done, run.clock())
     return loaded.path.name, deciding.write_decisions(loaded, plan, asked, ending)
+
+
+def _make_stamp_field(run: _Run, planned: Planned) -> None:
+    """Make the custom field that ``stamp: true`` asks for; the next plan marks the records with it."""
+    if not run.project.settings.has_stamp:
+        return
+    with copper_trouble():
+        id = make_field(run.client, planned.account.catalogue)
+    if id is not None:
+        run.watch.tell(
+            Outcome(Address("custom_fields", NAME), "create", "applied", "the next plan marks the records", NAME, id)
+        )
 
 
 def _settle_first(run: _Run, state: State) -> State:

@@ -16,7 +16,7 @@ from crmsync.copper import read
 from crmsync.copper.client import Client
 from crmsync.model.address import Address
 from crmsync.model.bodies import decode_body
-from crmsync.model.catalogue import Catalogue, EntityType
+from crmsync.model.catalogue import STAMP, Catalogue, EntityType
 from crmsync.model.events import Origin
 from crmsync.model.records import Declared, Moved, Observed
 from crmsync.model.state import State
@@ -104,6 +104,10 @@ def _see_ids(looking: Looking, catalogue: Catalogue, entity: EntityType, ids: It
 
 def _see_candidates(client: Client, catalogue: Catalogue, entity: EntityType, unbound: list[Declared], seen: Seen) -> None:
     """See the records that *unbound* ones may be, by each rung of the identity ladder."""
+    if unbound and any(match.by == STAMP for match in entity.match_on):
+        # Copper does not search the text of a custom field (copper-api.md 6.2), so all are looked at.
+        _see(catalogue, entity, read.search_all(client, entity.path), seen)
+        return
     for match in entity.match_on:
         texts = sorted({text for each in unbound for text in _texts(each, match.by) if not each.options.is_new})
         _see(catalogue, entity, _by(client, entity, match.by, texts), seen)

@@ -45,6 +45,7 @@ from crmsync.project.session import (
     read_state,
     refuse_errors,
 )
+from crmsync.project.stamping import with_stamp_rung, with_stamps
 from crmsync.project.trouble import UsageTrouble
 from crmsync.render.document import Meta
 
@@ -108,6 +109,8 @@ def make_plan(
         looking = begun.looking if begun is not None else Looking(client, account.id, account.catalogue, mirror)
         declarations = read_declarations(project, sources, account.catalogue)
         declared = {} if wishes.is_destroy else declarations.records
+        if project.settings.has_stamp:
+            declared = with_stamps(declared, account.catalogue, project.settings.project)
         _refuse_misnamed(wishes, {*declared, *state.bindings})
         planned_at = client.server_clock or clock()
         gathered = gather(looking, account.catalogue, declared, state, declarations.moved, wishes.is_destroy)
@@ -238,6 +241,8 @@ def read_account(project: Project, client: Client, pinned: int | None, types: fr
     tables = {**(known["tables"] if known is not None else {}), **label_tables(**listed)}
     locale = Locale(zone(zone_name), settings.close_date_order, settings.phone_region)
     catalogue = with_account(CATALOGUE, definitions, tables, locale)
+    if settings.has_stamp:
+        catalogue = with_stamp_rung(catalogue)
     document = account_document(definitions, tables, locale)
     if known is None or known["document"] != json.dumps(document, sort_keys=True):
         make_private(project)
