@@ -167,7 +167,9 @@ def match_creates(work: Work, entity: EntityType, intents: Sequence[Intent], fre
     for intent in sorted(intents, key=lambda each: (-len(each.fields), each.id)):
         equal.setdefault(tuple(sorted(intent.fields.items())), []).append(intent)
     for group in equal.values():
-        matches = [record for _, record in sorted(left.items()) if _is_as_sent(work, entity, group[0], record)]
+        others = {id for intent in group for id in intent.besides}
+        fitting = [record for _, record in sorted(left.items()) if _is_as_sent(work, entity, group[0], record)]
+        matches = [record for record in fitting if record.id not in others]
         if not matches:
             nowhere += group
         elif len(matches) == len(group):
@@ -183,7 +185,7 @@ def match_creates(work: Work, entity: EntityType, intents: Sequence[Intent], fre
 
 
 def _none_matches(work: Work, entity: EntityType, intent: Intent, free: Sequence[Observed]) -> Settled:
-    for record in free:
+    for record in (each for each in free if each.id not in intent.besides):
         marks = likeness(work, entity, record.fields)
         if set(marks.values()) & set(intent.likeness.values()):
             detail = (

@@ -52,9 +52,22 @@ def find_twins(work: Work) -> Generator[Effect, Answer, list[tuple[Step, Observe
             work.stop_reason = records
             return []
         free = [record for record in records if (entity.name, record.id) not in bound]
-        work.earlier |= {(entity.name, record.id) for record in free}
+        _remember(work, entity, free)
         twins += _pairs(work, entity, steps, free)
     return twins
+
+
+def _remember(work: Work, entity: EntityType, records: Sequence[Observed]) -> None:
+    """Keep which *records* were there before the first request, and by which marks each is known."""
+    for record in records:
+        work.earlier.add((entity.name, record.id))
+        for mark in likeness(work, entity, record.fields).values():
+            work.earlier_by_mark.setdefault((entity.name, mark), set()).add(record.id)
+
+
+def besides(work: Work, entity: EntityType, marks: Mapping[str, str]) -> tuple[int, ...]:
+    """Return the ids of the records that were there before the first request and share one of the digests *marks*."""
+    return tuple(sorted({id for mark in marks.values() for id in work.earlier_by_mark.get((entity.name, mark), ())}))
 
 
 def _pairs(

@@ -66,6 +66,7 @@ class Work:
     unclear: dict[str, Prepared] = field(default_factory=dict)
     fresh: dict[Address, tuple[Observed, float]] = field(default_factory=dict)
     earlier: set[tuple[str, int]] = field(default_factory=set)
+    earlier_by_mark: dict[tuple[str, str], set[int]] = field(default_factory=dict)
     deleted: set[tuple[str, int]] = field(default_factory=set)
     outcomes: dict[str, set[Address]] = field(default_factory=dict)
     attempts: Counter[StepId] = field(default_factory=Counter)

@@ -17,7 +17,7 @@ from crmsync.apply.classify import Executed, NotExecuted, Unclear, bulk_limit, c
 from crmsync.apply.reading import Guard, read_guard
 from crmsync.apply.restoring import restore
 from crmsync.apply.results import Call, CallResult, Prepared, StepResult, stopped
-from crmsync.apply.twins import likeness
+from crmsync.apply.twins import besides, likeness
 from crmsync.apply.work import GUARD_SECONDS, SEND_SECONDS, Work
 from crmsync.model.bodies import encode_fields
 from crmsync.model.catalogue import EntityType
@@ -147,6 +147,8 @@ def intent_of(
     sets = {row.id: members_asked(row, change, work.digester) for row, change in rows if row.kind.is_set}
     links = {WriteAction.RELATE: "after", WriteAction.UNRELATE: "before"}
     target = getattr(changes[0], links[step.action]) if step.action in links else None
+    # By these a twin is told; a record that is made although one exists (`new: true`) is told by none.
+    marks = likeness(work, entity, {change.field: change.after for change in changes})
     return Intent(
         id=id,
         run=work.job.run,
@@ -154,19 +156,13 @@ def intent_of(
         action=step.action,
         record_id=record_id,
         fields={row.id: work.digester.value(row, change.after) for row, change in rows},
-        likeness=_likeness(work, step, changes),
+        likeness={} if work.changes[step.address].may_be_twin else marks,
         send_by=now + SEND_SECONDS if read_at is None else min(now + SEND_SECONDS, read_at + GUARD_SECONDS),
         server_clock=now + work.skew,
         members={name: members for name, members in sets.items() if members},
         target_id=target if isinstance(target, int) else None,
+        besides=besides(work, entity, marks) if step.action is WriteAction.CREATE else (),
     )
-
-
-def _likeness(work: Work, step: Step, changes: Sequence[FieldChange]) -> dict[str, str]:
-    """Return the marks by which a twin is told; a record that is made although one exists (`new: true`) has none."""
-    if work.changes[step.address].may_be_twin:
-        return {}
-    return likeness(work, work.entity(step.address), {change.field: change.after for change in changes})
 
 
 def _send(

@@ -41,6 +41,8 @@ def typed_line() -> str:
 
     `input` would sleep through a Ctrl-C that comes just before it waits; the byte that a signal leaves here does not.
     """
+    if sys.platform == "win32":  # there a console is nothing to select on, and Ctrl-C does end a read
+        return _whole(sys.stdin.readline())
     told, tell = socket.socketpair()
     with told, tell:
         tell.setblocking(False)
@@ -49,7 +51,10 @@ def typed_line() -> str:
             select.select([sys.stdin, told], [], [])
         finally:
             signal.set_wakeup_fd(earlier)
-    line = sys.stdin.readline()
+    return _whole(sys.stdin.readline())
+
+
+def _whole(line: str) -> str:
     if not line:
         raise click.Abort
     return line

@@ -76,7 +76,6 @@ CODES = _rows(
     ("CRM043", "Moved onto itself", "A `moved` entry must name an address that is declared and one that is not."),
     ("CRM044", "No such record", "Copper has no record with this id."),
     ("CRM045", "Profile missing", "The settings have profiles, so one must be named."),
-    ("CRM046", "Taken by another record", "The unique value belongs to a record that does not give it up."),
     ("CRM047", "Entry missing", "This mapping is of no use without the entry named."),
     ("CRM060", "File not read", "Only .yaml, .yml and .json files below `records` are read."),
     (

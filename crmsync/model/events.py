@@ -86,7 +86,8 @@ class Intent:
     a twin is recognised.
     *send_by* is our clock in unix seconds, *server_clock* Copper's at the time.
     *record_id* is None for a create. *members* holds, for the sets that were sent, our members' digests by the digest of
-    their key. *target_id* is the other end of a relation.
+    their key. *target_id* is the other end of a relation. *besides* are records of the same likeness that were there
+    before a create: it did not make those.
     """
 
     id: str
@@ -100,6 +101,7 @@ class Intent:
     server_clock: float
     members: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     target_id: int | None = None
+    besides: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,23 @@ def test_a_wanted_twin_is_not_stopped_by_a_likeness(is_killed: bool, world: Worl
     assert world.plan(NEW).changes == ()
 
 
+@pytest.mark.parametrize("kind", ["timeout_before", "timeout_after"])
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_a_wanted_twin_is_not_taken_for_the_one_it_is_like(is_killed: bool, kind: str, world: World) -> None:
+    """Somebody's record, made just before and equal in every field, is not bound as ours after a lost answer."""
+    world.sandbox.create("companies", {"name": "Acme"})
+    (theirs,) = [each["id"] for each in world.sandbox.records("companies")]
+    world.clock.sleep(5)
+    world.fault(Fault(kind, path="bulk_create", nth=1))
+    if is_killed:
+        _dying(world, NEW, Send)
+        world.fault()
+    world.apply(NEW, auto_approve=True)
+
+    assert world.names("companies") == ["Acme", "Acme", "Other"]
+    assert world.record("companies.x")["id"] != theirs
+
+
 # --- fields that Copper resets ----------------------------------------------------------------------
 
 DEAL = "opportunities: {{o: {{name: O, pipeline: Sales, stage: {}, win_probability: {}}}}}\n"
