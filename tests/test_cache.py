@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ import pytest
 from crmsync.copper import ranks, read
 from crmsync.copper.client import Client
 from crmsync.plan.world import Wishes
+from crmsync.project import validating
 from crmsync.project.looking import LONGEST_SECONDS
 from crmsync.project.planning import Planned, make_plan, replan
 from crmsync.project.session import open_project
+from crmsync.project.validating import validate
 from crmsync.render.document import dump, plan_document
 from crmsync.sandbox import Quirks
 from tests.world import World
@@ -247,3 +250,22 @@ def test_commands_at_once_share_one_cache(desk: Desk) -> None:
 def test_what_the_cache_holds_is_private(desk: Desk) -> None:
     """It holds what Copper showed."""
     assert {0o600} == {path.stat().st_mode & 0o777 for path in desk.cache.iterdir()}
+
+
+def test_valid_files_are_not_read_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`validate` remembers that nothing was wrong, as long as files, settings and labels are the same."""
+    project = open_project(start=desk.world.root, environ={})
+    first = validate(project)
+    monkeypatch.setattr(validating, "load_project_sources", lambda project: pytest.fail("the files were read again"))
+
+    assert (first.records, first.files, first.diagnostics) == (PEOPLE, 1, ())
+    assert replace(validate(project), line_of=first.line_of) == first
+
+
+def test_a_changed_file_is_validated_again(desk: Desk) -> None:
+    """A mistake is told, and told again."""
+    project = open_project(start=desk.world.root, environ={})
+    validate(project)
+    desk.world.write(people({3: "null"}).replace("title: null", "titel: Buyer"))
+
+    assert [[each.code.number for each in validate(project).diagnostics] for _ in range(2)] == [["CRM011"], ["CRM011"]]

@@ -15,6 +15,9 @@ from crmsync.model.values import Member, Members, Value
 
 DIGEST_SIZE = 8
 
+# One encoder for all: `json.dumps` makes a new one for each call, which takes longer than encoding a value.
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+
 
 @dataclass(frozen=True, slots=True)
 class Digester:
@@ -46,7 +49,7 @@ class Digester:
         return f"{field.kind.version}.{self._hash(f'{field.kind.name}/{purpose}', data)}"
 
     def _hash(self, purpose: str, data: Any) -> str:
-        text = json.dumps([purpose, data], ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        text = _encode([purpose, data])
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self.key[:64], digest_size=DIGEST_SIZE).hexdigest()
 
 

@@ -23,7 +23,7 @@ from crmsync.model.state import State
 from crmsync.model.values import Members
 from crmsync.project.looking import Looking
 
-#: Names are searched one by one; from this many on it is worth asking how large a scan would be.
+#: From this many searches on it is worth asking how large a scan would be.
 FEW_NAMES = 3
 
 Seen = dict[tuple[str, int], Observed]
@@ -127,9 +127,10 @@ def _by(client: Client, entity: EntityType, name: str, texts: list[str]) -> list
     search = entity.by_name[name].filter
     if not texts or search is None:
         return []
-    if not search.takes_many and len(texts) >= FEW_NAMES:
+    searches = math.ceil(len(texts) / read.TEXTS_PER_CALL) if search.takes_many else len(texts)
+    if searches >= FEW_NAMES:
         pages = math.ceil(read.count(client, entity.path) / read.PAGE_SIZE)
-        if pages <= len(texts):
+        if pages <= searches:
             return read.search_all(client, entity.path)
     return read.by_texts(client, entity.path, search.key, texts, search.takes_many)
 

@@ -29,10 +29,12 @@ from crmsync.plan.cost import price
 from crmsync.plan.world import Wishes, World
 from crmsync.project import quiet
 from crmsync.project.account import Account, identify, zone
+from crmsync.project.collector import without_collector
 from crmsync.project.connect import copper_trouble
 from crmsync.project.deciding import Decisions, load_decisions
 from crmsync.project.files import Sources, with_others
 from crmsync.project.gather import gather
+from crmsync.project.inputs import labels_of
 from crmsync.project.looking import Looking
 from crmsync.project.mirror import Mirror
 from crmsync.project.saving import write_json
@@ -84,6 +86,7 @@ class Begun:
     looking: Looking
 
 
+@without_collector()
 def make_plan(
     project: Project,
     client: Client,
@@ -129,6 +132,7 @@ def make_plan(
     )
 
 
+@without_collector()
 def replan(
     project: Project,
     client: Client,
@@ -184,7 +188,7 @@ def _remember(project: Project, planned: Planned, inputs: str) -> None:
     types = {address.type: None for address in planned.state.bindings}
     marks = quiet.marks(planned.looking, types)
     if marks is not None:
-        labels = quiet.labels_of(planned.account.catalogue, types)
+        labels = labels_of(planned.account.catalogue, types)
         quiet.save(project, quiet.Memo(inputs, planned.account.id, labels, marks))
 
 
@@ -247,6 +251,8 @@ def read_account(project: Project, client: Client, pinned: int | None, types: fr
     if known is None or known["document"] != json.dumps(document, sort_keys=True):
         make_private(project)
         write_json(path, document)
+    else:
+        path.touch()  # `validate` says from when the labels are
     return Account(id, name, catalogue)
 
 

@@ -9,23 +9,20 @@ about records that are not bound, or options that narrow a plan.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from typing import Any
 
-import crmsync
 from crmsync.model.catalogue import Catalogue
 from crmsync.model.state import Head
 from crmsync.plan.world import Wishes
 from crmsync.project.deciding import decisions_path
-from crmsync.project.files import SETTINGS_FILE, each_file
+from crmsync.project.inputs import files_of, labels_of
 from crmsync.project.looking import Looking, content_of
-from crmsync.project.saving import write_private
+from crmsync.project.saving import read_remembered, write_remembered
 from crmsync.project.session import Project
 
-FORMAT = 1
 _FILE = "quiet.json"
 
 
@@ -50,48 +47,22 @@ def inputs_of(project: Project, head: Head, position: int, wishes: Wishes) -> st
         return None
     if decisions_path(project).exists():
         return None  # what waits there for a choice must be looked at
-    digest = blake2b(digest_size=16)
-    for part in (FORMAT, crmsync.__version__, project.settings.profile, head.lineage, position):
-        digest.update(f"{part}\n".encode())
-    digest.update(blake2b(head.digest_key, digest_size=16).digest())
-    for path in (project.root / SETTINGS_FILE, *each_file(project.root, project.settings)):
-        try:
-            content = path.read_bytes()
-        except OSError:
-            return None
-        digest.update(f"{path}\n".encode())
-        digest.update(sha256(content).digest())
-    return digest.hexdigest()
-
-
-def labels_of(catalogue: Catalogue, types: Mapping[str, Any]) -> str:
-    """Return the digest of what the account adds to *types*: fields, options, label tables, locale."""
-    fields = [field for name in sorted(types) for field in catalogue[name].fields]
-    tables = sorted({field.target for field in fields if field.target is not None and field.kind.is_label})
-    own = [(field.name, field.kind.name, field.kind.version, field.definition_id, str(field.write)) for field in fields]
-    data = [own, [[table, [asdict(entry) for entry in catalogue.labels.get(table, ())]] for table in tables]]
-    locale = (catalogue.locale.zone.key, catalogue.locale.close_date_order, catalogue.locale.phone_region)
-    return blake2b(json.dumps([data, locale], default=str).encode(), digest_size=16).hexdigest()
+    key = blake2b(head.digest_key, digest_size=16).hexdigest()
+    return files_of(project, (head.lineage, position, key))
 
 
 def load(project: Project) -> Memo | None:
     """Return what is remembered; None when nothing is, or nothing that makes sense."""
+    data = read_remembered(project.cache / _FILE)
     try:
-        data = json.loads((project.cache / _FILE).read_text(encoding="utf-8"))
-        text = json.dumps(data["memo"], sort_keys=True)
-        return Memo(**data["memo"]) if data["digest"] == sha256(text.encode()).hexdigest() else None
-    except (OSError, ValueError, KeyError, TypeError):
+        return Memo(**data)
+    except TypeError:
         return None
 
 
 def save(project: Project, memo: Memo) -> None:
-    """Remember *memo*; where that cannot be done, nothing is remembered."""
-    data = asdict(memo)
-    digest = sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
-    try:
-        write_private(project.cache / _FILE, json.dumps({"memo": data, "digest": digest}))
-    except OSError:
-        return
+    """Remember *memo*."""
+    write_remembered(project.cache / _FILE, asdict(memo))
 
 
 def marks(looking: Looking, types: Mapping[str, Any]) -> dict[str, Mapping[str, Any]] | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import hashlib
 import json
 import os
 import secrets
@@ -69,3 +71,20 @@ def append_private(path: Path, text: str) -> None:
 def write_json(path: Path, document: Any) -> None:
     """Write *document* to *path* as JSON."""
     write_private(path, json.dumps(document, ensure_ascii=False, indent=1, default=str) + "\n")
+
+
+def write_remembered(path: Path, data: Any) -> None:
+    """Write what only saves work, with its checksum; where that cannot be done, it is not done."""
+    digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+    with contextlib.suppress(OSError):
+        write_private(path, json.dumps({"digest": digest, "data": data}))
+
+
+def read_remembered(path: Path) -> Any:
+    """Return what `write_remembered` wrote, or None where that is not what is there."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        text = json.dumps(content["data"], sort_keys=True)
+        return content["data"] if content["digest"] == hashlib.sha256(text.encode()).hexdigest() else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None

@@ -13,10 +13,15 @@ from crmsync.catalogue.account import catalogue_from_document
 from crmsync.model.catalogue import Catalogue
 from crmsync.model.codes import CODES
 from crmsync.model.source import Diagnostic, Severity, in_file_order
-from crmsync.project.deciding import load_decisions
+from crmsync.project.collector import without_collector
+from crmsync.project.deciding import decisions_path, load_decisions
 from crmsync.project.files import with_others
+from crmsync.project.inputs import files_of, labels_of
+from crmsync.project.saving import read_remembered, write_remembered
 from crmsync.project.session import Project, load_project_sources, read_declarations
 from crmsync.project.trouble import LineOf
+
+_FILE = "valid.json"
 
 
 @dataclass(frozen=True)
@@ -30,11 +35,28 @@ class Checked:
     labels: str
 
 
+@without_collector()
 def validate(project: Project) -> Checked:
-    """Return everything that is wrong with the files of *project*, as far as can be said without a network."""
+    """
+    Return everything that is wrong with the files of *project*, as far as can be said without a network.
+
+    Files in which nothing was wrong are not looked at again while nothing changed.
+    """
+    catalogue, labels = _catalogue(project.cache / "account.json")
+    is_plain = catalogue.has_account and not decisions_path(project).exists()
+    inputs = files_of(project, [labels_of(catalogue, catalogue.by_name)]) if is_plain else None
+    memo = read_remembered(project.cache / _FILE) if inputs is not None else None
+    if memo is not None and memo["inputs"] == inputs:
+        return Checked((), lambda file, line: None, memo["records"], memo["files"], labels)
+    checked = _checked(project, catalogue, labels)
+    if inputs is not None and not checked.diagnostics:
+        write_remembered(project.cache / _FILE, {"inputs": inputs, "records": checked.records, "files": checked.files})
+    return checked
+
+
+def _checked(project: Project, catalogue: Catalogue, labels: str) -> Checked:
     decisions = load_decisions(project)
     sources = with_others(load_project_sources(project), decisions.document)
-    catalogue, labels = _catalogue(project.cache / "account.json")
     declarations = read_declarations(project, sources, catalogue)
     resolved = resolve.resolve(declarations.records, catalogue, project.settings.policies, None)
     diagnostics = [*declarations.diagnostics, *resolved.diagnostics, *decisions.diagnostics]
