@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 
-.PHONY: demo test check soak clean help
+.PHONY: demo test check soak bench clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make test    lint, types and all tests"
 	@echo "make check   lint and types only"
 	@echo "make soak    the long tests"
+	@echo "make bench   measure everything, beside what others take (BENCH_ARGS='--sizes 1000 10000')"
 	@echo "make clean   remove $(VENV) and everything generated"
 
 demo: $(VENV)/.stamp-package
@@ -33,8 +34,17 @@ soak: $(VENV)/.stamp-dev
 	@.ci/servers
 	$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
 
+bench: $(VENV)/.stamp-dev $(VENV)-bench/.stamp
+	$(BIN)/python -m benchmarks --rivals $(BENCH_ARGS)
+
+# The rivals live apart: their dependencies are none of ours.
+$(VENV)-bench/.stamp: benchmarks/rivals/requirements.txt | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install --quiet -r $<
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Set-up. It runs again when pyproject.toml changes.

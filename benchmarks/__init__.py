@@ -1,0 +1,1 @@
+"""Measurements: `python -m benchmarks` makes the accounts and files, runs every command, and writes the tables."""

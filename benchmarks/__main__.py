@@ -1,0 +1,215 @@
+"""
+Run every measurement: `python -m benchmarks [--sizes 1000 10000 100000] [--runs 5] [--rivals]`, or `make bench`.
+
+The account is a sandbox in a process of its own, without request limits; files are 500 people each. Results go to
+``benchmarks/results.json`` and ``benchmarks/results.md``, with machine and date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.accounts import write_files
+from benchmarks.measure import Sample, once, repeated
+
+HERE = Path(__file__).parent
+BIN = Path(sys.executable).parent
+RIVALS = HERE.parent / ".venv-bench" / "bin"
+OPEN_SETTINGS = "pace: {requests: 1000000, bulk: 100000}\nlimits: {updates: 100%, adopts: 10000000}\n"
+SLOW = 20_000
+
+
+class Bench:
+    """One size: its files, its sandbox, its state."""
+
+    def __init__(self, folder: Path, people: int, runs: int) -> None:
+        self.folder, self.people, self.runs = folder, people, runs
+        self.slow_runs = runs if people < SLOW else min(runs, 3)
+        self.environ: dict[str, str] = {}
+
+    @property
+    def cache(self) -> Path:
+        return self.folder / ".crmsync" / "cache" / "default"
+
+    def crmsync(self, *arguments: str) -> Sample:
+        return once([str(BIN / "crmsync"), *arguments], self.folder, self.environ)
+
+    def plan(self) -> Sample:
+        return self.crmsync("plan", "--timing")
+
+    def no_cache(self) -> None:
+        for name in ("mirror.db", "quiet.json", "valid.json"):
+            (self.cache / name).unlink(missing_ok=True)
+
+    def forget_valid(self) -> None:
+        (self.cache / "valid.json").unlink(missing_ok=True)
+
+    def others_edit(self, values: dict[str, Any], count: int) -> None:
+        """Let somebody change so many records in Copper, spread over the account."""
+        base = self.environ["COPPER_BASE_URL"].removesuffix("/developer_api/v1")
+        step = max(1, self.people // count)
+        for number in range(0, self.people, step):
+            body = json.dumps({"type": "people", "id": 70_000_001 + number, "values": values}).encode()
+            urllib.request.urlopen(urllib.request.Request(f"{base}/sandbox/edit", body), timeout=60).read()
+
+    def edit_file(self) -> None:
+        """Change two hundred people in one file."""
+        path = self.folder / "crm" / "people-0000.yaml"
+        path.write_text(path.read_text(encoding="utf-8").replace("title: Buyer", f"title: Buyer{time.time_ns()}", 200))
+
+    def restore_file(self) -> None:
+        write_files(self.folder, min(self.people, 500))
+        self.open_settings()
+
+    def open_settings(self) -> None:
+        with (self.folder / "crmsync.yaml").open("a", encoding="utf-8") as file:
+            file.write(OPEN_SETTINGS)
+
+    @contextmanager
+    def served(self) -> Iterator[None]:
+        """Serve the account while the measurements last."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        command = [sys.executable, "-m", "benchmarks.serve", str(self.people), str(port)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=HERE.parent) as server:
+            assert server.stdout is not None
+            url = server.stdout.readline().strip()
+            key = {"COPPER_API_KEY": "sandbox-key", "COPPER_USER_EMAIL": "dana@ourfirm.com"}
+            self.environ = {**os.environ, "COPPER_BASE_URL": url, **key}
+            try:
+                yield
+            finally:
+                server.terminate()
+
+    def measure(self) -> dict[str, Any]:
+        """Return every figure of this size."""
+        write_files(self.folder, self.people)
+        self.open_settings()
+        found: dict[str, Any] = {}
+        with self.served():
+            adopt = ("apply", "--auto-approve", "--allow-adopts", str(self.people))
+            found["adopt everything"] = repeated(1, lambda: self.crmsync(*adopt))
+            state = (self.folder / ".crmsync" / "state.db").stat().st_size
+            found["state bytes a record"] = {"value": round(state / self.people)}
+            found["plan, cold"] = repeated(self.slow_runs, self.plan, self.no_cache)
+            found["plan, nothing changed"] = repeated(self.runs, self.plan)
+            found["validate, cold"] = repeated(self.slow_runs, lambda: self.crmsync("validate"), self.forget_valid)
+            found["validate, nothing changed"] = repeated(self.runs, lambda: self.crmsync("validate"))
+            found["plan, 200 edited and 200 changed"] = repeated(self.slow_runs, self.plan, self._change)
+            found["script: requests and yaml.safe_load"] = repeated(min(self.slow_runs, 3), self._script)
+        return found
+
+    def _change(self) -> None:
+        self.edit_file()
+        self.others_edit({"title": f"Seller {time.time_ns()}"}, 200)
+
+    def _script(self) -> Sample:
+        return once([sys.executable, "-m", "benchmarks.rivals.script", str(self.folder)], HERE.parent, self.environ)
+
+
+def small(runs: int) -> dict[str, Any]:
+    """Return what does not depend on a size."""
+    here = Path.cwd()
+    return {
+        "--help": repeated(runs, lambda: once([str(BIN / "crmsync"), "--help"], here, os.environ)),
+        "--version": repeated(runs, lambda: once([str(BIN / "crmsync"), "--version"], here, os.environ)),
+    }
+
+
+def printing(changes: int) -> dict[str, Any]:
+    """Return how long a plan of so many changes takes to become text, beside rich printing as many lines."""
+    text = once([sys.executable, "-m", "benchmarks.printing", str(changes)], HERE.parent, os.environ)
+    rich = once([sys.executable, "-m", "benchmarks.rivals.rich_lines", str(changes)], HERE.parent, os.environ)
+    return {
+        "print a plan": {"wall_seconds": float(text.out.split()[-1])},
+        "rich: as many lines": {"wall_seconds": float(rich.out.split()[-1])},
+    }
+
+
+def rivals(folder: Path, size: int) -> dict[str, Any]:
+    """Return what jsonschema alone takes, and octoDNS where `.venv-bench` has it."""
+    alone = once([sys.executable, "-m", "benchmarks.rivals.schema_alone", str(size)], HERE.parent, os.environ)
+    found: dict[str, Any] = {"jsonschema alone": {"wall_seconds": float(alone.out.split()[0])}}
+    if (RIVALS / "octodns-sync").exists():
+        once([sys.executable, "-m", "benchmarks.rivals.zones", str(folder), str(size)], HERE.parent, os.environ)
+        plan = [str(RIVALS / "octodns-sync"), "--config-file", "config.yaml"]
+        found["octoDNS, YAML to YAML"] = repeated(1, lambda: once(plan, folder, os.environ))
+    return found
+
+
+def main() -> None:
+    """Measure and write the results."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000])
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--rivals", action="store_true")
+    given = parser.parse_args()
+    results: dict[str, Any] = {"machine": machine(), "small": small(max(5, given.runs)), "sizes": {}}
+    for size in given.sizes:
+        with tempfile.TemporaryDirectory(prefix="crmsync-bench-") as name:
+            found = Bench(Path(name) / "project", size, given.runs).measure()
+            found |= printing(size)
+            if given.rivals:
+                found |= rivals(Path(name) / "zones", size)
+            results["sizes"][str(size)] = found
+        shutil.rmtree(name, ignore_errors=True)
+        (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        (HERE / "results.md").write_text(table(results), encoding="utf-8")
+        print(f"{size} done", flush=True)
+
+
+def machine() -> dict[str, str]:
+    """Return where and when this runs."""
+    model = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), ":")
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "cpu": f"{os.cpu_count()} x {model.partition(':')[2].strip()}",
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "load": f"{os.getloadavg()[0]:.1f} others at the start",
+    }
+
+
+def table(results: dict[str, Any]) -> str:
+    """Return *results* as Markdown."""
+    head = results["machine"]
+    lines = [f"Measured {head['date']} on {head['cpu']}, Python {head['python']}, load {head['load']}.", ""]
+    lines += ["Each cell: wall clock / CPU / memory / requests; medians, whole process.", ""]
+    sizes = list(results["sizes"])
+    lines += [f"| what | {' | '.join(f'{int(size):,}' for size in sizes)} |", "|---|" + "---|" * len(sizes)]
+    names = list(dict.fromkeys(name for found in results["sizes"].values() for name in found))
+    for name in names:
+        lines.append(f"| {name} | {' | '.join(cell(results['sizes'][size].get(name)) for size in sizes)} |")
+    lines += [f"| {name} | {' | '.join([cell(found)] * len(sizes))} |" for name, found in results["small"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def cell(found: dict[str, Any] | None) -> str:
+    """Return one figure as text."""
+    if found is None:
+        return "-"
+    if "value" in found:
+        return str(found["value"])
+    parts = [f"{found['wall_seconds']:.2f} s"]
+    parts += [f"{found['cpu_seconds']:.2f} s", f"{found['megabytes']:.0f} MB"] if "cpu_seconds" in found else []
+    parts += [f"{found['requests']} req"] if found.get("requests") is not None else []
+    return " / ".join(parts)
+
+
+if __name__ == "__main__":
+    main()
