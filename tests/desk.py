@@ -109,7 +109,7 @@ class Desk:
     def environment(self, **more: str) -> dict[str, str]:
         """Return the variables that a command gets; an empty one is left out."""
         login = {"COPPER_BASE_URL": self.url, "COPPER_API_KEY": KEY, "COPPER_USER_EMAIL": "dana@ourfirm.com"}
-        own = {"PATH": os.environ["PATH"], "HOME": str(self.root), "LC_ALL": "C.UTF-8", "COLUMNS": "100"}
+        own = {"PATH": os.environ["PATH"], "HOME": str(self.root), "LC_ALL": "C.UTF-8", "LOGNAME": "dana", "COLUMNS": "100"}
         own |= {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
         merged = {**own, **login, **self.environ, **more}
         return {name: value for name, value in merged.items() if value}

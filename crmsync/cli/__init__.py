@@ -24,10 +24,15 @@ COMMANDS = {
     "show": "Print a saved plan.",
     "get": "Look at records in Copper, as a table, csv, json, yaml or Excel.",
     "labels": "Look at the labels of the account: users, pipelines, options and the rest.",
+    "adopt": "Bind an address to a record that exists.",
+    "runs": "List what was applied, when and by whom.",
     "state": "Look at what crmsync remembers, or forget a record.",
     "unlock": "Take the state's lease from a run that is gone.",
     "doctor": "Say what is wrong with key, address, clock, permissions or state.",
     "sandbox": "Run a local Copper to practise on.",
+    "explain": "Explain the code of an error or warning.",
+    "schema": "Print a JSON schema, or set up an editor.",
+    "completion": "Print the completion script of a shell.",
 }
 
 EPILOG = """\b

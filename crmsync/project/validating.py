@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from crmsync import resolve
 from crmsync.catalogue import CATALOGUE
@@ -42,7 +41,7 @@ def validate(project: Project) -> Checked:
 
     Files in which nothing was wrong are not looked at again while nothing changed.
     """
-    catalogue, labels = _catalogue(project.cache / "account.json")
+    catalogue, labels = cached_catalogue(project)
     is_plain = catalogue.has_account and not decisions_path(project).exists()
     inputs = files_of(project, [labels_of(catalogue, catalogue.by_name)]) if is_plain else None
     memo = read_remembered(project.cache / _FILE) if inputs is not None else None
@@ -77,8 +76,9 @@ def counted(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
-def _catalogue(path: Path) -> tuple[Catalogue, str]:
+def cached_catalogue(project: Project) -> tuple[Catalogue, str]:
     """Return the catalogue with the labels that the last plan cached, where there are any, and what to say of them."""
+    path = project.cache / "account.json"
     try:
         catalogue = catalogue_from_document(CATALOGUE, json.loads(path.read_text(encoding="utf-8")))
         seen = datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M UTC")
