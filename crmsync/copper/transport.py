@@ -9,15 +9,17 @@ is "refused" only when the connection or its TLS handshake never came about; eve
 
 from __future__ import annotations
 
+import base64
 import importlib
 import ipaddress
+import json
 import re
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import crmsync
 from crmsync.copper.errors import AuthenticationFailed, Misconfigured
@@ -161,6 +163,7 @@ class Transport:
         self._largest_body = largest_body
         self._clock = clock
         self._session = _session()
+        self._forms = _forms(credentials.key.reveal())
 
     def __call__(self, request: Request) -> Response:
         """
@@ -223,11 +226,20 @@ class Transport:
         return b"".join(pieces)
 
     def _redacted(self, body: bytes) -> bytes:
-        return body.replace(self._credentials.key.reveal().encode(), b"***")
+        for form in self._forms:
+            body = body.replace(form.encode(), b"***")
+        return body
 
     def _without_key(self, headers: Mapping[str, str]) -> dict[str, str]:
-        key = self._credentials.key.reveal()
-        return {name: value.replace(key, "***") for name, value in headers.items()}
+        return {name: self._redacted(value.encode()).decode() for name, value in headers.items()}
+
+
+def _forms(key: str) -> list[str]:
+    """Return how an answer could repeat *key*, the longest first: as it is, in JSON, an address, hexadecimal, base64."""
+    content = key.encode()
+    forms = {key, json.dumps(key)[1:-1], quote(key), quote(key, safe=""), content.hex(), content.hex().upper()}
+    forms |= {encode(content).decode().rstrip("=") for encode in (base64.b64encode, base64.urlsafe_b64encode)}
+    return sorted(forms, key=len, reverse=True)
 
 
 def _session() -> Any:

@@ -38,8 +38,18 @@ _ENVIRONMENT = {
     "GIT_COMMITTER_NAME": "crmsync",
     "GIT_COMMITTER_EMAIL": "crmsync@localhost",
 }
-#: What git sets for a hook or an alias, and what would lead it to another repository.
-_NOT_OURS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "GIT_QUARANTINE_PATH")
+#: What git sets for a hook or an alias, and what would lead it to another repository; and the keys, for git starts hooks,
+#: helpers and ssh, which are other people's programs.
+_NOT_OURS = (
+    "COPPER_API_KEY",
+    "CRMSYNC_STATE_KEY",
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_PREFIX",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_QUARANTINE_PATH",
+)
 
 
 class Git:
