@@ -2,7 +2,7 @@
 Nothing leaks: a key, a state key and customers' values that are nowhere else, through every command, fault and verbosity.
 
 All that is printed and all that is written is searched for them, in each of the forms that a text takes on its way. The
-keys belong nowhere; values belong in saved plans, in copies of deleted records, and on stdout and stderr.
+keys belong nowhere; values belong in saved plans, in copies of deleted records, in the mirror, and on stdout and stderr.
 """
 
 from __future__ import annotations
@@ -218,8 +218,8 @@ class Searched:
                 yield from (f"{name}: {each}" for each in seen_in(content, _values()))
 
     def holds_values(self, name: str) -> bool:
-        """Say whether values belong into the file: saved plans and copies, where nothing seals them; asked-for backups."""
-        if name.startswith("copies/"):
+        """Say whether values belong into the file: the mirror, asked-for backups; plans and copies that nothing seals."""
+        if name.startswith("copies/") or name.endswith("/mirror.db"):
             return True
         return not self.has_state_key and (name == "plan.json" or name.startswith(".crmsync/runs/"))
 
