@@ -7,13 +7,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 
-.PHONY: demo test check soak bench clean help
+.PHONY: demo test check audit soak bench clean help
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    see crmsync at work on a local sandbox, in half a minute"
 	@echo "make test    lint, types and all tests"
 	@echo "make check   lint and types only"
+	@echo "make audit   ask for known vulnerabilities of what we depend on (needs the network)"
 	@echo "make soak    the long tests"
 	@echo "make bench   measure everything, beside what others take (BENCH_ARGS='--sizes 1000 10000')"
 	@echo "make clean   remove $(VENV) and everything generated"
@@ -29,6 +30,12 @@ check: $(VENV)/.stamp-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check crmsync tests
 	$(BIN)/mypy
+	$(BIN)/zizmor --offline --no-progress --quiet --persona=pedantic .github/workflows action.yml
+
+# Not a part of test: the advisories change without us, and their service is not everywhere to be reached.
+audit: $(VENV)/.stamp-dev
+	$(BIN)/python -m pip install --quiet --group audit
+	$(BIN)/pip-audit --skip-editable --progress-spinner off
 
 soak: $(VENV)/.stamp-dev
 	@.ci/servers
