@@ -15,7 +15,8 @@ from crmsync.model.values import Member, Members, Value
 
 DIGEST_SIZE = 8
 
-# One encoder for all: `json.dumps` makes a new one for each call, which takes longer than encoding a value.
+# One encoder for all, and for texts only its quoting: `json.dumps` takes ten times as long to set out as to encode a value.
+_quote = json.encoder.encode_basestring
 _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
 
@@ -49,7 +50,7 @@ class Digester:
         return f"{field.kind.version}.{self._hash(f'{field.kind.name}/{purpose}', data)}"
 
     def _hash(self, purpose: str, data: Any) -> str:
-        text = _encode([purpose, data])
+        text = f"[{_quote(purpose)},{_quote(data)}]" if isinstance(data, str) else _encode([purpose, data])
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self.key[:64], digest_size=DIGEST_SIZE).hexdigest()
 
 

@@ -95,7 +95,8 @@ def _judge_value(
     field: Field, desired: DesiredField, observed: Value, applied: Applied | None, digester: Digester
 ) -> Judgement:
     target = Members() if field.kind.is_set and desired.value is None else desired.value
-    asked, answered = digester.value(field, target), digester.value(field, observed)
+    asked = digester.value(field, target)
+    answered = asked if target == observed else digester.value(field, observed)
     pair = None if applied is None else (applied.asked, applied.answered)
     cause = verdict(target == observed, asked, answered, pair)
     seen = Applied(asked, answered, _all_members(field, target, digester))
@@ -194,7 +195,7 @@ def _sort_declared(
             cause = Cause.DRIFTED if pair[0] == asked else Cause.CONFLICT
     else:
         place = "changed"
-        answered = digester.member(field, observed)
+        answered = asked if member == observed else digester.member(field, observed)
         cause = verdict(member == observed, asked, answered, pair)
         if cause is None:
             sorting.remembered[key] = pair if pair and member != observed else (asked, answered)
@@ -273,14 +274,16 @@ def _members_judgement(
         wish = Delta(added=Members(tuple(members)), removed=Members(tuple(undeclared)), foreign=delta.foreign)
         return FieldChange(field.name, observed, compose(observed, wish), idle, desired.position, wish)
 
-    seen = Applied(digester.value(field, wanted), digester.value(field, observed), sorting.remembered)
     is_known = applied is not None and applied.members == sorting.remembered
     is_open = applied is None and bool(sorting.held)  # what is noted of a set makes its new members file changes
+    applied_now = None
+    if change is None and not is_known and not is_open:
+        applied_now = Applied(digester.value(field, wanted), digester.value(field, observed), sorting.remembered)
     return Judgement(
         change=change,
         kept=left(sorting.kept, sorting.kept_too),
         held=left(sorting.held, sorting.held_too),
-        applied=None if change is not None or is_known or is_open else seen,
+        applied=applied_now,
     )
 
 
