@@ -34,7 +34,7 @@ def once(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> Sa
     wall = time.perf_counter() - started
     if process.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{out[-2000:]}")
-    told = re.search(r" s, (\d+) requests\b", out)
+    told = re.search(r"\d s, (\d+) requests\b", out)
     return Sample(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, int(told[1]) if told else None, out)
 
 

@@ -28,7 +28,7 @@ HOURS = click.FloatRange(min=0)
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there is something to apply.")
 @click.option("--decisions", "asking", is_flag=True, help="Write decisions.yaml: a line for each value to choose.")
 @click.option("--no-cache", is_flag=True, help="Trust nothing that only saves work.")
-@click.option("--timing", is_flag=True, help="Say how long it took and how many requests, on stderr.")
+@click.option("--timing", is_flag=True, help="Say what took how long and how many requests, on stderr.")
 @selection_options
 @common_options
 def command(
@@ -63,6 +63,8 @@ def command(
         click.echo(f"Saved to {out}. Apply exactly this with: crmsync apply {out}", err=True)
     if asking:
         click.echo(waiting_text(*shown.questions) or "There is nothing to decide.", err=True)
+    for phase in shown.phases if timing else ():
+        click.echo(f"{phase.seconds:7.2f} s  {phase.requests:5} requests  {phase.name}", err=True)
     if timing:
         click.echo(f"{time.monotonic() - started:.2f} s, {shown.requests} requests", err=True)
     own = shown.document["crmsync"]

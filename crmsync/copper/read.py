@@ -86,7 +86,7 @@ def get(client: Client, path: str, id: int) -> Body | None:
 def by_ids(client: Client, path: str, ids: Iterable[int]) -> dict[int, Body]:
     """Return the records with *ids* that a search shows, by id; not seen is not gone."""
     wanted = sorted(set(ids))
-    found = (_all(client, path, {"ids": chunk}) for chunk in _chunks(wanted, PAGE_SIZE))
+    found = client.in_parallel(lambda chunk: _all(client, path, {"ids": chunk}), _chunks(wanted, PAGE_SIZE))
     return {body["id"]: body for bodies in found for body in bodies}
 
 

@@ -66,15 +66,13 @@ class Looking:
         """Return the records with *ids* that exist; what no search shows is asked for by itself: not seen is not gone."""
         wanted = sorted(set(ids))
         if self.mirror is None or ceil(len(wanted) / read.PAGE_SIZE) <= MIRROR_REQUESTS:
-            bodies = self._asked(entity, wanted)
-            self.small.setdefault(entity.name, {}).update((id, content_digest(body)) for id, body in bodies.items())
-            return bodies
+            return self._noted(entity, wanted)
         try:
             with self.mirror.opened():
                 return self._mirrored(self.mirror, entity, wanted)
         except Stale as stale:
             self._give_up(stale)
-            return self._asked(entity, wanted)
+            return self._noted(entity, wanted)
 
     def head(self, entity: EntityType) -> Head | None:
         """Bring the mirror up to date without asking for any record, and return a type's head; None if it cannot be."""
@@ -95,6 +93,12 @@ class Looking:
         self.mirror = None
         self.fresh.clear()
 
+    def _noted(self, entity: EntityType, wanted: list[int]) -> dict[int, Body]:
+        """Ask for records without a mirror, and note what they look like: it may be asked again whether they still do."""
+        bodies = self._asked(entity, wanted)
+        self.small.setdefault(entity.name, {}).update((id, content_digest(body)) for id, body in bodies.items())
+        return bodies
+
     def _asked(self, entity: EntityType, wanted: list[int]) -> dict[int, Body]:
         bodies = read.by_ids(self.client, entity.path, wanted)
         for id in wanted:
@@ -109,7 +113,7 @@ class Looking:
         if entity.name not in self.fresh:
             self.fresh[entity.name] = self._filled(mirror, entity, set(wanted))
         if self.fresh[entity.name] is None:
-            return self._asked(entity, wanted)
+            return self._noted(entity, wanted)
         bodies = mirror.bodies(entity.name, wanted)
         others = [id for id in wanted if id not in bodies]
         if others:

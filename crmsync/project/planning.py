@@ -48,6 +48,7 @@ from crmsync.project.session import (
     refuse_errors,
 )
 from crmsync.project.stamping import with_stamp_rung, with_stamps
+from crmsync.project.stopwatch import Phase, Stopwatch
 from crmsync.project.trouble import UsageTrouble
 from crmsync.render.document import Meta
 
@@ -76,6 +77,7 @@ class Planned:
     looking: Looking
     is_asking: bool
     decisions: Decisions
+    phases: tuple[Phase, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,32 +105,50 @@ def make_plan(
 
     With a *mirror* fewer records are read from Copper. *begun* is what was asked already.
     """
+    watch = Stopwatch(lambda: client.requests.total)
     decisions = load_decisions(project)
     sources = with_others(load_project_sources(project), decisions.document)
     if not wishes.is_destroy:
         _refuse_unreadable(project, sources)
+    watch.lap("files")
     with copper_trouble():
         account = begun.account if begun is not None else read_account(project, client, state.account_id)
         looking = begun.looking if begun is not None else Looking(client, account.id, account.catalogue, mirror)
+        watch.lap("account")
         declarations = read_declarations(project, sources, account.catalogue)
         declared = {} if wishes.is_destroy else declarations.records
         if project.settings.has_stamp:
             declared = with_stamps(declared, account.catalogue, project.settings.project)
         _refuse_misnamed(wishes, {*declared, *state.bindings})
         planned_at = client.server_clock or clock()
+        watch.lap("records")
         gathered = gather(looking, account.catalogue, declared, state, declarations.moved, wishes.is_destroy)
+    watch.lap("Copper")
     resolved = resolve.resolve(declared, account.catalogue, project.settings.policies, gathered.found)
     diagnostics = () if wishes.is_destroy else (*declarations.diagnostics, *resolved.diagnostics)
     chosen = {} if wishes.is_destroy else decisions.chosen
     world = World(resolved.records, gathered.observed, state, declarations.moved, gathered.related, chosen)
     plan, problems = build(world, account.catalogue, wishes)
+    watch.lap("differences")
     everything = in_file_order([*decisions.diagnostics, *diagnostics, *problems])
     refuse_errors(everything, sources)
     meta = _meta(project, account, state, plan, gathered.observed, clock(), expires_seconds)
     skew = (client.server_clock or clock()) - clock()
     is_asking = bool(gathered.found or gathered.related)
     return Planned(
-        plan, account, state, sources, everything, gathered.observed, planned_at, skew, meta, looking, is_asking, decisions
+        plan,
+        account,
+        state,
+        sources,
+        everything,
+        gathered.observed,
+        planned_at,
+        skew,
+        meta,
+        looking,
+        is_asking,
+        decisions,
+        watch.phases,
     )
 
 
@@ -148,8 +168,9 @@ def replan(
 
     *check* looks at the state before Copper is asked, and may raise; a remembered plan has passed it.
     """
-    mirror, begun = mirror_of(project), None
+    mirror, begun, watch = mirror_of(project), None, Stopwatch(lambda: client.requests.total)
     inputs = _inputs(project, store, wishes)
+    watch.lap("digests of the files")
     memo = quiet.load(project) if inputs is not None else None
     if memo is not None and memo.inputs == inputs:
         with copper_trouble():
@@ -157,15 +178,19 @@ def replan(
             begun = Begun(account, Looking(client, account.id, account.catalogue, mirror))
             planned_at = client.server_clock or clock()
             if quiet.is_as_before(begun.looking, account.catalogue, memo):
-                return _nothing_to_do(project, begun, store, wishes, planned_at, clock, expires_seconds)
+                watch.lap("Copper")
+                quick = _nothing_to_do(project, begun, store, wishes, planned_at, clock, expires_seconds)
+                return replace(quick, phases=watch.phases)
+        watch.lap("account and changes")
     state = read_state(project, store)
     check(state)
+    watch.lap("state")
     planned = make_plan(
         project, client, state, wishes, expires_seconds=expires_seconds, clock=clock, mirror=mirror, begun=begun
     )
     if inputs is not None and _is_quiet(planned) and inputs == _inputs(project, store, wishes):
         _remember(project, planned, inputs)
-    return planned
+    return replace(planned, phases=(*watch.phases, *planned.phases))
 
 
 def mirror_of(project: Project) -> Mirror:

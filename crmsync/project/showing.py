@@ -17,6 +17,7 @@ from crmsync.project.planfile import write_plan
 from crmsync.project.planning import Planned, make_plan, replan
 from crmsync.project.reviewing import sealed
 from crmsync.project.session import Project, opened_store, read_state
+from crmsync.project.stopwatch import Phase
 from crmsync.project.trouble import LineOf, RefusedTrouble
 from crmsync.project.validating import counted
 from crmsync.render.document import dump, plan_document
@@ -37,6 +38,7 @@ class Shown:
     requests: int
     ways: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    phases: tuple[Phase, ...] = ()
     questions: tuple[str, int] = ("", 0)
 
 
@@ -75,9 +77,10 @@ def plan_to_show(
     questions = _write_questions(planned, wishes) if is_asking else ("", 0)
     if out is not None:
         write_plan(out, dump(document), project.environ)
-    ways, notices = tuple(f"{each.type}: {each.way}" for each in planned.looking.told), tuple(planned.looking.notices)
+    ways = tuple(f"{each.type}: {each.way}" for each in planned.looking.told)
+    notices = tuple(planned.looking.notices)
     line_of, requests = planned.sources.line_of, client.requests.total
-    return Shown(document, planned.warnings, line_of, requests, ways, notices, questions)
+    return Shown(document, planned.warnings, line_of, requests, ways, notices, planned.phases, questions)
 
 
 def _write_questions(planned: Planned, wishes: Wishes) -> tuple[str, int]:
