@@ -6,6 +6,7 @@ Pages of five records, so that two dozen people are as many pages as thousands w
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from crmsync.copper import ranks, read
 from crmsync.copper.client import Client
 from crmsync.plan.world import Wishes
 from crmsync.project import validating
+from crmsync.project.inputs import files_of
 from crmsync.project.looking import LONGEST_SECONDS
 from crmsync.project.planning import Planned, make_plan, replan
 from crmsync.project.session import open_project
@@ -269,3 +271,13 @@ def test_a_changed_file_is_validated_again(desk: Desk) -> None:
     desk.world.write(people({3: "null"}).replace("title: null", "titel: Buyer"))
 
     assert [[each.code.number for each in validate(project).diagnostics] for _ in range(2)] == [["CRM011"], ["CRM011"]]
+
+
+def test_what_is_no_plain_file_is_left_to_the_careful_way(desk: Desk) -> None:
+    """A pipe would be waited for; a link may lead anywhere."""
+    project = open_project(start=desk.world.root, environ={})
+    plain = files_of(project, ())
+    os.mkfifo(desk.world.root / "crm" / "pipe.yaml")
+
+    assert plain is not None
+    assert files_of(project, ()) is None

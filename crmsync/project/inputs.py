@@ -23,6 +23,8 @@ def files_of(project: Project, others: Iterable[object]) -> str | None:
         digest.update(f"{part}\n".encode())
     for path in (project.root / SETTINGS_FILE, *each_file(project.root, project.settings)):
         try:
+            if path.is_symlink() or not path.is_file():
+                return None
             content = path.read_bytes()
         except OSError:
             return None
