@@ -287,13 +287,29 @@ def test_a_damaged_schema_is_refused(path):
 @pytest.mark.parametrize("damage", [flip, truncate, zero])
 def test_damage_is_refused_or_harmless(tmp_path, path, damage):
     """A state with bytes changed, cut off or zeroed anywhere is refused, or reads exactly as before."""
+    assert _refused(tmp_path, path, damage, 170) > 30
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("damage", [flip, truncate, zero])
+def test_damage_at_two_thousand_offsets(tmp_path, path, damage):
+    """The same at 2,000 offsets each."""
+    refused = _refused(tmp_path, path, damage, 2000)
+
+    print(f"\n{damage.__name__}: refused at {refused} of 2,000 offsets, identical at the others")
+    assert refused > 300
+
+
+def _refused(tmp_path, path, damage, count):
+    """Return how many of *count* damaged files are refused; the others must read as before."""
     store = filled(path)
     whole, state, events = path.read_bytes(), store.read(), list(store.events())
     store.close()
     broken = tmp_path / "broken.db"
     header = range(0, 100, 3)
     refused = 0
-    for offset in [*header, *range(100, len(whole), len(whole) // 140)]:
+    step = (len(whole) - 100) / (count - len(header))
+    for offset in [*header, *(100 + int(number * step) for number in range(count - len(header)))]:
         broken.write_bytes(damage(whole, offset))
         try:
             opened = open_sqlite(broken, "lineage", create=True)
@@ -303,8 +319,7 @@ def test_damage_is_refused_or_harmless(tmp_path, path, damage):
             refused += 1
         for leftover in tmp_path.glob("broken.db*"):
             leftover.unlink()
-
-    assert refused > 30
+    return refused
 
 
 def test_a_commit_that_failed_is_settled_by_reading_back(path, monkeypatch):
