@@ -161,3 +161,24 @@ def test_what_is_held_as_a_whole_stands_there_as_a_comment(desk: Desk) -> None:
     last = (desk.root / "decisions.yaml").read_text(encoding="utf-8").splitlines()[-1]
 
     assert last.startswith('# companies.b "B↵- {evil: line}": Changed in Copper since the last apply: name.'), last
+
+
+def test_what_was_done_is_told_although_no_decisions_can_be_written(desk: Desk) -> None:
+    """A folder that takes no file costs the questions, not the ledger nor the exit code."""
+    _conflict(desk)
+    desk.stage.hook = _in_the_way(desk)
+    ran = desk.run("apply", "-y")
+
+    assert (ran.code, "conflicts 1." in ran.out) == (6, True)
+    assert "decisions.yaml could not be written: " in ran.err
+
+
+def _in_the_way(desk: Desk) -> Callable[[Any, Any], Any]:
+    """Put a folder where the file should go, once the plan is being made."""
+
+    def hook(sandbox: Any, request: Any) -> Any:
+        if request.path.endswith("search"):
+            (desk.root / "decisions.yaml").mkdir(exist_ok=True)
+        return sandbox.handle(request)
+
+    return hook

@@ -178,6 +178,8 @@ class Watching:
             self._print(ledger_text(applied.ledger))
         if applied.left and not self._as_json:
             click.echo(f"Not done: {applied.left}, as the plan says above.", err=True)
+        if applied.unwritten:
+            click.echo(applied.unwritten, err=True)
         if waiting := waiting_text(*applied.questions):
             click.echo(waiting, err=True)
         if applied.not_reviewed:

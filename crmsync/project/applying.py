@@ -70,6 +70,7 @@ class Applied:
     Its plan as a document, its ledger (what was set aside counts as conflicts), changes that nobody reviewed, and how
     many requests it took. *is_interrupted*: it was asked to stop before its end. *questions*: so many lines wait in this
     file for a choice. *is_approved*: only what a digest approves was done, and the rest counts as not done.
+    *unwritten*: why the questions could not be written down.
     """
 
     document: Mapping[str, Any]
@@ -80,6 +81,7 @@ class Applied:
     set_aside: frozenset[str] = frozenset()
     questions: tuple[str, int] = ("", 0)
     is_approved: bool = False
+    unwritten: str = ""
 
     @property
     def left(self) -> str:
@@ -197,9 +199,14 @@ def _carry_out(run: _Run, planned: Planned) -> Applied | None:
         ledger["conflict"] = ledger.get("conflict", 0) + len({each.address for each in agreed.set_aside})
     set_aside = frozenset(str(each.address) for each in agreed.set_aside)
     requests = run.client.requests.total
-    questions = _leave_questions(run, planned, agreed)
+    try:
+        questions, unwritten = _leave_questions(run, planned, agreed), ""
+    except OSError as error:  # what was done is done, and must be told
+        questions, unwritten = ("", 0), f"{planned.decisions.path.name} could not be written: {error.strerror}."
     is_stopping, is_approved = watch.stopping.is_set(), approved is not None
-    return Applied(document, ledger, agreed.not_reviewed, is_stopping, requests, set_aside, questions, is_approved)
+    return Applied(
+        document, ledger, agreed.not_reviewed, is_stopping, requests, set_aside, questions, is_approved, unwritten
+    )
 
 
 def _leave_questions(run: _Run, planned: Planned, agreed: Agreed) -> tuple[str, int]:

@@ -59,6 +59,10 @@ WRITTEN: list[tuple[Event, str]] = [
         '"tags":{"asked":"b","answered":"c","members":{"k":["d","e"]},"is_kept":true}}}',
     ),
     (
+        FieldsApplied(ACME, {"details": Applied("a", "b", is_handed_over=True)}),
+        '{"event":"applied","address":"companies.acme","fields":{"details":{"asked":"a","answered":"b","is_handed_over":true}}}',
+    ),
+    (
         FieldsReleased(ACME, ("name", "custom_fields/5")),
         '{"event":"fields_released","address":"companies.acme","fields":["name","custom_fields/5"]}',
     ),
