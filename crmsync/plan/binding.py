@@ -80,14 +80,13 @@ def _identify(
     if desired.options.id is not None:
         _adopt_by_id(work, desired, owner, adopted)
         return
-    declared = frozenset(work.world.desired)
 
     def hints(name: str) -> list[Value]:
         linked = [(str(row.target), desired.fields[row.name].value) for row in entity.links if row.name in desired.fields]
         records = [work.world.observed.get((type_name, id)) for type_name, id in linked if isinstance(id, int)]
         return [record.fields.get(name) for record in records if record is not None]
 
-    identity = identify(desired, entity, find, owner, declared, lambda record: describe(record, entity), hints)
+    identity = identify(desired, entity, find, owner, work.world.desired, lambda record: describe(record, entity), hints)
     if identity.problem is not None:
         work.problems.append(identity.problem)
     elif identity.held is not None:

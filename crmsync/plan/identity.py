@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from crmsync.model.address import Address
@@ -32,7 +32,7 @@ def identify(
     entity: EntityType,
     find: Find,
     owner: Mapping[int, Address],
-    declared: frozenset[Address],
+    declared: Container[Address],
     describe: Callable[[Observed], str],
     hints: Callable[[str], Iterable[Value]] = lambda _: (),
 ) -> Identity:
@@ -76,7 +76,7 @@ def _try(
     entity: EntityType,
     find: Find,
     owner: Mapping[int, Address],
-    declared: frozenset[Address],
+    declared: Container[Address],
     describe: Callable[[Observed], str],
     hints: Callable[[str], Iterable[Value]],
 ) -> Identity | None:
