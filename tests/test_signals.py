@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import threading
@@ -78,6 +79,44 @@ def test_first_signal(desk: Desk, gate: Gate, number: signal.Signals) -> None:
 
     assert len(desk.names("companies")) == COUNT
     assert "No changes." in desk.done("plan")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
+def test_first_signal_as_json(desk: Desk, gate: Gate, number: signal.Signals) -> None:
+    """With --json every line is whole, and the last one counts what Copper has."""
+    process = desk.spawn("apply", "-y", "--json")
+    assert gate.reached.wait(20)
+    process.send_signal(number)
+    time.sleep(0.2)
+    gate.open.set()
+    out, _ = process.communicate(timeout=20)
+    lines = [json.loads(line) for line in out.splitlines()]
+
+    assert process.returncode == 130
+    assert (lines[0]["type"], lines[-1]["type"]) == ("planned", "summary")
+    assert lines[-1]["counts"]["applied"] == len(desk.names("companies"))
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.parametrize("numbers", [(signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGTERM)], ids=str)
+def test_leaving_at_once_leaves_nothing_half_written(
+    desk: Desk, gate: Gate, numbers: tuple[signal.Signals, signal.Signals], more: list[str]
+) -> None:
+    """Any second signal ends with 130 at once; each line that was printed is whole, and the next run completes."""
+    process = desk.spawn("apply", "-y", *more)
+    assert gate.reached.wait(20)
+    for number in numbers:
+        process.send_signal(number)
+        time.sleep(0.3)
+    out, _ = process.communicate(timeout=20)
+    gate.open.set()
+    desk.stage.hook = None
+
+    assert process.returncode == 130
+    assert not out or out.endswith("\n")
+    assert not more or all(json.loads(line) for line in out.splitlines())
+    desk.done("apply", "-y", "--settle", "1")
+    assert len(desk.names("companies")) == COUNT
 
 
 def test_second_signal(desk: Desk, gate: Gate) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -11,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from crmsync.cli.streams import drop_output, guarded
+from crmsync.cli.streams import drop, guarded, say
 
 USAGE, INTERRUPTED, FAULT = 64, 130, 1
 
@@ -29,10 +27,10 @@ def _ended(command: click.Command, arguments: Sequence[str] | None) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:
-        drop_output()  # whoever read our output has gone; that is their right
+        drop(sys.stdout)  # whoever read our output has gone; that is their right
     except OSError as error:
-        drop_output()
-        _say(f"error: The output could not be written: {error.strerror}.")
+        drop(sys.stdout)
+        say(f"error: The output could not be written: {error.strerror}.")
         return FAULT
     return code
 
@@ -42,14 +40,14 @@ def _run(command: click.Command, arguments: Sequence[str] | None) -> int:
         code = command.main(args=None if arguments is None else list(arguments), prog_name="crmsync", standalone_mode=False)
     except click.UsageError as error:
         if error.ctx is not None:
-            _say(f"{error.ctx.get_usage()}\nMore with: {error.ctx.command_path} --help\n")
-        _say(f"error: {_cleaned(error.format_message())}")
+            say(f"{error.ctx.get_usage()}\nMore with: {error.ctx.command_path} --help\n")
+        say(f"error: {_cleaned(error.format_message())}")
         return USAGE
     except (click.Abort, KeyboardInterrupt):
-        _say("Interrupted. It is safe to run again.")
+        say("Interrupted. It is safe to run again.")
         return INTERRUPTED
     except click.ClickException as error:
-        _say(f"error: {_cleaned(error.format_message())}")
+        say(f"error: {_cleaned(error.format_message())}")
         return FAULT
     except SystemExit as error:
         raise BrokenPipeError from error  # what click makes of a reader who has gone
@@ -69,12 +67,12 @@ def _end_with(error: Exception) -> int:
         return error.exit_code
     head = click.style("error:", fg="red", bold=True) if color(sys.stderr) else "error:"
     if isinstance(error, Trouble):
-        _say(f"{head} {_cleaned(str(error))}")
+        say(f"{head} {_cleaned(str(error))}")
         return error.exit_code
     if isinstance(error, OSError) and error.filename is not None:
-        _say(f"{head} {error.strerror}: {_cleaned(str(error.filename))}")
+        say(f"{head} {error.strerror}: {_cleaned(str(error.filename))}")
         return FAULT
-    _say(f"{head} {_fault_text(error)}")
+    say(f"{head} {_fault_text(error)}")
     return FAULT
 
 
@@ -82,11 +80,6 @@ def _cleaned(text: str) -> str:
     from crmsync.render.sanitise import clean
 
     return "\n".join(map(clean, text.splitlines()))
-
-
-def _say(text: str) -> None:
-    with contextlib.suppress(OSError):  # there is nobody left to tell
-        click.echo(text, err=True, color=bool(os.environ.get("FORCE_COLOR")) or None)
 
 
 def _fault_text(error: Exception) -> str:

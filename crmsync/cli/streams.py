@@ -13,6 +13,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TextIO, cast
 
+import click
+
 from crmsync.render.sanitise import gate
 
 
@@ -57,7 +59,15 @@ def unguarded(stream: TextIO) -> TextIO:
     return cast(TextIO, getattr(stream, "unguarded", stream))
 
 
-def drop_output() -> None:
-    """Let stdout lead nowhere, so that Python does not complain about it once more at exit."""
+def drop(stream: TextIO) -> None:
+    """Let *stream* lead nowhere, so that Python does not fail once more, at exit, with what it still holds."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def say(text: str) -> None:
+    """Tell *text* on stderr, if anybody is there to be told."""
+    try:
+        click.echo(text, err=True, color=bool(os.environ.get("FORCE_COLOR")) or None)
+    except OSError:
+        drop(sys.stderr)
