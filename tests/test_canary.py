@@ -162,6 +162,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("doctor", "--json"),
     ("unlock",),
     ("init",),
+    ("login",),
     ("nonsense",),
     ("plan", "--profile", "nobody"),
 )

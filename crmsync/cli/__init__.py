@@ -18,6 +18,7 @@ import crmsync
 #: Command, and the line that ``--help`` shows for it. The file of the same name holds it as ``command``.
 COMMANDS = {
     "init": "Start a project in this folder.",
+    "login": "Keep a key for the Copper API in the keyring.",
     "validate": "Check the files, without a network.",
     "plan": "Show what apply would do.",
     "apply": "Bring Copper to what the files say.",

@@ -145,6 +145,16 @@ def key_from_keyring(email: str) -> str | None:
     return found
 
 
+def key_to_keyring(credentials: Credentials) -> None:
+    """Keep the key in the system's keyring. Raises ImportError where the package is missing, OSError where it fails."""
+    keyring = importlib.import_module("keyring")
+    try:
+        keyring.set_password(_SERVICE, credentials.email, credentials.key.reveal())
+    except keyring.errors.KeyringError as error:
+        # Only the kind of error: its text may hold what was to be kept.
+        raise OSError(f"{type(error).__name__}.") from None
+
+
 class Transport:
     """Sends requests to one address with one key; several threads may share it."""
 
