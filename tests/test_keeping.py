@@ -1,0 +1,137 @@
+"""Copies of deleted records: sealed beside the state, found by another machine, dropped in time."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from crmsync.model.store import Unusable
+from crmsync.project import keeping
+from crmsync.project.keeping import drop_old_copies
+from crmsync.project.together import Together
+from crmsync.state import MemoryStore
+from tests.desk import Desk
+
+NOW = datetime(2026, 11, 26, tzinfo=UTC).timestamp()
+FILES = "companies:\n  acme: {name: Acme, details: Their canary}\n  beta: {name: Beta}\n"
+KEY = {"CRMSYNC_STATE_KEY": "one long random text"}
+
+
+def _deleted(desk: Desk, **environ: str) -> None:
+    desk.write("crm/a.yaml", FILES)
+    desk.done("apply", "-y", **KEY)
+    desk.write("crm/a.yaml", "companies:\n  beta: {name: Beta}\n")
+    desk.done("apply", "-y", **environ)
+
+
+def test_a_copy_lies_sealed_beside_the_state(desk: Desk) -> None:
+    """With the key it can be read anywhere, also in CI; in the files of the project nothing of it shows."""
+    _deleted(desk, **KEY, CI="true")
+
+    found = [json.loads(line) for line in desk.done("state", "copies", **KEY).splitlines()]
+    assert [(each["address"], each["body"]["details"]) for each in found] == [("companies.acme", "Their canary")]
+    state = (desk.root / ".crmsync" / "state.db").read_bytes()
+    assert b"canary" not in state
+    assert not (desk.root / ".crmsync" / "runs").exists()
+
+
+@pytest.mark.parametrize("environ", [{}, {"CRMSYNC_STATE_KEY": "another"}])
+def test_a_copy_does_not_open_without_its_key(desk: Desk, environ: dict[str, str]) -> None:
+    """The message names the variable, and nothing of the copy."""
+    _deleted(desk, **KEY)
+
+    ran = desk.run("state", "copies", **environ)
+
+    assert (ran.code, ran.out, "CRMSYNC_STATE_KEY" in ran.err, "canary" in ran.err) == (1, "", True, False)
+
+
+def test_without_the_key_a_copy_stays_here(desk: Desk) -> None:
+    """In a file that its owner alone can read."""
+    desk.write("crm/a.yaml", FILES)
+    desk.done("apply", "-y")
+    desk.write("crm/a.yaml", "companies:\n  beta: {name: Beta}\n")
+    desk.done("apply", "-y")
+
+    path = desk.root / ".crmsync" / "runs" / "deleted.jsonl"
+    assert (path.stat().st_mode & 0o777, json.loads(path.read_text())["address"]) == (0o600, "companies.acme")
+    assert desk.done("state", "copies") == ""
+
+
+def _store(sizes: dict[str, int]) -> MemoryStore:
+    store = MemoryStore()
+    store.keep({name: bytes(size) for name, size in sizes.items()})
+    return store
+
+
+def test_copies_are_dropped_when_their_time_has_passed() -> None:
+    """The age is in the name; a name that tells none is not ours to drop."""
+    store = _store({"20260801T000000Z-a/1": 1, "20261001T000000Z-b/1": 1, "notes/1": 1})
+
+    drop_old_copies(store, 90, lambda: NOW)
+
+    assert list(store.kept()) == ["20261001T000000Z-b/1", "notes/1"]
+
+
+def test_the_oldest_are_dropped_when_they_are_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All together stay below the cap."""
+    monkeypatch.setattr(keeping, "MOST_BYTES", 10)
+    store = _store({"20261101T000000Z-a/1": 4, "20261102T000000Z-b/1": 4, "20261103T000000Z-c/1": 5})
+
+    drop_old_copies(store, 90, lambda: NOW)
+
+    assert list(store.kept()) == ["20261102T000000Z-b/1", "20261103T000000Z-c/1"]
+
+
+def test_the_setting_says_how_long(desk: Desk) -> None:
+    """`runs: {keep: 0d}` drops copies with the next run."""
+    _deleted(desk, **KEY)
+    text = (desk.root / "crmsync.yaml").read_text(encoding="utf-8")
+    desk.write("crmsync.yaml", f"{text}runs: {{keep: 0d}}\n")
+
+    desk.done("apply", "-y", **KEY)
+
+    assert desk.done("state", "copies", **KEY) == ""
+
+
+# Writing together.
+
+
+def test_what_waits_goes_together() -> None:
+    """While one write is under way, the others gather into one."""
+    begun, go_on = threading.Event(), threading.Event()
+    written: list[list[int]] = []
+
+    def commit(items: Sequence[int]) -> None:
+        written.append(list(items))
+        begun.set()
+        assert go_on.wait(10)
+
+    together: Together[int] = Together(commit)
+    threads = [threading.Thread(target=together.write, args=([number],)) for number in range(5)]
+    threads[0].start()
+    assert begun.wait(10)
+    for thread in threads[1:]:
+        thread.start()
+    while len(together._waiting) < 4:
+        pass
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+
+    assert [written[0], sorted(written[1])] == [[0], [1, 2, 3, 4]]
+
+
+def test_an_error_is_everybody_s() -> None:
+    """Whoever waited for a write that failed is told so."""
+
+    def commit(items: Sequence[int]) -> None:
+        raise Unusable("full")
+
+    together: Together[int] = Together(commit)
+    for _ in range(2):
+        with pytest.raises(Unusable, match="full"):
+            together.write([1])
