@@ -136,7 +136,10 @@ class _Run:
     def perform(self, task: Task, state: State) -> Any:
         """Let the engine work: from here on Ctrl-C lets the calls in flight end."""
         keeper = Keeper(self.project, self.store, _run_name(), self.clock(), self.options.backup)
-        runner = Runner(self.client, self.store, state.position, self.tell, keeper.keep, self.watch.stopping, self.clock)
+        parallel = calls_in_flight(self.project)
+        runner = Runner(
+            self.client, self.store, state.position, self.tell, keeper.keep, self.watch.stopping, self.clock, parallel
+        )
         with self.watch.working(), copper_trouble():
             return runner.run(task)
 
@@ -194,7 +197,7 @@ def _carry_out(run: _Run, planned: Planned) -> Applied | None:
         run.tell(outcome)
     ledger: dict[str, int] = {}
     if plan.steps or plan.changes or plan.notes or options.reviewed is not None:
-        ledger = dict(run.perform(engine.run(_job(planned, plan, options)), planned.state))
+        ledger = dict(run.perform(engine.run(_job(planned, plan, options, calls_in_flight(run.project))), planned.state))
     if agreed.set_aside:
         ledger["conflict"] = ledger.get("conflict", 0) + len({each.address for each in agreed.set_aside})
     set_aside = frozenset(str(each.address) for each in agreed.set_aside)
@@ -249,11 +252,16 @@ def _settle_first(run: _Run, state: State) -> State:
     return replace(run.store.read(), head=state.head)
 
 
+def calls_in_flight(project: Project) -> int:
+    """Return how many calls may be under way: each waits for two appends, which may take a second."""
+    return 4 if is_local(project.settings.state) else 16
+
+
 def _run_name() -> str:
     return secrets.token_hex(6)
 
 
-def _job(planned: Planned, plan: Plan, options: ApplyOptions) -> Job:
+def _job(planned: Planned, plan: Plan, options: ApplyOptions, parallel: int) -> Job:
     return Job(
         plan=plan,
         catalogue=planned.account.catalogue,
@@ -262,6 +270,7 @@ def _job(planned: Planned, plan: Plan, options: ApplyOptions) -> Job:
         planned_at=planned.planned_at,
         skew_seconds=planned.skew_seconds,
         settle_seconds=options.settle_seconds,
+        parallel=parallel,
         pace=options.wishes.pace,
         plan_digest=None if options.reviewed is None else review_id(options.reviewed),
         account_id=planned.account.id,

@@ -64,6 +64,11 @@ def unpack_entry(content: bytes, lineage: str, position: int) -> Entry:
     return Entry(position, at, decode_events(body))
 
 
+def is_snapshot_entry(content: bytes) -> bool:
+    """Say whether an entry is a snapshot, without checking it."""
+    return b'"is": "snapshot"' in content.partition(b"\n")[0]
+
+
 def pack_head(lineage: str, digest_key: bytes) -> bytes:
     """Return the head of a log as bytes."""
     return _pack({"is": "head", "lineage": lineage}, digest_key.hex())

@@ -4,7 +4,7 @@ The state in a bucket: S3, and what speaks like it, through obstore.
 Under the prefix there are ``head``, ``log/000000000012``, ``lease`` and ``copies/...``. An entry is created only if there is
 none of its name (If-None-Match), which the store has to hold for; the self-test of `crmsync.state.proving` finds those that
 do not. One who slept through a compaction could create an entry that the compaction has removed: so after each creation
-follows a look at what lies beyond, and whoever finds something there has lost.
+follows a look at what lies beyond, and whoever finds a compaction there has lost.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from crmsync.model.store import Lost, Unusable
+from crmsync.state.entry import is_snapshot_entry
 from crmsync.state.medium import Unclear
 
 if TYPE_CHECKING:
@@ -72,10 +73,10 @@ class Bucket:
         # A retry below us may have met what its first try wrote.
         if not self._create(_key(position), content) and self._get(_key(position)) != content:
             raise Lost
-        if self._list("log/", offset=_key(position)):
-            with suppress(Unusable, Unclear):
-                self._delete([_key(position)])
-            raise Lost
+        beyond = self.load(position) if self._list("log/", offset=_key(position)) else ()
+        if any(is_snapshot_entry(content) for _, content in beyond):
+            raise Lost  # a compaction passed us: nobody reads what was created
+        # Anything else was read from ours on, while we slept between creating and looking; the next append will lose.
         if is_snapshot:
             with suppress(Unusable, Unclear):  # what stays is skipped by whoever reads, and removed by the next
                 self._delete([key for key in self._list("log/") if key < _key(position)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable
@@ -125,6 +126,25 @@ def test_an_entry_that_arrives_late_is_refused(open_wrapped):
     with pytest.raises(Lost):
         late.medium.create(position, content, is_snapshot=False)
     assert before == open_wrapped().read()
+
+
+def test_a_writer_that_sleeps_before_it_looks_leaves_its_entry(s3):
+    """Somebody has gone on from the entry meanwhile: it is a part of the log, and its writer loses at the next."""
+    url = f"s3://bucket/{secrets.token_hex(6)}"
+    slow, other = (open_store(url, root=Path(), lineage="ours", create=True) for _ in range(2))
+    slow.read()
+    look = slow.medium._list
+
+    def late_look(prefix, offset=None):
+        slow.medium._list = look
+        assert other.append(other.read().position, INTENT) == 2
+        return look(prefix, offset)
+
+    slow.medium._list = late_look
+    assert slow.append(0, BOUND) == 1
+    with pytest.raises(Lost):
+        slow.append(1, BOUND)
+    assert [position for position, _, _ in open_store(url, root=Path(), lineage="ours", create=False).events()] == [1, 2]
 
 
 # Looking, and places that are not there.
