@@ -37,7 +37,7 @@ def _left_over(desk: Desk) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("limit", [0, 1, 100, 4096, 9000])
+@pytest.mark.parametrize("limit", [0, 100, 9000])
 @pytest.mark.parametrize("words", [["plan", "--out", "plan.json"], ["plan", "--json", "--out", "plan.json"]], ids=" ".join)
 def test_no_room_for_a_plan(desk: Desk, words: list[str], limit: int) -> None:
     """A plan that does not fit is not there, the one before it still is, and the command says so."""
@@ -54,7 +54,7 @@ def test_no_room_for_a_plan(desk: Desk, words: list[str], limit: int) -> None:
     assert _left_over(desk) == []
 
 
-@pytest.mark.parametrize("limit", [0, 100, 20_000])
+@pytest.mark.parametrize("limit", [0, 20_000])
 @pytest.mark.parametrize("more", [[], ["--json"]], ids=["text", "json"])
 def test_no_room_for_the_state(desk: Desk, more: list[str], limit: int) -> None:
     """An apply whose state does not fit ends with an error; a later one completes it, and makes nothing twice."""
@@ -64,7 +64,7 @@ def test_no_room_for_the_state(desk: Desk, more: list[str], limit: int) -> None:
     _completes(desk, ran)
 
 
-@pytest.mark.parametrize("room", [0, 4096, 12_000])
+@pytest.mark.parametrize("room", [0, 4096])
 def test_no_room_for_more_of_the_state(desk: Desk, room: int) -> None:
     """A state that cannot grow any more, half way through a run, ends it; nothing is made twice afterwards."""
     desk.write("crm/a.yaml", MANY)
