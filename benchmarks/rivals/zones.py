@@ -22,7 +22,7 @@ def main() -> None:
     (folder / "config.yaml").parent.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
     rows = "".join(
-        f"p{n:07d}:\n  type: A\n  ttl: 300\n  value: 10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}\n" for n in range(count)
+        f"p{n:07d}:\n  ttl: 300\n  type: A\n  value: 10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}\n" for n in range(count)
     )
     for side in ("source", "target"):
         (folder / side).mkdir(exist_ok=True)
