@@ -41,6 +41,11 @@ def with_others(sources: Sources, document: Document | None) -> Sources:
     return sources if document is None else replace(sources, others=(*sources.others, document))
 
 
+def without_nodes(sources: Sources) -> Sources:
+    """Return *sources* as far as carets need them: the nodes of a large project fill gigabytes, and were read."""
+    return replace(sources, documents=tuple(replace(document, root=None) for document in sources.documents))
+
+
 def line_finder(documents: Sequence[Document]) -> LineOf:
     """Return the function that finds source lines in *documents*."""
     lines = {document.file: document.lines for document in documents}

@@ -32,7 +32,7 @@ from crmsync.project.account import Account, identify, zone
 from crmsync.project.collector import without_collector
 from crmsync.project.connect import copper_trouble
 from crmsync.project.deciding import Decisions, load_decisions
-from crmsync.project.files import Sources, with_others
+from crmsync.project.files import Sources, with_others, without_nodes
 from crmsync.project.gather import gather
 from crmsync.project.inputs import labels_of
 from crmsync.project.looking import Looking
@@ -116,6 +116,7 @@ def make_plan(
         looking = begun.looking if begun is not None else Looking(client, account.id, account.catalogue, mirror)
         watch.lap("account")
         declarations = read_declarations(project, sources, account.catalogue)
+        sources = without_nodes(sources)
         declared = {} if wishes.is_destroy else declarations.records
         if project.settings.has_stamp:
             declared = with_stamps(declared, account.catalogue, project.settings.project)

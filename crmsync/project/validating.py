@@ -14,7 +14,7 @@ from crmsync.model.codes import CODES
 from crmsync.model.source import Diagnostic, Severity, in_file_order
 from crmsync.project.collector import without_collector
 from crmsync.project.deciding import decisions_path, load_decisions
-from crmsync.project.files import with_others
+from crmsync.project.files import with_others, without_nodes
 from crmsync.project.inputs import files_of, labels_of
 from crmsync.project.saving import read_remembered, write_remembered
 from crmsync.project.session import Project, load_project_sources, read_declarations
@@ -57,6 +57,7 @@ def _checked(project: Project, catalogue: Catalogue, labels: str) -> Checked:
     decisions = load_decisions(project)
     sources = with_others(load_project_sources(project), decisions.document)
     declarations = read_declarations(project, sources, catalogue)
+    sources = without_nodes(sources)
     resolved = resolve.resolve(declarations.records, catalogue, project.settings.policies, None)
     diagnostics = [*declarations.diagnostics, *resolved.diagnostics, *decisions.diagnostics]
     if not catalogue.has_account:
