@@ -1,5 +1,6 @@
 # make demo    a sandbox, a plan, an apply, a drift put back: no account needed
 # make test    everything that must be green
+# make simulate SEED=7   one schedule of the simulation, with its whole history
 #
 # Both set up .venv once; the stamp files say that it is done.
 
@@ -7,7 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 
-.PHONY: demo test check audit soak bench clean help
+.PHONY: demo test check audit simulate soak bench clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +18,7 @@ help:
 	@echo "make audit   ask for known vulnerabilities of what we depend on (needs the network)"
 	@echo "make soak    the long tests"
 	@echo "make bench   measure everything, beside what others take (BENCH_ARGS='--sizes 1000 10000')"
+	@echo "make simulate SEED=7   one schedule of the simulation, told line by line"
 	@echo "make clean   remove $(VENV) and everything generated"
 
 demo: $(VENV)/.stamp-package
@@ -37,9 +39,13 @@ audit: $(VENV)/.stamp-dev
 	$(BIN)/python -m pip install --quiet --group audit
 	$(BIN)/pip-audit --skip-editable --progress-spinner off
 
+simulate: $(VENV)/.stamp-dev
+	@$(BIN)/python -m tests.simulation $(SEED) -v
+
 soak: $(VENV)/.stamp-dev
+	$(BIN)/python -m tests.simulation fresh 100000
 	@.ci/servers
-	$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m soak --deselect tests/simulation/test_simulation.py::test_soak $(PYTEST_ARGS)
 
 bench: $(VENV)/.stamp-dev $(VENV)-bench/.stamp
 	$(BIN)/python -m benchmarks --rivals $(BENCH_ARGS)

@@ -119,8 +119,10 @@ def follow_reset(entity: EntityType, prepared: Prepared, observed: Observed) -> 
 
 
 def _is_reset(entity: EntityType, prepared: Prepared, change: FieldChange) -> bool:
+    """Say whether Copper may have overwritten a field for the sake of its sibling; whatever is new enters a stage."""
     row = entity.by_name[change.field]
-    return row.reset_by is not None and any(each.field == row.reset_by for each in prepared.changes)
+    is_new = prepared.step.action is WriteAction.CREATE
+    return row.reset_by is not None and (is_new or any(each.field == row.reset_by for each in prepared.changes))
 
 
 def seen(observed: Observed, change: FieldChange) -> Value:

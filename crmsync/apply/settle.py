@@ -130,7 +130,8 @@ def _is_as_sent(work: Work, entity: EntityType, intent: Intent, record: Observed
 
 
 def _may_be_reset(entity: EntityType, intent: Intent, row: Field) -> bool:
-    return row.reset_by is not None and entity.by_name[row.reset_by].id in intent.fields
+    is_new = intent.action is WriteAction.CREATE
+    return row.reset_by is not None and (is_new or entity.by_name[row.reset_by].id in intent.fields)
 
 
 def _digest(work: Work, row: Field, record: Observed) -> str:
