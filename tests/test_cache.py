@@ -237,6 +237,38 @@ def test_links_to_what_is_gone_are_looked_at_again(tmp_path: Path) -> None:
     assert desk.text(files, uses_cache=False) == desk.text(files)
 
 
+@pytest.mark.parametrize("how", ["delete", "merge"])
+def test_links_to_what_is_gone_of_a_small_type_are_looked_at_again(tmp_path: Path, how: str) -> None:
+    """People are mirrored, their few companies are asked for by ids: those tell as well whose links must be looked at."""
+    desk = Desk(tmp_path)
+    firms = "companies:\n" + "".join(f"  f{n}: {{name: Firm {n}}}\n" for n in range(4))
+    staff = "".join(f"  p{n}: {{name: Ann {n}, company: f{n % 4}}}\n" for n in range(PEOPLE))
+    files = f"{firms}people:\n{staff}"
+    desk.settle(files)
+    desk.plan(files)
+    lost, other = desk.world.id("companies.f3"), desk.world.id("companies.f2")
+    ways = {
+        "delete": lambda: desk.world.sandbox.delete("companies", lost),
+        "merge": lambda: desk.world.sandbox.merge("companies", other, lost),
+    }
+    ways[how]()
+
+    assert desk.text(files, uses_cache=False) == desk.text(files)
+
+
+def test_links_of_a_mirrored_type_to_what_is_gone_of_a_later_one_are_looked_at_again(tmp_path: Path) -> None:
+    """Companies come first, and only then it turns out that a contact is gone."""
+    desk = Desk(tmp_path)
+    firms = "companies:\n" + "".join(f"  f{n}: {{name: Firm {n}, primary_contact: p{n % 4}}}\n" for n in range(PEOPLE))
+    staff = "".join(f"  p{n}: {{name: Ann {n}}}\n" for n in range(4))
+    files = f"{firms}people:\n{staff}"
+    desk.settle(files)
+    desk.plan(files)
+    desk.world.sandbox.delete("people", desk.world.id("people.p3"))
+
+    assert desk.text(files, uses_cache=False) == desk.text(files)
+
+
 def test_commands_at_once_share_one_cache(desk: Desk) -> None:
     """Whoever comes second keeps nothing, and nobody is told anything wrong."""
     desk.world.edit("people.p3", title="Seller")

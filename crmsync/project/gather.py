@@ -58,6 +58,7 @@ def gather(
         unbound = [each for each in mine if not _is_bound(each.address, state, renamed) and each.options.id is None]
         if not is_destroy:
             _see_candidates(client, catalogue, entity, unbound, gathered.observed)
+    _see_relinked(looking, catalogue, gathered.observed)
     if not is_destroy:
         for lookup in resolve.lookups(declared, catalogue):
             gathered.found[lookup] = tuple(_look_up(client, catalogue, *lookup))
@@ -100,6 +101,13 @@ def _see_ids(looking: Looking, catalogue: Catalogue, entity: EntityType, ids: It
     wanted = set(ids) - {id for type_name, id in seen if type_name == entity.name}
     if wanted:
         _see(catalogue, entity, looking.bodies(entity, wanted).values(), seen)
+
+
+def _see_relinked(looking: Looking, catalogue: Catalogue, seen: Seen) -> None:
+    """See again the records whose links changed because another one is gone."""
+    for entity in catalogue.types:
+        ids = [id for type_name, id in seen if type_name == entity.name]
+        _see(catalogue, entity, looking.relinked(entity, ids).values(), seen)
 
 
 def _see_candidates(client: Client, catalogue: Catalogue, entity: EntityType, unbound: list[Declared], seen: Seen) -> None:

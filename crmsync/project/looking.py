@@ -48,7 +48,7 @@ class Looking:
     One command's look at records; *told* fills up with what was done and why.
 
     *fresh* holds the heads of the types that are mirrored, *small* the digests of what was asked for by ids, *gone* what
-    the mirror knew and Copper does not list any more.
+    was known and Copper does not show any more, whether the mirror or an id said so.
     """
 
     client: Client
@@ -74,6 +74,23 @@ class Looking:
             self._give_up(stale)
             return self._noted(entity, wanted)
 
+    def relinked(self, entity: EntityType, ids: Iterable[int]) -> dict[int, Body]:
+        """
+        Return anew those of *ids* that the mirror has naming a record that is gone: Copper changed them and moved no date.
+
+        To be asked once all types were looked at, for a record of a later one may be found gone.
+        """
+        if self.mirror is None or self.fresh.get(entity.name) is None:
+            return {}
+        wanted = set(ids)
+        try:
+            with self.mirror.opened():
+                named = wanted & set(self._unlinked(self.mirror, entity))
+                return self.mirror.bodies(entity.name, sorted(named))
+        except Stale as stale:
+            self._give_up(stale)
+            return self._asked(entity, sorted(wanted))
+
     def head(self, entity: EntityType) -> Head | None:
         """Bring the mirror up to date without asking for any record, and return a type's head; None if it cannot be."""
         if self.mirror is None:
@@ -84,6 +101,9 @@ class Looking:
         except Stale as stale:
             self._give_up(stale)
         return self.fresh.get(entity.name)
+
+    def _note_gone(self, entity: EntityType, ids: Iterable[int]) -> None:
+        self.gone[entity.name] = self.gone.get(entity.name, frozenset()).union(ids)
 
     def _give_up(self, stale: Stale) -> None:
         if not stale.is_busy:
@@ -97,6 +117,7 @@ class Looking:
         """Ask for records without a mirror, and note what they look like: it may be asked again whether they still do."""
         bodies = self._asked(entity, wanted)
         self.small.setdefault(entity.name, {}).update((id, content_digest(body)) for id, body in bodies.items())
+        self._note_gone(entity, set(wanted) - set(bodies))
         return bodies
 
     def _asked(self, entity: EntityType, wanted: list[int]) -> dict[int, Body]:
@@ -199,13 +220,14 @@ class Looking:
             if self.fresh.get(entity.name) is not None:
                 self._unlinked(mirror, entity)
 
-    def _unlinked(self, mirror: Mirror, entity: EntityType) -> None:
-        """Ask again for what named a record that is gone: Copper clears or moves such links and moves no date."""
+    def _unlinked(self, mirror: Mirror, entity: EntityType) -> list[int]:
+        """Ask again for what named a record that is gone, and return it: Copper clears or moves links and moves no date."""
         pairs = [(row.key, id) for row in entity.links for id in sorted(self.gone.get(str(row.target), ()))]
         ids = sorted({naming for key, id in pairs for naming in mirror.naming(entity.name, key, id)})
         head = self.fresh[entity.name]
         if ids and head is not None:
             self.fresh[entity.name] = self._looked_again(mirror, entity, head, ids)
+        return ids
 
     def _looked_again(self, mirror: Mirror, entity: EntityType, head: Head, ids: list[int]) -> Head | None:
         """Read *ids* whatever their dates say; what is not shown is no longer vouched for."""
@@ -269,7 +291,7 @@ class Looking:
             return last if page == pages - 1 else [body["id"] for body in self._page(entity, page + 1)]
 
         gone = missing(ids, ask, max(20, pages // 2))
-        self.gone[entity.name] = gone
+        self._note_gone(entity, gone)
         bound = {id for id, known in mirror.known(entity.name, sorted(gone)).items() if _is_kept(known)}
         return mirror.update(entity.name, replace(head, changes=head.changes + len(bound)), (), gone)
 
