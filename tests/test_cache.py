@@ -269,6 +269,19 @@ def test_links_of_a_mirrored_type_to_what_is_gone_of_a_later_one_are_looked_at_a
     assert desk.text(files, uses_cache=False) == desk.text(files)
 
 
+def test_links_to_what_is_gone_are_looked_at_again_when_its_type_is_first_mirrored(tmp_path: Path) -> None:
+    """People are mirrored; companies become so many that they are now read as a whole, and one of them is not there."""
+    desk = Desk(tmp_path)
+    staff = "people:\n" + "".join(f"  p{n}: {{name: Ann {n}, company: f{n % 4}}}\n" for n in range(PEOPLE))
+    few, many = ("companies:\n" + "".join(f"  f{n}: {{name: Firm {n}}}\n" for n in range(count)) for count in (4, 24))
+    desk.settle(few + staff)
+    desk.plan(few + staff)
+    desk.settle(many + staff)
+    desk.world.sandbox.delete("companies", desk.world.id("companies.f3"))
+
+    assert desk.text(many + staff, uses_cache=False) == desk.text(many + staff)
+
+
 def test_commands_at_once_share_one_cache(desk: Desk) -> None:
     """Whoever comes second keeps nothing, and nobody is told anything wrong."""
     desk.world.edit("people.p3", title="Seller")

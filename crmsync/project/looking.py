@@ -69,7 +69,9 @@ class Looking:
             return self._noted(entity, wanted)
         try:
             with self.mirror.opened():
-                return self._mirrored(self.mirror, entity, wanted)
+                bodies = self._mirrored(self.mirror, entity, wanted)
+                self._note_gone(entity, set(wanted) - set(bodies))
+                return bodies
         except Stale as stale:
             self._give_up(stale)
             return self._noted(entity, wanted)

@@ -73,7 +73,8 @@ def make_private(project: Project) -> None:
 
 def read_declarations(project: Project, sources: Sources, catalogue: Catalogue) -> Declarations:
     """Return the records that the files declare, with everything that is wrong in them."""
-    declarations = read_records(sources.documents, catalogue, project.settings.profile, schema("records"))
+    settings = project.settings
+    declarations = read_records(sources.documents, catalogue, settings.profile, schema("records"), settings.profiles)
     found = [*sources.diagnostics, *declarations.diagnostics]
     found += [each for document in sources.documents for each in document.diagnostics]
     return replace(declarations, diagnostics=in_file_order(found))
