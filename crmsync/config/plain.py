@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from crmsync.config.frame import CUSTOM_FIELDS, groups_of
 from crmsync.model.address import KEY_PATTERN
 from crmsync.model.catalogue import Catalogue, EntityType, Write
-from crmsync.model.source import Listing, Node, Scalar, Table
+from crmsync.model.source import Listing, Node, Scalar, Table, is_null
 
 #: What a record may name: None for a field, the names of its parts for a nested one.
 Names = Mapping[str, frozenset[str] | None]
@@ -87,4 +87,6 @@ def _is_plain_field(node: Node, parts: frozenset[str] | None) -> bool:
 
 
 def _is_short(node: Node) -> bool:
-    return isinstance(node, Scalar) or (isinstance(node, Listing) and all(isinstance(each, Scalar) for each in node.items))
+    if isinstance(node, Listing):
+        return all(isinstance(each, Scalar) and not is_null(each) for each in node.items)
+    return isinstance(node, Scalar)

@@ -58,6 +58,16 @@ def test_the_schema_has_nothing_to_say_about_plain_records(file: Any, catalogue:
 
 
 @pytest.mark.parametrize("catalogue", CATALOGUES)
+def test_null_among_the_options_of_a_custom_field_is_left_to_the_schema(catalogue: Any) -> None:
+    """Before the account is known nobody else would tell it."""
+    document = parse(b"companies: {a: {name: A, custom_fields: {Regions: [null]}}}", "f.yaml")
+    schema = frame(records_schema(catalogue), catalogue)
+    odd = replace(document, root=PlainRecords(catalogue).odd_part(document.root))
+
+    assert check_structure(document, schema) == check_structure(odd, schema)
+
+
+@pytest.mark.parametrize("catalogue", CATALOGUES)
 def test_usual_records_are_plain(catalogue: Any) -> None:
     """The law above would hold as well if nothing were ever plain."""
     text = "people: {ann: {name: Ann, emails: [{email: a@b.test}], address: {city: Reno}, custom_fields: {Tier: Gold}}}"
