@@ -135,10 +135,19 @@ def test_help_has_an_example(desk: Desk, words: tuple[str, ...]) -> None:
         assert found is not None
         command = found
 
+    assert "\\x" not in out, "an escaped control character"
     assert "Example: crmsync" in out or isinstance(command, click.Group)
     assert isinstance(command, click.Group) or {"--profile", "--verbose"} <= {
         name for each in command.params for name in each.opts
     }
+
+
+def test_help_of_everything_is_plain_text(desk: Desk) -> None:
+    """Marks that keep lines together are for click and not for readers."""
+    out = desk.done("--help")
+
+    assert "\\x" not in out
+    assert "Example: crmsync plan --out plan.json" in out
 
 
 @pytest.mark.parametrize("path", COMMAND_FILES, ids=lambda path: path.name)

@@ -40,6 +40,7 @@ EPILOG = """\b
 Exit codes: 0 done or nothing to do; 1 error; 2 changes (with --detailed-exitcode);
 3 authentication or permission; 4 locked; 5 refused; 6 not everything was done, run again;
 64 usage; 130 interrupted, safe to run again.
+
 \b
 The key comes from COPPER_API_KEY and COPPER_USER_EMAIL; no option takes it.
 Example: crmsync plan --out plan.json && crmsync apply plan.json

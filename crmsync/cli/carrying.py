@@ -70,6 +70,9 @@ def rebuild(profile: str | None, verbose: int) -> int:
         click.echo(f'found   {address} is #{id} "{clean(name)}"')
     for address in rebuilt.missed:
         click.echo(f"missed  {address}")
+    if not (rebuilt.found or rebuilt.missed):
+        click.echo("Nothing to find: every declared record is bound.")
+        return 0
     click.echo(f"Found {len(rebuilt.found)}, missed {len(rebuilt.missed)}.")
     if not rebuilt.missed:
         return 0
@@ -110,7 +113,12 @@ def copies(profile: str | None, verbose: int) -> None:
     from crmsync.render.rows import json_safe_lines
 
     project = open_project(profile)
+    is_any = False
     with opened_state(project, create=False) as (store, _):
         for each in kept_copies(store, project.environ):
+            is_any = True
             line = {"run": each.run, "address": each.address, "id": each.record_id, "body": each.body}
             click.echo(json_safe_lines(json.dumps(line, ensure_ascii=False)))
+    if not is_any:
+        where = "What was deleted without CRMSYNC_STATE_KEY is in .crmsync/runs/deleted.jsonl of that machine."
+        click.echo(f"No copies lie beside the state. {where}", err=True)

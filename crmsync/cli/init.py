@@ -27,4 +27,5 @@ def command(account: int | None, state: str | None, profile: str | None, verbose
 
     for path in start_project(Path.cwd(), account, state or STATE):
         click.echo(f"Wrote {path.relative_to(Path.cwd())}")
-    click.echo("Next: export COPPER_API_KEY and COPPER_USER_EMAIL, then `crmsync doctor` and `crmsync plan`.")
+    click.echo("Next: export COPPER_API_KEY and COPPER_USER_EMAIL, and see whether all is well: `crmsync doctor`.")
+    click.echo("Then write records into a file below crm/, and look at what would happen: `crmsync plan`.")

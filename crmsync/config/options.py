@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from crmsync.config.fields import FieldReader
@@ -27,11 +28,12 @@ _NOTHING_SAID = Options()
 
 
 class OptionsReader:
-    """Reads options under one profile."""
+    """Reads options under one profile of several."""
 
-    def __init__(self, fields: FieldReader, profile: str | None) -> None:
+    def __init__(self, fields: FieldReader, profile: str | None, profiles: Sequence[str]) -> None:
         self._fields = fields
         self._profile = profile
+        self._profiles = profiles
 
     def read(self, node: Node | None, entity: EntityType, address: Address, diagnostics: list[Diagnostic]) -> Options:
         """Return what stands under `crmsync:`; what has another shape is told elsewhere and counts as not written."""
@@ -56,8 +58,17 @@ class OptionsReader:
             diagnostics.append(Diagnostic(CODES["CRM045"], detail, node.position, address))
             return None
         if isinstance(node, Table):
+            diagnostics += self._strangers(node, address)
             node = node.get(self._profile or "")
         return node if isinstance(node, Scalar) else None
+
+    def _strangers(self, table: Table, address: Address) -> Iterator[Diagnostic]:
+        """Yield a complaint for each key of *table* that is no profile: its id would never count, without a word."""
+        for key, _ in table.entries:
+            if self._profiles and key.text not in self._profiles:
+                known = f"There are: {', '.join(self._profiles)}."
+                detail = f'There is no profile called "{key.text}". {known}{did_you_mean(key.text, self._profiles)}'
+                yield Diagnostic(CODES["CRM026"], detail, key.position, address)
 
     def _without(
         self, node: Node | None, entity: EntityType, address: Address, diagnostics: list[Diagnostic]

@@ -31,16 +31,20 @@ class Declarations:
 
 
 def read_records(
-    documents: Sequence[Document], catalogue: Catalogue, profile: str | None, schema: Mapping[str, Any]
+    documents: Sequence[Document],
+    catalogue: Catalogue,
+    profile: str | None,
+    schema: Mapping[str, Any],
+    profiles: Sequence[str] = (),
 ) -> Declarations:
     """
-    Return the records that *documents* declare, with the ids that *profile* names.
+    Return the records that *documents* declare, with the ids that *profile* names, one of *profiles*.
 
     Values are typed by the fields of *catalogue*; labels and references stay as written. Custom fields of an account
     that is not known yet are checked for their shape only and left out. A field with an error is not declared, the rest
     of its record is, so that one run tells everything.
     """
-    reading = _Reading(catalogue, profile)
+    reading = _Reading(catalogue, profile, profiles)
     shape = frame(schema, catalogue)
     for document in documents:
         reading.read(document, shape)
@@ -50,10 +54,10 @@ def read_records(
 class _Reading:
     """What one call has read so far."""
 
-    def __init__(self, catalogue: Catalogue, profile: str | None) -> None:
+    def __init__(self, catalogue: Catalogue, profile: str | None, profiles: Sequence[str]) -> None:
         self._catalogue = catalogue
         self._fields = FieldReader(catalogue)
-        self._options = OptionsReader(self._fields, profile)
+        self._options = OptionsReader(self._fields, profile, profiles)
         self._plain = PlainRecords(catalogue)
         self._records: dict[Address, Declared] = {}
         self._moved: list[Moved] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from crmsync.config.document import Document
@@ -33,13 +34,19 @@ def read_settings(
         diagnostics.append(complaint)
     if any(diagnostic.is_error for diagnostic in diagnostics):
         return None, in_file_order(diagnostics)
-    return _settings(_under_profile(document.root, active), active, schema), in_file_order(diagnostics)
+    settings = _settings(_under_profile(document.root, active), active, schema)
+    return replace(settings, profiles=_profiles(document.root)), in_file_order(diagnostics)
+
+
+def _profiles(root: Table) -> tuple[str, ...]:
+    profiles = root.get("profiles")
+    return tuple(key.text for key, _ in profiles.entries) if isinstance(profiles, Table) else ()
 
 
 def _active_profile(root: Table, wanted: str | None, file: str) -> tuple[str | None, Diagnostic | None]:
     """Return the name of the profile to use, or why there is none to use."""
     profiles = root.get("profiles")
-    names = [key.text for key, _ in profiles.entries] if isinstance(profiles, Table) else []
+    names = _profiles(root)
     default = root.get("default_profile")
     position = Position(file, 1, 1)
     if isinstance(profiles, Table):

@@ -48,7 +48,7 @@ class Settings:
     The settings of a project. Paths are as written, relative to the file.
 
     *keep_days* is how long copies of deleted records are kept, *has_stamp* whether records carry their address in Copper.
-    *policies* are the ``policy`` entries by type, ``*`` for all. *profile* is the active one's name, or None.
+    *policies* are the ``policy`` entries by type, ``*`` for all. *profile* is the active one of *profiles*, or None.
     """
 
     project: str
@@ -63,3 +63,4 @@ class Settings:
     has_stamp: bool = False
     policies: Mapping[str, PolicyRule] = field(default_factory=dict)
     profile: str | None = None
+    profiles: tuple[str, ...] = ()

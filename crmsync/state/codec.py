@@ -66,8 +66,8 @@ KINDS: Mapping[str, Any] = {
 _KIND_OF = {kind: name for name, kind in KINDS.items()}
 
 DAMAGED = (
-    "The state is damaged. Restore a copy of it. Without one, move it away and adopt the records again: "
-    "see docs/plan-and-apply.md"
+    "The state is damaged. Restore a copy of it. Without one, move it away and find the records again with: "
+    "crmsync state rebuild"
 )
 
 

@@ -210,6 +210,17 @@ def options_of(written: str, profile: str | None = None) -> RecordOptions:
     return declarations.records[Address("companies", "a")].options
 
 
+def test_an_id_for_a_profile_that_does_not_exist_is_told() -> None:
+    """A slip in the name of a profile would leave the record to its natural key, without a word."""
+    document = parse(b"companies:\n  a: {name: A, crmsync: {id: {trail: 9}}}\n", "a.yaml")
+
+    found = read_records([document], CATALOGUE, "trial", SCHEMA, ("live", "trial")).diagnostics
+
+    detail = 'There is no profile called "trail". There are: live, trial. Did you mean "trial"?'
+    place = Position("a.yaml", 2, 31, 5)
+    assert (Diagnostic(CODES["CRM026"], detail, place, Address("companies", "a")),) == found
+
+
 OPTIONS = {
     "nothing": ("{}", None, RecordOptions()),
     "new": ("{new: true}", None, RecordOptions(is_new=True)),

@@ -76,7 +76,7 @@ def test_all_but_the_project_has_a_default() -> None:
 
 def test_null_is_the_default() -> None:
     """An account of null is one that is not declared, as a profile may want it."""
-    settings = Settings("p", profile="new")
+    settings = Settings("p", profile="new", profiles=("new",))
 
     assert (settings, ()) == read("project: p\naccount: 5\nprofiles: {new: {account: null}}\n", "new")
 
@@ -121,6 +121,7 @@ def test_a_profile_lies_over_the_file() -> None:
         pace=Pace(100, 1),
         policies={"companies": PolicyRule(on_drift=OnDrift.KEEP, fields={"name": PolicyRule(Mode.SEED)})},
         profile="trial",
+        profiles=("trial", "production"),
     )
 
     assert (expected, ()) == read(PROFILES, "trial")
