@@ -88,7 +88,8 @@ class Looking:
         try:
             with self.mirror.opened():
                 named = wanted & set(self._unlinked(self.mirror, entity))
-                return self.mirror.bodies(entity.name, sorted(named))
+                bodies = self.mirror.bodies(entity.name, named) if self.fresh[entity.name] is not None else {}
+                return bodies | self._asked(entity, sorted(named - set(bodies)))
         except Stale as stale:
             self._give_up(stale)
             return self._asked(entity, sorted(wanted))
