@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from crmsync.apply import requests
 from crmsync.apply.classify import Executed, NotExecuted, classify
 from crmsync.apply.reading import read_one
 from crmsync.apply.results import Prepared, StepResult
-from crmsync.apply.work import SEND_SECONDS, Work
+from crmsync.apply.work import GUARD_SECONDS, Work
 from crmsync.model.bodies import decode_body, encode_fields
 from crmsync.model.catalogue import EntityType
 from crmsync.model.effects import Answer, Append, Effect, Reserve, Send
@@ -61,17 +62,25 @@ def _lost(entity: EntityType, prepared: Prepared, now: Observed | None) -> tuple
 
 
 def _write_back(work: Work, entity: EntityType, prepared: Prepared) -> Restoring:
-    """Send all custom values of one record, as they were before and as they should be; return the record after that."""
+    """
+    Send all custom values of one record, as they should be; return the record after that.
+
+    Each try looks first: a refusal that was waited out, or a request settled long after it was sent, leaves a reading that
+    is too old. What a person did since stays, also a value that they gave to a field that had been emptied.
+    """
     before = prepared.observed
     assert before is not None
-    mine = {
-        change.field: change.after for change in prepared.changes if entity.by_name[change.field].definition_id is not None
-    }
-    body = encode_fields(entity, mine, before, work.catalogue.locale, all_custom_fields=True)
     for number in range(TRIES):
         answer = yield Reserve(False)
-        intent = replace(prepared.intent, id=f"{prepared.intent.id}r{number}", send_by=answer.now + SEND_SECONDS)
+        now = yield from read_one(work, entity, before.id)
+        if not isinstance(now, Observed):
+            continue
+        if not _lost(entity, prepared, now):
+            return now
+        send_by = answer.now + GUARD_SECONDS
+        intent = replace(prepared.intent, id=f"{prepared.intent.id}r{number}", send_by=send_by)
         yield Append([intent])
+        body = _body(work, entity, prepared, now)
         answer = yield Send(requests.update(entity, [(before.id, body)], False), intent.send_by)
         outcome = classify(answer.value)
         if isinstance(outcome, NotExecuted):
@@ -90,6 +99,16 @@ def _write_back(work: Work, entity: EntityType, prepared: Prepared) -> Restoring
             return seen
         yield Append([Absent(intent.id)])
     return None
+
+
+def _body(work: Work, entity: EntityType, prepared: Prepared, now: Observed) -> dict[str, Any]:
+    """Return the custom values that the record has *now*, and over them the lost ones, as they were before."""
+    assert prepared.observed is not None
+    custom = [row.name for row in entity.fields if row.definition_id is not None]
+    sent = {change.field for change in prepared.changes}
+    mine = {name: now.fields.get(name) for name in custom if name in sent}
+    mine |= {name: prepared.observed.fields.get(name) for name in _lost(entity, prepared, now)}
+    return encode_fields(entity, mine, now, work.catalogue.locale, all_custom_fields=True)
 
 
 def _record(work: Work, entity: EntityType, data: object) -> Observed | None:

@@ -51,7 +51,7 @@ def settle(work: Work, intents: Sequence[Intent], bound: set[tuple[str, int]]) -
             settled.append((yield from _reread(work, intent)))
     creates = [intent for intent in intents if intent.action is WriteAction.CREATE]
     if creates:
-        until = max(intent.send_by for intent in creates) + work.job.settle_seconds
+        until = max(_last_sent(work, intent) for intent in creates) + work.job.settle_seconds
         lasting = f"until {work.job.settle_seconds:.0f} s after they were sent, for they may still turn up"
         yield Emit(Progress(0, len(creates), f"{len(creates)} creates had no clear answer; waiting {lasting}"))
         answer = yield Sleep(until)
@@ -76,9 +76,21 @@ def _settle_creates(work: Work, creates: Sequence[Intent], bound: set[tuple[str,
     return settled
 
 
+def _last_sent(work: Work, intent: Intent) -> float:
+    """
+    Return when the request of *intent* left at the latest, on our clock.
+
+    The `send_by` of another run is on the clock of its host, which may differ from ours by any amount. Copper's clock is
+    the one that both know.
+    """
+    if intent.run == work.job.run:
+        return intent.send_by
+    return intent.server_clock + SEND_SECONDS - work.skew
+
+
 def _reread(work: Work, intent: Intent) -> Generator[Effect, Answer, Settled]:
     """Settle a write to a record that exists by looking at it."""
-    answer = yield Sleep(intent.send_by)
+    answer = yield Sleep(_last_sent(work, intent))
     work.is_stopping = answer.is_stopping
     if answer.is_stopping:
         return Settled(intent, "unknown", None, "interrupted")

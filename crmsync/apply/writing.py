@@ -26,7 +26,7 @@ from crmsync.model.events import Event, FieldsApplied, Intent, Refused, WriteAct
 from crmsync.model.http import Request
 from crmsync.model.plan import FieldChange, Step
 from crmsync.model.records import Observed
-from crmsync.model.values import Members
+from crmsync.model.values import Members, is_empty
 from crmsync.plan.diff import members_asked, rebase
 
 MOVED = "Changed in Copper since the plan was made."
@@ -120,11 +120,18 @@ def _rebased(work: Work, step: Step, observed: Observed) -> tuple[tuple[FieldCha
     changes, moved = [], []
     for planned in step.fields:
         change = rebase(work.with_ids(planned), observed.fields.get(planned.field))
-        if change is None:
+        if change is None or _is_cleared(work, step, planned, observed):
             moved.append(planned.field)
         else:
             changes.append(change)
     return tuple(changes), tuple(moved)
+
+
+def _is_cleared(work: Work, step: Step, planned: FieldChange, observed: Observed) -> bool:
+    """Say whether a link that the plan moves elsewhere is gone: nobody asked for the new one in the place of none."""
+    if step.action is not WriteAction.UNRELATE or not is_empty(observed.fields.get(planned.field)):
+        return False
+    return any(each.field == planned.field and not is_empty(each.after) for each in work.changes[step.address].fields)
 
 
 def intent_of(

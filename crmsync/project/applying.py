@@ -244,7 +244,9 @@ def _settle_first(run: _Run, state: State) -> State:
     with copper_trouble():
         identify(run.client, run.project.settings, state.account_id)
         account = read_account(run.project, run.client, state.account_id)
-    job = Job(Plan(), account.catalogue, state, _run_name(), 0.0, settle_seconds=run.options.settle_seconds)
+    now = run.clock()
+    skew = (run.client.server_clock or now) - now
+    job = Job(Plan(), account.catalogue, state, _run_name(), 0.0, skew, run.options.settle_seconds)
     settled: list[Settled] = run.perform(engine.settle_open(job), state)
     for each in settled:
         if each.status == "unknown" or each.detail:

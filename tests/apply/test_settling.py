@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crmsync.apply.engine import settle_open
-from crmsync.model.effects import Append, Read, Send
+from crmsync.model.effects import Answer, Append, Read, Send, Sleep
 from crmsync.model.events import Intent
 from crmsync.model.http import Request
 from crmsync.model.plan import Plan
@@ -195,6 +196,76 @@ def test_custom_values_that_a_later_run_cannot_know_are_named(tmp_path: Path) ->
     assert "no custom_fields.VIP any more" in settled.detail
     assert world.apply(files.format("Silver")).statuses() == {}
     assert custom(world, "companies.a").keys() == {"Tier", "VIP"}
+
+
+def test_custom_values_are_written_back_on_a_young_reading(tmp_path: Path) -> None:
+    """A refusal that is waited out: the record is read again, and what a person gave it meanwhile stays."""
+    world = World(tmp_path, quirks=Quirks(custom_fields_update="replace"))
+    world.apply(TIER.format("Gold"))
+    _others(world)
+    ids = {each.name: each.id for each in world.sandbox.account.definitions}
+    world.fault(Fault("status_before", path="/companies/", method="PUT", nth=1, status=429))
+    put: list[int] = []
+
+    def edit(number: int, effect: object) -> None:
+        if isinstance(effect, Send) and effect.request.method == "PUT":
+            put.append(number)
+            if len(put) == 1:
+                values = world.record("companies.a")["custom_fields"]
+                mine = {"custom_field_definition_id": ids["Annual revenue"], "value": 77}
+                left = [each for each in values if each["custom_field_definition_id"] != ids["Annual revenue"]]
+                world.edit("companies.a", custom_fields=[*left, mine])
+
+    assert world.apply(TIER.format("Silver"), scheduler={"kill": edit}).statuses() == {}
+
+    after = custom(world, "companies.a")
+    assert len(put) > 1
+    assert (after["Annual revenue"], after["VIP"]) == (77, True)
+
+
+# --- a link that a person took away ---------------------------------------------------------------
+
+
+def test_a_link_that_a_person_cleared_is_not_set_elsewhere(world: World) -> None:
+    """A person is to move from x to y, and loses the company by hand before the run looks: a conflict, not a new link."""
+    files = "people: {{a: {{name: A, company: {}}}}}\ncompanies: {{x: {{name: X}}, y: {{name: Y}}}}\n"
+    world.apply(files.format("x"))
+    seen: list[int] = []
+
+    def clear(number: int, effect: object) -> None:
+        if not seen:
+            world.edit("people.a", company_id=None)
+        seen.append(number)
+
+    world.apply(files.format("y"), scheduler={"kill": clear})
+
+    assert world.record("people.a")["company_id"] is None
+
+
+# --- clocks that differ ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ahead", [-3600.0, 0.0, 3600.0])
+@pytest.mark.parametrize("action", ["create", "update"])
+def test_another_host_is_waited_for_by_the_clock_of_copper(ahead: float, action: str, world: World) -> None:
+    """What another host's clock says of its intent has no say in how long we wait for it."""
+    first, second = "companies: {x: {name: X}}\n", "companies: {x: {name: X, details: d}}\n"
+    files = first
+    if action == "update":
+        world.apply(first)
+        files = second
+    _dying(world, files, Send)
+    job = world._job(world.planned(files), Plan(), 120.0)
+    (intent,) = job.state.open_intents.values()
+    foreign = replace(intent, send_by=intent.send_by + ahead)
+    job = replace(job, state=replace(job.state, open_intents={intent.id: foreign}))
+    engine, slept = settle_open(job), []
+    effect = next(engine)
+    while not isinstance(effect, Read):
+        slept += [effect.until] if isinstance(effect, Sleep) else []
+        effect = engine.send(Answer(None, world.clock.now))
+
+    assert slept == [intent.server_clock + 15.0 + (120.0 if action == "create" else 0.0) - job.skew_seconds]
 
 
 # --- what a write relies on is at most five seconds old -----------------------------------------------

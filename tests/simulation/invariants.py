@@ -268,6 +268,11 @@ class Checker:
 
     def _wiped(self, executed: Executed, item: Item, row: Field, run: Run) -> None:
         """Remember a custom value that the account threw away because it was not sent: it must be written back."""
+        if executed.at - executed.sender.at > 2.0:
+            # Executed after it was settled as not executed, and perhaps after the values had been written back: nobody
+            # looks any more. Counted like every edit that a late write undoes (docs/reliability.md).
+            self.measured.late_losses += 1
+            return
         self.wiped.append((executed.type, item.id or 0, row, run))
 
     def _all_written_back(self) -> None:
@@ -411,6 +416,10 @@ class Checker:
                 for id, raw in self.machine.sandbox.everything(entity.name).items():
                     is_named = raw.get(row.key) == before.id and (entity.name, id) not in leaving
                     if not is_named or self.machine.sandbox.is_hidden(entity.name, id):
+                        continue
+                    # A company is not among the related items of its primary contact and cannot be searched by it: one that
+                    # the plan does not read, forgotten or made by a person, nobody can see (docs/reliability.md).
+                    if entity.name == "companies" and (entity.name, id) not in run.planned_seen:
                         continue
                     edit = self.edits.get((entity.name, id, row.name))
                     is_seen = entity.name == "companies" or looked >= run.agreed_at

@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 from crmsync.model.address import Address
+from crmsync.model.plan import Held
 from crmsync.model.settings import Pace, Settings
 from crmsync.project.applying import Applied
 from crmsync.project.session import Project
@@ -210,7 +211,7 @@ class Schedule:
         told |= {outcome.address for outcome in run.outcomes if outcome.status in ("failed", "skipped")}
         for held in run.plan.held if strict else ():
             # What would be left without its company stays; the files say no more about that link.
-            if held.address in files.records or "leave" not in held.reason:
+            if (held.address in files.records or "leave" not in held.reason) and not self._is_left_to_another(held, files):
                 self.checker.breach("I6", f"nobody interfered, and yet {held.address} is held: {held.reason}")
         for address in [each for each, id in run.plan.gone if (each.type, id) not in self.checker.deleted] if strict else ():
             self.checker.breach("I6", f"nobody interfered, and yet {address} is gone")
@@ -220,6 +221,13 @@ class Schedule:
                 self.checker.breach("I6", f"{address} is declared, not bound, and nobody says why")
             elif binding is not None and self.sandbox.raw(address.type, binding.record_id) is None and address not in told:
                 self.checker.breach("I6", f"{address} is bound to {binding.record_id}, which is gone")
+
+    def _is_left_to_another(self, held: Held, files: Files) -> bool:
+        """Say whether a unique value is wanted that another record has, of which the files no longer declare that field."""
+        # What is no longer declared is left as it is, so it cannot be had: the files contradict, and the plan says so.
+        uniques = {row.name for row in self.checker.catalogue[held.address.type].uniques}
+        holders = [files.records[each] for each in files.records if f", and {each}, " in held.reason]
+        return "once" in held.reason and any(not uniques & set(written) for written in holders)
 
     def _advised(self, run: Run, files: Files) -> Files:
         """Return the files as a user changes them who follows the advice of the last run."""
