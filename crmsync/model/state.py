@@ -56,7 +56,7 @@ class State:
 
     *open_intents* are those with no outcome yet, by id; *started_plans* the digests of saved plans that were ever begun.
     *missed* are the declared addresses for which a rebuild found no record.
-    *compacted_at* is the position of the snapshot that it was read from.
+    *compacted_at* is the position of the snapshot that it was read from, *logged* the number of events since.
     """
 
     head: Head
@@ -68,6 +68,7 @@ class State:
     has_open_run: bool = False
     missed: frozenset[Address] = frozenset()
     compacted_at: int = field(default=0, compare=False)
+    logged: int = field(default=0, compare=False)
 
     @cached_property
     def address_of(self) -> Mapping[tuple[str, int], Address]:
@@ -97,6 +98,7 @@ class _Folding:
         self.started_plans = set(state.started_plans)
         self.has_open_run = state.has_open_run
         self.missed = state.missed
+        self.logged = state.logged
 
     def state(self, before: State, position: int) -> State:
         return State(
@@ -109,9 +111,11 @@ class _Folding:
             has_open_run=self.has_open_run,
             missed=self.missed,
             compacted_at=before.compacted_at,
+            logged=self.logged,
         )
 
     def take(self, event: Event) -> None:
+        self.logged += 1
         match event:
             case Bound(address, record_id, origin):
                 earlier = self.bindings.get(address)

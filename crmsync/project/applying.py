@@ -44,6 +44,8 @@ from crmsync.state import is_local
 
 #: A log of fewer segments than this is read in no time.
 LONG_LOG = 200
+#: And one of fewer events as well; a large run has few segments of many.
+EVENTS_OF_A_LONG_LOG = 5_000
 #: An outcome that this run undertook and did not bring about: exit code 6.
 UNDONE = ("conflict", "failed", "skipped", "unknown")
 
@@ -178,7 +180,8 @@ def _compact(store: Store) -> None:
 
 def is_overgrown(state: State) -> bool:
     """Say whether the log is long beside what it binds; what a snapshot costs is then a small part of what was appended."""
-    return state.position - state.compacted_at > max(LONG_LOG, len(state.bindings) // 4)
+    bindings, segments = len(state.bindings), state.position - state.compacted_at
+    return segments > max(LONG_LOG, bindings // 4) or state.logged > max(EVENTS_OF_A_LONG_LOG, bindings)
 
 
 def _carry_out(run: _Run, planned: Planned) -> Applied | None:

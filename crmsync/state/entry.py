@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zlib
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -18,12 +17,9 @@ from crmsync.model.events import Event
 from crmsync.model.state import Head, State
 from crmsync.model.store import Holder, Unusable
 from crmsync.state.codec import DAMAGED, decode_events, decode_state, encode_events, encode_state
+from crmsync.state.deflating import PLAIN_BYTES, deflated, inflated
 
 LAYOUT = 1
-#: More than this is deflated; a snapshot of many records shrinks to a third.
-_PLAIN_BYTES = 4096
-#: A state of a million records is smaller than this when it is inflated.
-_MOST_BYTES = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +99,8 @@ def unpack_lease(content: bytes) -> Holder | None:
 
 def _pack(about: dict[str, Any], text: str) -> bytes:
     body = text.encode("ascii")
-    if len(body) > _PLAIN_BYTES:
-        about, body = {**about, "packed": "deflate"}, zlib.compress(body, 6)
+    if len(body) > PLAIN_BYTES:
+        about, body = {**about, "packed": "deflate"}, deflated(body)
     line = {"crmsync": LAYOUT, **about}
     return _line({**line, "digest": _digest(line, body)}) + b"\n" + body
 
@@ -128,7 +124,7 @@ def _unpack(content: bytes) -> tuple[dict[str, Any], str]:
         if layout != LAYOUT or digest != _digest(line, body):
             raise ValueError("checksum")
         if line.get("packed") == "deflate":
-            body = zlib.decompressobj().decompress(body, _MOST_BYTES)
+            body = inflated(body)
         return line, body.decode("ascii")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, zlib.error) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Unusable(f"A part of it is damaged. {DAMAGED}") from error

@@ -128,7 +128,7 @@ class SharedStore:
             head = self._require_head()
             if self._read().position != position:
                 raise Lost
-            new = replace(state, head=head, position=position + 1, compacted_at=position + 1)
+            new = replace(state, head=head, position=position + 1, compacted_at=position + 1, logged=0)
             content = pack_snapshot(self._empty.lineage, float(self._clock()), secrets.token_hex(8), new)
             self._create(new.position, content, is_snapshot=True)
             self._take(new, [])

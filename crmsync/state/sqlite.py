@@ -26,9 +26,10 @@ from crmsync.model.events import Event
 from crmsync.model.state import Head, State
 from crmsync.model.store import Holder, Locked, Lost, Unusable
 from crmsync.state.codec import DAMAGED, decode_events, decode_state, encode_events, encode_state
+from crmsync.state.deflating import deflated, inflated
 from crmsync.state.fold import Known, extended, fold
 from crmsync.state.lease import may_take, process_is_alive
-from crmsync.state.sqlitefile import BUSY_SECONDS, COPIES, build, checksum, connect, explained, is_there, naming
+from crmsync.state.sqlitefile import BUSY_SECONDS, COPIES, LAYOUT, build, checksum, connect, explained, is_there, naming
 
 
 def open_sqlite(
@@ -142,9 +143,10 @@ class SqliteStore:
         def change(connection: sqlite3.Connection) -> None:
             state = what(connection)
             self._move_on_from(connection, position)
-            text = encode_state(replace(state, position=new))
-            digest = checksum(self._empty.lineage, text)
-            connection.execute("INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?)", (text, digest))
+            content = deflated(encode_state(replace(state, position=new)).encode("ascii"))
+            digest = checksum(self._empty.lineage, content)
+            connection.execute("INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?)", (content, digest))
+            connection.execute(f"PRAGMA user_version = {LAYOUT}")
             connection.execute("DELETE FROM segment")
 
         self._change_log(change, lambda connection: self._snapshot(connection, self._empty).position == new)
@@ -248,7 +250,7 @@ class SqliteStore:
             return State(head)
         if row[1] != checksum(self._empty.lineage, row[0]):
             raise Unusable(f"Its snapshot is damaged. {DAMAGED}")
-        return decode_state(row[0], head)
+        return decode_state(_text(row[0]), head)
 
     def _segments(self, connection: sqlite3.Connection) -> list[tuple[int, float, tuple[Event, ...]]]:
         rows = connection.execute("SELECT position, at, events, writer, digest FROM segment ORDER BY position").fetchall()
@@ -340,6 +342,11 @@ def _holder(connection: sqlite3.Connection) -> Holder | None:
 
 def _has_copies(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'copy'").fetchone() is not None
+
+
+def _text(content: str | bytes) -> str:
+    """Return the text of a snapshot; layout 1 kept it as it is."""
+    return content if isinstance(content, str) else inflated(content).decode("ascii")
 
 
 def _copy(connection: sqlite3.Connection, name: str) -> bytes | None:

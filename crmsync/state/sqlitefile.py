@@ -20,7 +20,8 @@ from crmsync.model.store import Unusable
 from crmsync.state.codec import DAMAGED
 
 APPLICATION_ID = 0x63726D73  # "crms"
-LAYOUT = 1
+#: 2: a snapshot may be deflated. A file of layout 1 is read, and becomes one of layout 2 when it is compacted.
+LAYOUT = 2
 BUSY_SECONDS = 10.0
 
 _SCHEMA = """
@@ -95,7 +96,7 @@ def _check(connection: sqlite3.Connection) -> None:
     layout = connection.execute("PRAGMA user_version").fetchone()[0]
     if layout > LAYOUT:
         raise Unusable(f"A newer crmsync wrote it: layout {layout}, this version reads {LAYOUT}. Install a newer crmsync.")
-    if layout != LAYOUT or connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+    if layout < 1 or connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
         raise sqlite3.DatabaseError("quick_check failed")
 
 
@@ -120,6 +121,7 @@ def build(path: Path, lineage: str, seed: bytes | None = None) -> None:
 
 def _fill(path: Path, lineage: str, key: bytes) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA auto_vacuum = FULL")  # what a compaction frees goes back to the disk
         _set_up(connection)
         connection.executescript(
             f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {LAYOUT}; {_SCHEMA} COMMIT;"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from crmsync.model.address import Address
-from crmsync.model.events import Origin
+from crmsync.model.events import Origin, Refused
 from crmsync.model.state import Binding, Head, State
-from crmsync.project.applying import LONG_LOG, is_overgrown
+from crmsync.project.applying import EVENTS_OF_A_LONG_LOG, LONG_LOG, is_overgrown
 from crmsync.project.session import open_project, opened_state
 from tests.desk import Desk
 
@@ -20,6 +20,18 @@ def test_a_log_is_overgrown_beside_what_it_binds(segments: int, bindings: int, e
     """Not blindly each run: a snapshot of many bindings waits for a log that is worth it."""
     bound = {Address("people", str(number)): Binding(number, Origin.CREATED) for number in range(bindings)}
     state = State(Head("lineage", bytes(32)), position=7 + segments, bindings=bound, compacted_at=7)
+
+    assert is_overgrown(state) is expected
+
+
+@pytest.mark.parametrize(
+    ("events", "bindings", "expected"),
+    [(EVENTS_OF_A_LONG_LOG, 0, False), (EVENTS_OF_A_LONG_LOG + 1, 0, True), (9000, 9000, False), (9001, 9000, True)],
+)
+def test_a_log_of_few_long_segments_is_overgrown_too(events: int, bindings: int, expected: bool) -> None:
+    """What is read each time are its events, and one segment of a bulk call holds many."""
+    bound = {Address("people", str(number)): Binding(number, Origin.CREATED) for number in range(bindings)}
+    state = State(Head("lineage", bytes(32)), bindings=bound).advance([Refused("i", "r")] * events, 3)
 
     assert is_overgrown(state) is expected
 

@@ -7,6 +7,8 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -16,9 +18,10 @@ from crmsync.model.events import Applied, Bound, FieldsApplied, Intent, Origin, 
 from crmsync.model.state import State
 from crmsync.model.store import Holder, Lost, Unusable
 from crmsync.state import SqliteStore, open_sqlite, open_store
+from crmsync.state.deflating import inflated
 from crmsync.state.lease import process_is_alive
 from crmsync.state.sqlite import _Unclear
-from crmsync.state.sqlitefile import checksum
+from crmsync.state.sqlitefile import LAYOUT, checksum
 
 ACME = Address("companies", "acme")
 INTENT = Intent("i1", "r1", ACME, WriteAction.UPDATE, 7, {"name": "d"}, {}, 115.0, 100.0)
@@ -56,6 +59,44 @@ def test_files_are_private(path):
 
     assert (stat.S_IMODE(path.parent.stat().st_mode), stat.S_IMODE(path.stat().st_mode)) == (0o700, 0o600)
     assert [path] == list(path.parent.iterdir())
+
+
+def test_a_snapshot_is_deflated_and_what_it_frees_goes_back(path):
+    """The file shrinks by a compaction: what came before is neither kept nor left as a hole."""
+    store = open_sqlite(path, "lineage", create=True)
+    names = [f"field_{number}" for number in range(14)]
+    position = 0
+    for number in range(300):
+        address = Address("people", f"person-{number:06}")
+        digests = (sha256(f"{number}.{name}".encode()).hexdigest()[:32] for name in names)
+        fields = {name: Applied(digest, digest) for name, digest in zip(names, digests, strict=True)}
+        position = store.append(
+            position, [Bound(address, 70_000_000 + number, Origin.CREATED), FieldsApplied(address, fields)]
+        )
+    before, state = path.stat().st_size, store.read()
+    store.compact(position)
+
+    assert replace(state, position=position + 1) == store.read()
+    assert path.stat().st_size / 300 < 450 < before / 300
+
+
+def test_a_file_of_the_first_layout_is_read_and_moves_on(path):
+    """Its snapshot is plain text; the next compaction writes one that its version must not try to read."""
+    store = filled(path)
+    state = store.read()
+    store.close()
+    with sqlite3.connect(path) as connection:
+        text = inflated(connection.execute("SELECT state FROM snapshot").fetchone()[0]).decode()
+        connection.execute("UPDATE snapshot SET state = ?, digest = ?", (text, checksum("lineage", text)))
+        connection.execute("PRAGMA user_version = 1")
+    store = open_sqlite(path, "lineage", create=False)
+
+    assert state == store.read()
+    store.compact(state.position)
+    assert replace(state, position=state.position + 1) == store.read()
+    store.close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (LAYOUT,)
 
 
 def test_looking_creates_nothing(path):
@@ -142,7 +183,7 @@ def make_foreign(path: Path) -> None:
 def make_newer(path: Path) -> None:
     filled(path).close()
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute(f"PRAGMA user_version = {LAYOUT + 1}")
 
 
 def make_newer_event(path: Path) -> None:
@@ -195,7 +236,7 @@ def make_folder(path: Path) -> None:
         (make_empty, "It is empty, and no state is. The state is damaged. Restore a copy"),
         (make_text, "It is not an SQLite file. The state is damaged. Restore a copy"),
         (make_other_database, "not one of crmsync. Put another path"),
-        (make_newer, "A newer crmsync wrote it: layout 2, this version reads 1. Install a newer"),
+        (make_newer, "A newer crmsync wrote it: layout 3, this version reads 2. Install a newer"),
         (make_newer_event, "event format 3, this version reads up to 2. Install a newer"),
         (make_foreign, "It belongs to the project somebody else, and this one is lineage. Check `project`"),
         (make_gap, "The log has a gap before position 32. The state is damaged"),
