@@ -34,6 +34,7 @@ from crmsync.model.effects import (
 from crmsync.model.http import Request
 from crmsync.model.http import Send as Seam
 from crmsync.model.store import Store
+from crmsync.model.undo import Before
 
 
 @dataclass
@@ -82,6 +83,7 @@ class Scheduler:
     outcomes: list[Outcome] = field(default_factory=list)
     progress: list[Progress] = field(default_factory=list)
     copies: list[Copy] = field(default_factory=list)
+    before: list[Before] = field(default_factory=list)
     effects: int = 0
 
     def run(self, engine: Task) -> Any:
@@ -133,7 +135,8 @@ class Scheduler:
     def _perform(self, task: Task, effect: Effect) -> None:
         value, seconds = None, 0.0
         match effect:
-            case Append(events):
+            case Append(events, before):
+                self.before += before
                 self.position = self.store.append(self.position, list(events))
             case Read(request):
                 value, seconds = self._read(request)

@@ -485,9 +485,10 @@ def test_nothing_leaks(desk: Desk) -> None:
     assert [path.name for path in files if KEY.encode() in path.read_bytes()] == []
     assert "anary" not in database
     assert "acme.com" not in database
-    holding = {path.name for path in files if b"anary" in path.read_bytes()}
-    assert holding == {"plan.json", "deleted.jsonl", "b.yaml"} & holding
-    assert "deleted.jsonl" in holding
+    holding = {path.relative_to(desk.root).parts for path in files if b"anary" in path.read_bytes()}
+    kept = {parts for parts in holding if parts[:2] == (".crmsync", "runs") and parts[2].endswith(".jsonl")}
+    assert holding - kept <= {("plan.json",), ("crm", "b.yaml")}
+    assert kept
     modes = {
         str(path.relative_to(desk.root)): stat.S_IMODE(path.stat().st_mode) for path in written if path.name != "b.yaml"
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import pytest
 from crmsync.model.store import Unusable
 from crmsync.project import keeping
 from crmsync.project.keeping import drop_old_copies
+from crmsync.project.session import open_project, opened_state
 from crmsync.project.together import Together
 from crmsync.state import MemoryStore
 from tests.desk import Desk
@@ -56,7 +58,8 @@ def test_without_the_key_a_copy_stays_here(desk: Desk) -> None:
     desk.write("crm/a.yaml", "companies:\n  beta: {name: Beta}\n")
     desk.done("apply", "-y")
 
-    path = desk.root / ".crmsync" / "runs" / "deleted.jsonl"
+    files = [path for path in (desk.root / ".crmsync" / "runs").glob("*.jsonl") if '"body"' in path.read_text()]
+    (path,) = files
     assert (path.stat().st_mode & 0o777, json.loads(path.read_text())["address"]) == (0o600, "companies.acme")
     assert desk.done("state", "copies") == ""
 
@@ -67,23 +70,95 @@ def _store(sizes: dict[str, int]) -> MemoryStore:
     return store
 
 
-def test_copies_are_dropped_when_their_time_has_passed() -> None:
+def _dropped(desk: Desk, store: MemoryStore) -> list[str]:
+    drop_old_copies(open_project(start=desk.root, environ={}), store, lambda: NOW)
+    return list(store.kept())
+
+
+def test_copies_are_dropped_when_their_time_has_passed(desk: Desk) -> None:
     """The age is in the name; a name that tells none is not ours to drop."""
     store = _store({"20260801T000000Z-a/1": 1, "20261001T000000Z-b/1": 1, "notes/1": 1})
 
-    drop_old_copies(store, 90, lambda: NOW)
-
-    assert list(store.kept()) == ["20261001T000000Z-b/1", "notes/1"]
+    assert _dropped(desk, store) == ["20261001T000000Z-b/1", "notes/1"]
 
 
-def test_the_oldest_are_dropped_when_they_are_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_are_dropped_when_they_are_too_much(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """All together stay below the cap."""
     monkeypatch.setattr(keeping, "MOST_BYTES", 10)
     store = _store({"20261101T000000Z-a/1": 4, "20261102T000000Z-b/1": 4, "20261103T000000Z-c/1": 5})
 
-    drop_old_copies(store, 90, lambda: NOW)
+    assert _dropped(desk, store) == ["20261102T000000Z-b/1", "20261103T000000Z-c/1"]
 
-    assert list(store.kept()) == ["20261102T000000Z-b/1", "20261103T000000Z-c/1"]
+
+def test_files_of_this_machine_are_dropped_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was kept without the key, and the archive of decisions, by the same two rules; what is not ours stays."""
+    monkeypatch.setattr(keeping, "MOST_BYTES", 10)
+    names = {
+        "20260801T000000Z-a1.jsonl": 1,
+        "decisions-20260801-000000.yaml": 1,
+        "20261101T000000Z-a2.jsonl": 6,
+        "decisions-20261102-000000.yaml": 1,
+        "20261103T000000Z-a3.jsonl": 6,
+        "20200101T000000Z-mine.txt": 1,
+    }
+    for name, size in names.items():
+        desk.write(f".crmsync/runs/{name}", "x" * size)
+
+    _dropped(desk, MemoryStore())
+
+    left = sorted(path.name for path in (desk.root / ".crmsync" / "runs").iterdir())
+    assert left == ["20200101T000000Z-mine.txt", "20261103T000000Z-a3.jsonl", "decisions-20261102-000000.yaml"]
+
+
+# What writes replace.
+
+
+def test_what_a_write_replaces_is_kept_without_the_key(desk: Desk) -> None:
+    """In one private file of the run: of each changed field what was there and what was put there, and nothing else."""
+    desk.write("crm/a.yaml", "companies:\n  acme: {name: Acme, details: Old, tags: [a]}\n")
+    desk.done("apply", "-y")
+    desk.write("crm/a.yaml", "companies:\n  acme: {name: Acme, details: New, tags: [b]}\n")
+    desk.done("apply", "-y")
+
+    first, second = sorted((desk.root / ".crmsync" / "runs").glob("*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
+    (line,) = map(json.loads, second.read_text(encoding="utf-8").splitlines())
+    assert second.stat().st_mode & 0o777 == 0o600
+    assert (line["action"], line["address"], line["id"]) == ("update", "companies.acme", desk.id("companies.acme"))
+    assert line["fields"]["details"] == ["Old", "New"]
+    assert line["fields"]["tags"] == [{"members": [["a", "a", None]]}, {"members": [["b", "b", None]]}]
+    assert set(line["fields"]) == {"details", "tags"}
+    assert [json.loads(line)["action"] for line in first.read_text(encoding="utf-8").splitlines()] == ["create"]
+
+
+def test_what_a_write_replaces_lies_sealed_beside_the_state(desk: Desk) -> None:
+    """With the key nothing of it shows anywhere, and it opens with the key alone."""
+    desk.write("crm/a.yaml", FILES)
+    desk.done("apply", "-y", **KEY)
+    desk.write("crm/a.yaml", FILES.replace("Their canary", "Another canary"))
+    desk.done("apply", "-y", **KEY)
+
+    project = open_project(start=desk.root, environ=KEY)
+    with opened_state(project, create=False) as (store, _):
+        runs = [keeping.kept_run(project, store, run) for run in keeping.kept_runs(project, store)]
+    replaced = [before.fields for run in runs for before in run.before if before.fields]
+    assert replaced == [{"details": ("Their canary", "Another canary")}]
+    assert b"canary" not in (desk.root / ".crmsync" / "state.db").read_bytes()
+    assert not (desk.root / ".crmsync" / "runs").exists()
+    assert desk.done("state", "copies", **KEY) == ""
+
+
+def test_nothing_is_written_over_that_could_not_be_kept(desk: Desk) -> None:
+    """Where the private file cannot be written, the run ends before it changes anything in Copper."""
+    desk.write("crm/a.yaml", FILES)
+    desk.done("apply", "-y")
+    shutil.rmtree(desk.root / ".crmsync" / "runs")
+    desk.write(".crmsync/runs", "a file where the folder should be")
+    desk.write("crm/a.yaml", FILES.replace("Their canary", "New"))
+
+    ran = desk.run("apply", "-y")
+
+    assert (ran.code, "could not be kept" in ran.err) == (1, True)
+    assert [body["details"] for body in desk.sandbox.records("companies") if body["name"] == "Acme"] == ["Their canary"]
 
 
 def test_the_setting_says_how_long(desk: Desk) -> None:

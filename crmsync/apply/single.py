@@ -15,7 +15,7 @@ from crmsync.apply.classify import NotExecuted, Unclear, classify
 from crmsync.apply.reading import Guard, find_naming, read_one
 from crmsync.apply.results import Call, CallResult, Prepared, StepResult, stopped
 from crmsync.apply.work import GUARD_SECONDS, Work
-from crmsync.apply.writing import intent_of, prepare, refused, young
+from crmsync.apply.writing import before, intent_of, prepare, refused, young
 from crmsync.model.catalogue import EntityType
 from crmsync.model.effects import Answer, Append, Copy, Effect, Emit, Progress, Reserve, Send
 from crmsync.model.events import Done, FieldsApplied, Forgotten, Refused, WriteAction
@@ -42,7 +42,7 @@ def route(work: Work, entity: EntityType, step: Step, guard: Guard, prefix: str)
     build = requests.relate if step.action is WriteAction.RELATE else requests.unrelate
     target = change.after if step.action is WriteAction.RELATE else change.before
     assert isinstance(target, int)
-    yield Append([each.intent])
+    yield Append([each.intent], [before(entity, each)])
     answer = yield Send(build(entity, id, row, target, work.catalogue), each.intent.send_by)
     outcome = classify(answer.value)
     is_undone = step.action is WriteAction.UNRELATE and isinstance(outcome, NotExecuted) and "not related" in outcome.reason

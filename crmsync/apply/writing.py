@@ -26,6 +26,7 @@ from crmsync.model.events import Event, FieldsApplied, Intent, Refused, WriteAct
 from crmsync.model.http import Request
 from crmsync.model.plan import FieldChange, Step
 from crmsync.model.records import Observed
+from crmsync.model.undo import Before
 from crmsync.model.values import Members, is_empty
 from crmsync.plan.diff import members_asked, rebase
 
@@ -182,7 +183,7 @@ def _send(
 ) -> Call:
     """Commit the intents, send once, and make of the answer what can be made of it."""
     intents = [each.intent for each in prepared]
-    leaving = yield Append(intents)
+    leaving = yield Append(intents, [before(entity, each) for each in prepared])
     answer = yield Send(request, min(intent.send_by for intent in intents))
     match classify(answer.value):
         case NotExecuted() as refusal:
@@ -203,6 +204,14 @@ def _send(
             # What the answer shows was so at some moment since the request left.
             return CallResult((*results, *restored), leaving.now, replaces_custom_fields=was_replaced)
     raise AssertionError("a result is one of three")
+
+
+def before(entity: EntityType, prepared: Prepared) -> Before:
+    """Return what is kept of a write so that it can be undone; of a create, that there was nothing."""
+    intent, is_create = prepared.intent, prepared.step.action is WriteAction.CREATE
+    replaced = [] if is_create else [change for change in prepared.changes if change.before != change.after]
+    fields = {entity.by_name[change.field].id: (change.before, change.after) for change in replaced}
+    return Before(intent.address, intent.action, intent.record_id, intent.server_clock, fields)
 
 
 def refused(step: Step, refusal: NotExecuted, is_bulk: bool) -> StepResult:

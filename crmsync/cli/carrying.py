@@ -120,5 +120,5 @@ def copies(profile: str | None, verbose: int) -> None:
             line = {"run": each.run, "address": each.address, "id": each.record_id, "body": each.body}
             click.echo(json_safe_lines(json.dumps(line, ensure_ascii=False)))
     if not is_any:
-        where = "What was deleted without CRMSYNC_STATE_KEY is in .crmsync/runs/deleted.jsonl of that machine."
+        where = "What was deleted without CRMSYNC_STATE_KEY is in .crmsync/runs of that machine."
         click.echo(f"No copies lie beside the state. {where}", err=True)

@@ -15,13 +15,15 @@ from typing import Any
 from crmsync.model.address import Address
 from crmsync.model.events import Event, WriteAction
 from crmsync.model.http import Request, Response
+from crmsync.model.undo import Before
 
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Commit events to the log, durably. Answered with None."""
+    """Commit events to the log, durably, and with intents what their requests will replace. Answered with None."""
 
     events: Sequence[Event]
+    before: Sequence[Before] = ()
 
 
 @dataclass(frozen=True, slots=True)

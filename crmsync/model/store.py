@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from crmsync.model.events import Event
 from crmsync.model.state import State
+
+#: What an append keeps beside its events when it keeps nothing.
+NO_COPIES: Mapping[str, bytes] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +51,12 @@ class Store(Protocol):
     def events(self) -> Sequence[tuple[int, float, Event]]:
         """Return the events since the last compaction: position, time of appending (unix seconds), event."""
 
-    def append(self, position: int, events: Sequence[Event]) -> int:
+    def append(self, position: int, events: Sequence[Event], copies: Mapping[str, bytes] = NO_COPIES) -> int:
         """
         Append *events* if the log is still at *position*, durably, and return the new position (one more per call).
+
+        With them go *copies* (see `keep`) under names of their own: once this has returned they are kept, and an append
+        that did not happen is not seen to have kept any.
 
         Raises Lost when somebody else appended, Unusable when the store failed (nothing was written, or it is unclear
         and was settled by reading back).

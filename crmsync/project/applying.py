@@ -135,12 +135,12 @@ class _Run:
             self.told.append(seen)
         self.watch.tell(seen)
 
-    def perform(self, task: Task, state: State) -> Any:
-        """Let the engine work: from here on Ctrl-C lets the calls in flight end."""
-        keeper = Keeper(self.project, self.store, _run_name(), self.clock(), self.options.backup)
+    def perform(self, task: Task, state: State, run: str) -> Any:
+        """Let the engine work as *run*: from here on Ctrl-C lets the calls in flight end."""
+        keeper = Keeper(self.project, self.store, run, self.clock(), self.options.backup)
         parallel = calls_in_flight(self.project)
         runner = Runner(
-            self.client, self.store, state.position, self.tell, keeper.keep, self.watch.stopping, self.clock, parallel
+            self.client, self.store, state.position, self.tell, keeper, self.watch.stopping, self.clock, parallel
         )
         with self.watch.working(), copper_trouble():
             return runner.run(task)
@@ -166,7 +166,7 @@ def apply(project: Project, options: ApplyOptions, watch: Watch, clock: Callable
             run, make_plan(project, run.client, state, options.wishes, clock=clock, mirror=mirror_of(project))
         )
         _compact(store)
-        drop_old_copies(store, project.settings.keep_days, clock)
+        drop_old_copies(project, store, clock)
         return applied
 
 
@@ -200,7 +200,8 @@ def _carry_out(run: _Run, planned: Planned) -> Applied | None:
         run.tell(outcome)
     ledger: dict[str, int] = {}
     if plan.steps or plan.changes or plan.notes or options.reviewed is not None:
-        ledger = dict(run.perform(engine.run(_job(planned, plan, options, calls_in_flight(run.project))), planned.state))
+        job = _job(planned, plan, options, calls_in_flight(run.project))
+        ledger = dict(run.perform(engine.run(job), planned.state, job.run))
     if agreed.set_aside:
         ledger["conflict"] = ledger.get("conflict", 0) + len({each.address for each in agreed.set_aside})
     set_aside = frozenset(str(each.address) for each in agreed.set_aside)
@@ -250,7 +251,7 @@ def _settle_first(run: _Run, state: State) -> State:
     now = run.clock()
     skew = (run.client.server_clock or now) - now
     job = Job(Plan(), account.catalogue, state, _run_name(), 0.0, skew, run.options.settle_seconds)
-    settled: list[Settled] = run.perform(engine.settle_open(job), state)
+    settled: list[Settled] = run.perform(engine.settle_open(job), state, job.run)
     for each in settled:
         if each.status == "unknown" or each.detail:
             run.watch.tell(Outcome(each.intent.address, each.intent.action, "unknown", each.detail))

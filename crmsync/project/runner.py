@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from crmsync.copper.client import Client
 from crmsync.copper.errors import CopperError
@@ -38,6 +38,7 @@ from crmsync.model.effects import (
 )
 from crmsync.model.events import Event
 from crmsync.model.store import Store
+from crmsync.model.undo import Before
 from crmsync.project.together import Together
 
 
@@ -62,6 +63,16 @@ class Reply:
         return {}
 
 
+class Keeping(Protocol):
+    """Keeps copies of what the run replaces or deletes; several threads may use one."""
+
+    def keep(self, copy: Copy) -> None:
+        """Keep one copy, durably, before its record is deleted. Raises Unusable."""
+
+    def copies_of(self, before: Sequence[Before]) -> Mapping[str, bytes]:
+        """Return what shall be kept with the next append; what is kept elsewhere is kept by now. Raises Unusable."""
+
+
 class Runner:
     """Drives one run; *stopping* is set from outside (a signal) to let the calls in flight end and start no more."""
 
@@ -71,7 +82,7 @@ class Runner:
         store: Store,
         position: int,
         emit: Callable[[Outcome | Progress], None],
-        keep_copy: Callable[[Copy], None],
+        keeper: Keeping,
         stopping: threading.Event,
         clock: Callable[[], float],
         parallel: int = 4,
@@ -80,10 +91,10 @@ class Runner:
         self._store = store
         self.position = position
         self._emit = emit
-        self._keep_copy = keep_copy
+        self._keeper = keeper
         self._stopping = stopping
         self._clock = clock
-        self._log: Together[Event] = Together(self._append)
+        self._log: Together[Event | Before] = Together(self._append)
         self._tell_lock = threading.Lock()
         self._permits = threading.local()
         self._pool = ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="crmsync")
@@ -111,8 +122,8 @@ class Runner:
 
     def _perform(self, effect: Effect) -> Any:
         match effect:
-            case Append(events):
-                self._log.write(events)
+            case Append(events, before):
+                self._log.write([*events, *before])
             case Read():
                 return self._read(effect)
             case Reserve(is_bulk):
@@ -121,7 +132,7 @@ class Runner:
             case Send():
                 return self._send(effect)
             case Copy():
-                self._keep_copy(effect)
+                self._keeper.keep(effect)
             case Sleep(until):
                 self._stopping.wait(max(0.0, until - self._clock()))
             case Emit(outcome):
@@ -133,8 +144,10 @@ class Runner:
                 return self._join()
         return None
 
-    def _append(self, events: Sequence[Event]) -> None:
-        self.position = self._store.append(self.position, events)
+    def _append(self, items: Sequence[Event | Before]) -> None:
+        events = [each for each in items if not isinstance(each, Before)]
+        copies = self._keeper.copies_of([each for each in items if isinstance(each, Before)])
+        self.position = self._store.append(self.position, events, copies)
 
     def _read(self, effect: Read) -> Any:
         try:

@@ -61,11 +61,14 @@ def _make_folder(folder: Path) -> None:
 def append_private(path: Path, text: str) -> None:
     """Append *text* to *path* (mode 0600), synced before this returns."""
     _make_folder(path.parent)
+    is_new = not path.exists()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600)
     with os.fdopen(descriptor, "a", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+    if is_new:
+        _sync_folder(path.parent)
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -11,15 +11,16 @@ What is fetched is remembered in this repository under ``refs/crmsync-seen/``, s
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from threading import RLock
 
 from crmsync.model.store import Lost, Unusable
 from crmsync.state.codec import DAMAGED
 from crmsync.state.gitcommand import Git, message
+from crmsync.state.gitcopies import Copies
 from crmsync.state.medium import Unclear
 from crmsync.state.redact import without_password
 
@@ -28,6 +29,7 @@ _TRIES = 5
 _LOCK_SECONDS = 0.2
 _FETCH = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--refmap=")
 _PUSH = ("--porcelain", "--no-verify", "--no-signed", "--recurse-submodules=no")
+_BUSY_COPIES = "Its copies change all the time. Run again."
 #: Where people look for branches and tags.
 _TAKEN = ("refs/heads/", "refs/tags/", "refs/remotes/")
 
@@ -48,6 +50,8 @@ class GitRef:
         self._tip_position = 0
         self._root_commit = ""
         self._is_checked = False
+        self._copies = Copies(self._git, lambda: self._fetched("copies"))
+        self._copying = RLock()  # copies of deletes are kept while an append is under way
 
     # The log.
 
@@ -87,20 +91,49 @@ class GitRef:
         """Return the entry at *position*, as the remote has it now."""
         return dict(self.load(position - 1)).get(position)
 
-    def create(self, position: int, content: bytes, *, is_snapshot: bool) -> None:
-        """Push the entry at *position* on the last one that we know of. Raises Lost, Unclear."""
-        tip = self._tip
-        if tip is None or self._tip_position != position - 1:
-            raise Lost
-        if is_snapshot:
-            head = self._blobs([f"{self._root_commit}:{HEAD}"])[0]
-            commit = self._commit({HEAD: head, ENTRY: content}, None, f"crmsync {position}")
-        else:
-            commit = self._commit({ENTRY: content}, tip, f"crmsync {position}")
-        if not self._push("log", commit, tip):
+    def create(self, position: int, content: bytes, copies: Mapping[str, bytes]) -> None:
+        """Push the entry at *position* on the last one that we know of, in one with its copies. Raises Lost, Unclear."""
+        tip = self._known_tip(position)
+        commit = self._commit({ENTRY: content}, tip, f"crmsync {position}")
+        if not (self._push_with(copies, commit, tip) if copies else self._push("log", commit, tip)):
             raise Lost
         self._tip, self._tip_position = commit, position
-        self._root_commit = commit if is_snapshot else self._root_commit
+
+    def create_snapshot(self, position: int, content: bytes) -> None:
+        """Push the entry at *position* as a commit without parents. Raises Lost, Unclear."""
+        tip = self._known_tip(position)
+        head = self._blobs([f"{self._root_commit}:{HEAD}"])[0]
+        commit = self._commit({HEAD: head, ENTRY: content}, None, f"crmsync {position}")
+        if not self._push("log", commit, tip):
+            raise Lost
+        self._tip, self._tip_position, self._root_commit = commit, position, commit
+
+    def _known_tip(self, position: int) -> str:
+        """Return the commit on which the entry at *position* must stand. Raises Lost where that is not known."""
+        if self._tip is None or self._tip_position != position - 1:
+            raise Lost
+        return self._tip
+
+    def _push_with(self, copies: Mapping[str, bytes], commit: str, tip: str) -> bool:
+        """Push *commit* on *tip* and a commit with *copies*, both or none; False when the log has moved. Raises Unclear."""
+        for _ in range(_TRIES):
+            with self._copying:
+                before, after = self._copies.grown(copies)
+                try:
+                    stale = self._push_all({"log": (commit, tip), "copies": (after, before)}, "--atomic")
+                except Unclear as unclear:
+                    self._copies.forget()
+                    if "not support --atomic" not in str(unclear):
+                        raise
+                    self.keep(copies)
+                    return self._push("log", commit, tip)
+                if not stale:
+                    self._copies.take(after)
+                    return True
+                self._copies.forget()  # somebody else keeps copies as well
+            if "log" in stale:
+                return False
+        raise Unusable(_BUSY_COPIES)
 
     # The lease.
 
@@ -114,58 +147,38 @@ class GitRef:
         commit = self._commit({ENTRY: content}, None, "crmsync: lease")
         return commit == token or self._push("lease", commit, token)
 
-    # Copies: one tree of all, in a commit without parents, so that what is dropped is really gone.
+    # Copies.
 
     def keep(self, copies: Mapping[str, bytes]) -> None:
         """Keep copies by name, each created once; the same content again is no harm."""
-        blobs = {name: self._git.text("hash-object", "-w", "--stdin", given=content) for name, content in copies.items()}
-
-        def grown(kept: Mapping[str, str]) -> Mapping[str, str]:
-            for name, blob in blobs.items():
-                if kept.get(name, blob) != blob:
-                    raise Unusable(f"There is a copy {name} already.")
-            return {**kept, **blobs}
-
-        self._change_copies(grown)
+        self._change_copies(lambda: self._copies.grown(copies))
 
     def kept(self) -> Mapping[str, int]:
         """Return names and sizes of the copies."""
-        return {name: size for name, (_, size) in self._copies(self._fetched("copies")).items()}
+        return {name: size for name, (_, size) in self._copies.listed(self._fetched("copies")).items()}
 
     def copy(self, name: str) -> bytes | None:
         """Return one copy."""
-        found = self._copies(self._fetched("copies")).get(name)
+        found = self._copies.listed(self._fetched("copies")).get(name)
         return None if found is None else self._blobs([found[0]])[0]
 
     def drop(self, names: Iterable[str]) -> None:
         """Remove copies."""
-        gone = set(names)
-        self._change_copies(lambda kept: {name: blob for name, blob in kept.items() if name not in gone})
+        gone = frozenset(names)
+        self._change_copies(lambda: self._copies.shrunk(gone))
 
-    def _copies(self, commit: str | None) -> dict[str, tuple[str, int]]:
-        lines = [] if commit is None else self._git.text("ls-tree", "-r", "-l", commit).splitlines()
-        rows = {name: about.split() for about, _, name in (line.partition("\t") for line in lines)}
-        return {name: (blob, int(size)) for name, (_, _, blob, size) in rows.items()}
-
-    def _change_copies(self, change: Callable[[Mapping[str, str]], Mapping[str, str]]) -> None:
+    def _change_copies(self, change: Callable[[], tuple[str | None, str]]) -> None:
         for _ in range(_TRIES):
-            tip = self._fetched("copies")
-            before = {name: blob for name, (blob, _) in self._copies(tip).items()}
-            after = change(before)
-            if after == before:
-                return
-            commit = self._git.text("commit-tree", "-m", "crmsync: copies", self._tree(after))
-            with suppress(Unclear):
-                if self._push("copies", commit, tip):
+            with self._copying:
+                before, after = change()
+                if before == after:
                     return
-        raise Unusable("Its copies change all the time. Run again.")
-
-    def _tree(self, blobs: Mapping[str, str]) -> str:
-        lines = "".join(f"100644 {blob}\t{name}\n" for name, blob in blobs.items())
-        with tempfile.TemporaryDirectory(prefix="crmsync-") as folder:
-            index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
-            self._git.run("update-index", "--add", "--index-info", given=lines.encode(), environment=index)
-            return self._git.text("write-tree", environment=index)
+                with suppress(Unclear):
+                    if self._push("copies", after, before):
+                        self._copies.take(after)
+                        return
+                self._copies.forget()
+        raise Unusable(_BUSY_COPIES)
 
     # The whole.
 
@@ -176,7 +189,8 @@ class GitRef:
             self._git.attempt("update-ref", "-d", f"{self._seen}/{part}")
 
     def close(self) -> None:
-        """Do nothing: nothing stays open."""
+        """Remove what lies in a folder of this machine."""
+        self._copies.forget()
 
     # What git is asked.
 
@@ -213,14 +227,20 @@ class GitRef:
 
         The remote compares and swaps; what git says beside "stale info" may hide a success, and is for reading back.
         """
-        ref = self._refs[part]
-        expected = f"--force-with-lease={ref}:{before or ''}"
-        ended = self._git.attempt("push", *_PUSH, expected, self._remote, f"{commit}:{ref}")
+        return not self._push_all({part: (commit, before)})
+
+    def _push_all(self, changes: Mapping[str, tuple[str, str | None]], *options: str) -> set[str]:
+        """Push several refs, each on what it must name before; return those that named something else. Raises Unclear."""
+        refs = {self._refs[part]: part for part in changes}
+        expected = [f"--force-with-lease={self._refs[part]}:{before or ''}" for part, (_, before) in changes.items()]
+        wanted = [f"{commit}:{self._refs[part]}" for part, (commit, _) in changes.items()]
+        ended = self._git.attempt("push", *_PUSH, *options, *expected, self._remote, *wanted)
         if ended.returncode == 0:
-            return True
+            return set()
         answers = [line for line in ended.stdout.decode("utf-8", "replace").splitlines() if line.startswith("!")]
-        if any("(stale info)" in line for line in answers):
-            return False
+        stale = {refs.get(line.split("\t")[1].partition(":")[2], "") for line in answers if "(stale info)" in line}
+        if stale:
+            return stale
         told = " ".join(line.split("\t")[-1] for line in answers)
         raise Unclear(f"git push says: {told or message(ended.stderr)} Check the remote and who may write to it.")
 

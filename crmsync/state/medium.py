@@ -37,12 +37,15 @@ class Medium(Protocol):
     def entry(self, position: int) -> bytes | None:
         """Return the entry at *position*, as everybody sees it now."""
 
-    def create(self, position: int, content: bytes, *, is_snapshot: bool) -> None:
+    def create(self, position: int, content: bytes, copies: Mapping[str, bytes]) -> None:
         """
-        Create the entry at *position*, durably, which must be the first free one. A snapshot replaces those before it.
+        Create the entry at *position*, durably, which must be the first free one, and keep *copies*, under new names.
 
         Raises Lost when it is not the first free one, Unclear.
         """
+
+    def create_snapshot(self, position: int, content: bytes) -> None:
+        """Create the entry at *position* likewise, and let it take the place of those before it. Raises Lost, Unclear."""
 
     def lease(self) -> tuple[bytes, Any]:
         """Return what the lease says (nothing: ``b""``), and the token that `swap_lease` asks for."""

@@ -9,7 +9,7 @@ from threading import RLock
 
 from crmsync.model.events import Event
 from crmsync.model.state import Head, State
-from crmsync.model.store import Holder, Locked, Lost, Unusable
+from crmsync.model.store import NO_COPIES, Holder, Locked, Lost, Unusable
 from crmsync.state.codec import decode_events, decode_state, encode_events, encode_state
 from crmsync.state.fold import Known, extended, fold
 from crmsync.state.lease import may_take, process_is_alive
@@ -56,13 +56,15 @@ class MemoryStore:
         with self._lock:
             return [(position, at, event) for position, at, text in self._segments for event in decode_events(text)]
 
-    def append(self, position: int, events: Sequence[Event]) -> int:
-        """Append *events* if the log is still at *position*, and return the new position. Raises Lost, Unusable."""
+    def append(self, position: int, events: Sequence[Event], copies: Mapping[str, bytes] = NO_COPIES) -> int:
+        """Append *events* and keep *copies* if the log is still at *position*; return the new one. Raises Lost, Unusable."""
         text = encode_events(events)
         with self._lock:
             if position != self._position:
                 raise Lost
-            self._known = extended(self._known, events)
+            known = extended(self._known, events)
+            self.keep(copies)
+            self._known = known
             self._move_on_from(position)
             self._segments.append((self._position, self._clock(), text))
             return self._position

@@ -68,8 +68,18 @@ class Bucket:
         """Return the entry at *position*."""
         return self._get(_key(position))
 
-    def create(self, position: int, content: bytes, *, is_snapshot: bool) -> None:
-        """Create the entry at *position*. Raises Lost, Unclear."""
+    def create(self, position: int, content: bytes, copies: Mapping[str, bytes]) -> None:
+        """Create the entry at *position*, its copies first: those without an entry are no harm. Raises Lost, Unclear."""
+        self.keep(copies)
+        self._create_entry(position, content)
+
+    def create_snapshot(self, position: int, content: bytes) -> None:
+        """Create the entry at *position* and remove those before it. Raises Lost, Unclear."""
+        self._create_entry(position, content)
+        with suppress(Unusable, Unclear):  # what stays is skipped by whoever reads, and removed by the next
+            self._delete([key for key in self._list("log/") if key < _key(position)])
+
+    def _create_entry(self, position: int, content: bytes) -> None:
         # A retry below us may have met what its first try wrote.
         if not self._create(_key(position), content) and self._get(_key(position)) != content:
             raise Lost
@@ -77,9 +87,6 @@ class Bucket:
         if any(is_snapshot_entry(content) for _, content in beyond):
             raise Lost  # a compaction passed us: nobody reads what was created
         # Anything else was read from ours on, while we slept between creating and looking; the next append will lose.
-        if is_snapshot:
-            with suppress(Unusable, Unclear):  # what stays is skipped by whoever reads, and removed by the next
-                self._delete([key for key in self._list("log/") if key < _key(position)])
 
     # The lease.
 

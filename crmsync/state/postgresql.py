@@ -33,6 +33,16 @@ CREATE TABLE IF NOT EXISTS {0}crmsync_copy (lineage text NOT NULL, name text NOT
     PRIMARY KEY (lineage, name));
 """
 
+_INSERT = (
+    "WITH moved AS "
+    "(UPDATE {{0}}crmsync_head SET position = %s WHERE lineage = %s AND position = %s RETURNING lineage){0} "
+    "INSERT INTO {{0}}crmsync_entry SELECT lineage, %s, %s FROM moved"
+)
+_DELETE = (
+    "DELETE FROM {0}crmsync_entry WHERE lineage = %s AND position < %s AND EXISTS "
+    "(SELECT FROM {0}crmsync_entry WHERE lineage = %s AND position = %s AND content = %s)"
+)
+
 
 class PostgresTables:
     """The medium of `crmsync.state.medium` in one database: the rows of *lineage*."""
@@ -73,17 +83,23 @@ class PostgresTables:
         rows = self._rows(sql, self._lineage, position)
         return bytes(rows[0][0]) if rows else None
 
-    def create(self, position: int, content: bytes, *, is_snapshot: bool) -> None:
-        """Insert the entry at *position* and move the head there from the position before. Raises Lost, Unclear."""
-        move = "UPDATE {0}crmsync_head SET position = %s WHERE lineage = %s AND position = %s RETURNING lineage"
-        sql = f"WITH moved AS ({move}) INSERT INTO {{0}}crmsync_entry SELECT lineage, %s, %s FROM moved"
+    def create(self, position: int, content: bytes, copies: Mapping[str, bytes]) -> None:
+        """Insert the entry at *position* with its copies, and move the head there. Raises Lost, Unclear."""
+        rows = ", ".join(["(%s, %s::bytea)"] * len(copies))
+        kept = (
+            f"INSERT INTO {{0}}crmsync_copy SELECT lineage, name, content FROM moved, (VALUES {rows}) AS new (name, content)"
+        )
+        sql = _INSERT.format(f", kept AS ({kept})" if copies else "")
+        values = [value for pair in copies.items() for value in pair]
+        if self._write(sql, position, self._lineage, position - 1, *values, position, content) == 0:
+            raise Lost
+
+    def create_snapshot(self, position: int, content: bytes) -> None:
+        """Insert the entry at *position*, move the head there, and delete the entries before. Raises Lost, Unclear."""
+        # Two statements: both see the rows as they were before, and it is harmless to keep them.
         values = [position, self._lineage, position - 1, position, content]
-        if is_snapshot:
-            # Not a part of the statement above: both see the rows as they were before, and it is harmless to keep them.
-            sql += "; DELETE FROM {0}crmsync_entry WHERE lineage = %s AND position < %s AND EXISTS "
-            sql += "(SELECT FROM {0}crmsync_entry WHERE lineage = %s AND position = %s AND content = %s)"
-            values += [self._lineage, position, self._lineage, position, content]
-        if self._write(sql, *values) == 0:
+        values += [self._lineage, position, self._lineage, position, content]
+        if self._write(f"{_INSERT.format('')}; {_DELETE}", *values) == 0:
             raise Lost
 
     # The lease.

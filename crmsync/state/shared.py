@@ -17,7 +17,7 @@ from threading import RLock
 
 from crmsync.model.events import Event
 from crmsync.model.state import Head, State
-from crmsync.model.store import Holder, Locked, Lost, Unusable
+from crmsync.model.store import NO_COPIES, Holder, Locked, Lost, Unusable
 from crmsync.state.entry import (
     Entry,
     pack_events,
@@ -104,14 +104,14 @@ class SharedStore:
             self._read()
             return [(entry.position, entry.at, event) for entry in self._segments for event in entry.events]
 
-    def append(self, position: int, events: Sequence[Event]) -> int:
-        """Append *events* if the log is still at *position*, durably, and return the new position. Raises Lost, Unusable."""
+    def append(self, position: int, events: Sequence[Event], copies: Mapping[str, bytes] = NO_COPIES) -> int:
+        """Append *events* and keep *copies* if the log is still at *position*; return the new one. Raises Lost, Unusable."""
         with self._lock, self.naming():
             known = self._at(position)
             entry = Entry(position + 1, float(self._clock()), tuple(events))
             grown = extended(known, entry.events)
             content = pack_events(self._empty.lineage, entry.position, entry.at, secrets.token_hex(8), entry.events)
-            self._create(entry.position, content, is_snapshot=False)
+            self._create(entry.position, content, copies)
             self._known = grown
             self._appended.append(entry)
             return entry.position
@@ -130,7 +130,7 @@ class SharedStore:
                 raise Lost
             new = replace(state, head=head, position=position + 1, compacted_at=position + 1, logged=0)
             content = pack_snapshot(self._empty.lineage, float(self._clock()), secrets.token_hex(8), new)
-            self._create(new.position, content, is_snapshot=True)
+            self._create(new.position, content, None)
             self._take(new, [])
             return new.position
 
@@ -263,12 +263,15 @@ class SharedStore:
             raise Lost
         return known
 
-    def _create(self, position: int, content: bytes, *, is_snapshot: bool) -> None:
-        """Create an entry, and try again once where that was lost on the way. Raises Lost, Unusable."""
+    def _create(self, position: int, content: bytes, copies: Mapping[str, bytes] | None) -> None:
+        """Create an entry, without *copies* a snapshot; again once where that was lost on the way. Raises Lost, Unusable."""
         reason = ""
         for _ in range(2):
             try:
-                self.medium.create(position, content, is_snapshot=is_snapshot)
+                if copies is None:
+                    self.medium.create_snapshot(position, content)
+                else:
+                    self.medium.create(position, content, copies)
                 return
             except Unclear as unclear:
                 reason = str(unclear)

@@ -24,7 +24,7 @@ from threading import RLock
 
 from crmsync.model.events import Event
 from crmsync.model.state import Head, State
-from crmsync.model.store import Holder, Locked, Lost, Unusable
+from crmsync.model.store import NO_COPIES, Holder, Locked, Lost, Unusable
 from crmsync.state.codec import DAMAGED, decode_events, decode_state, encode_events, encode_state
 from crmsync.state.deflating import deflated, inflated
 from crmsync.state.fold import Known, extended, fold
@@ -107,8 +107,8 @@ class SqliteStore:
             segments = [] if connection is None else self._segments(connection)
         return [(position, at, event) for position, at, events in segments for event in events]
 
-    def append(self, position: int, events: Sequence[Event]) -> int:
-        """Append *events* if the log is still at *position*, durably, and return the new position. Raises Lost, Unusable."""
+    def append(self, position: int, events: Sequence[Event], copies: Mapping[str, bytes] = NO_COPIES) -> int:
+        """Append *events* and keep *copies* if the log is still at *position*; return the new one. Raises Lost, Unusable."""
         text, writer, at = encode_events(events), secrets.token_hex(8), float(self._clock())
         row = (position + 1, at, text, writer, checksum(self._empty.lineage, position + 1, at, text, writer))
 
@@ -120,6 +120,7 @@ class SqliteStore:
                 known = self._state(connection, position)
             grown.append(extended(known, events))
             connection.execute("INSERT INTO segment VALUES (?, ?, ?, ?, ?)", row)
+            _keep(connection, copies)
 
         grown: list[Known] = []
         with self._lock:
@@ -186,15 +187,10 @@ class SqliteStore:
 
     def keep(self, copies: Mapping[str, bytes]) -> None:
         """Keep *copies*, sealed before, durably and by name. Raises Unusable, also for a name that is taken."""
-
-        def change(connection: sqlite3.Connection) -> None:
-            connection.execute(COPIES)
-            for name, content in copies.items():
-                connection.execute("INSERT OR IGNORE INTO copy VALUES (?, ?)", (name, content))
-                if _copy(connection, name) != content:
-                    raise Unusable(f"There is a copy {name} already.")
-
-        self._change_log(change, lambda connection: all(_copy(connection, each) == copies[each] for each in copies))
+        self._change_log(
+            lambda connection: _keep(connection, copies),
+            lambda connection: all(_copy(connection, each) == copies[each] for each in copies),
+        )
 
     def kept(self) -> Mapping[str, int]:
         """Return the names of the kept copies with their sizes in bytes, in the order of the names."""
@@ -347,6 +343,15 @@ def _has_copies(connection: sqlite3.Connection) -> bool:
 def _text(content: str | bytes) -> str:
     """Return the text of a snapshot; layout 1 kept it as it is."""
     return content if isinstance(content, str) else inflated(content).decode("ascii")
+
+
+def _keep(connection: sqlite3.Connection, copies: Mapping[str, bytes]) -> None:
+    if copies:
+        connection.execute(COPIES)
+    for name, content in copies.items():
+        connection.execute("INSERT OR IGNORE INTO copy VALUES (?, ?)", (name, content))
+        if _copy(connection, name) != content:
+            raise Unusable(f"There is a copy {name} already.")
 
 
 def _copy(connection: sqlite3.Connection, name: str) -> bytes | None:

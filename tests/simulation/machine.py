@@ -27,7 +27,7 @@ from crmsync.model.events import Intent, WriteAction
 from crmsync.model.plan import Plan
 from crmsync.model.settings import Settings
 from crmsync.model.state import State
-from crmsync.model.store import Holder, Unusable
+from crmsync.model.store import NO_COPIES, Holder, Unusable
 from crmsync.plan.world import Wishes
 from crmsync.project import applying, forgetting, keeping, leasing, planning, reviewing, runner, together
 from crmsync.project.account import Account, identify
@@ -63,9 +63,9 @@ class Log(MemoryStore):
         """Return the state at the head of the log."""
         return self._state
 
-    def append(self, position: int, events: Sequence[StateEvent]) -> int:
+    def append(self, position: int, events: Sequence[StateEvent], copies: Mapping[str, bytes] = NO_COPIES) -> int:
         """Append, as the contract says."""
-        new = super().append(position, events)
+        new = super().append(position, events, copies)
         self._state = self._state.advance(events, new)
         self.written.append(self._segments[-1][2])
         return new
@@ -112,13 +112,13 @@ class Handle:
         self._run.process.step()
         return self._log.read()
 
-    def append(self, position: int, events: Any) -> int:
+    def append(self, position: int, events: Any, copies: Mapping[str, bytes] = NO_COPIES) -> int:
         """Append, as the contract says."""
         run = self._run
         run.process.step()
         run.appends += 1
         self._travel()
-        new = self._log.append(position, events)
+        new = self._log.append(position, events, copies)
         run.machine.tell("append", run, position, tuple(events))
         run.machine.on_append(run, position, new, tuple(events))
         self._travel()
@@ -603,8 +603,10 @@ def agree(planned: Any, reviewed: Any, *rest: Any) -> Any:
 def append_private(path: Path, text: str) -> None:
     """Keep copies of records that are going to be deleted."""
     run = running()
-    run.process.step()
-    for line in map(json.loads, text.splitlines()):
+    lines = [line for line in map(json.loads, text.splitlines()) if "body" in line]  # the rest is for an undo
+    if lines:
+        run.process.step()
+    for line in lines:
         run.copies[line["address"].partition(".")[0], line["id"]] = line["body"]
         run.machine.tell("copy", run, line["address"], line["id"])
 

@@ -56,7 +56,7 @@ class Tooth:
 # ---- what stands in the place of a mechanism
 
 
-def _no_intents(events: Any) -> Append:
+def _no_intents(events: Any, before: Any = ()) -> Append:
     return Append([event for event in events if not isinstance(event, Intent)])
 
 

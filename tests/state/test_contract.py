@@ -346,6 +346,53 @@ def test_copies_survive_a_compaction(store):
     assert store.copy("a/1") == b"one"
 
 
+def test_an_append_keeps_its_copies(store, open_again):
+    """What a write replaces goes with the intent to write it, in one: both are there, for everybody."""
+    store.keep({"20261126T080000Z-a/000000": b"a copy of a delete"})
+    assert store.append(0, BIRTH, {"20261126T080000Z-b/000000": b"sealed", "20261126T080000Z-b/000001": b""}) == 1
+    other = open_again()
+    assert other.append(1, [INTENT], {"20261126T080000Z-c/001000": bytes(range(256))}) == 2
+    assert store.append(2, [Done("i1", 9)], {"20261126T080000Z-b/000002": b"more"}) == 3
+
+    expected = {
+        "20261126T080000Z-a/000000": 18,
+        "20261126T080000Z-b/000000": 6,
+        "20261126T080000Z-b/000001": 0,
+        "20261126T080000Z-b/000002": 4,
+        "20261126T080000Z-c/001000": 256,
+    }
+    assert list(expected.items()) == list(open_again().kept().items())
+    assert store.copy("20261126T080000Z-c/001000") == bytes(range(256))
+    assert [(1, BIRTH[0]), (1, BIRTH[1]), (2, INTENT), (3, Done("i1", 9))] == [
+        (position, event) for position, _, event in store.events()
+    ]
+    assert store.copy("20261126T080000Z-b/000000") == b"sealed"
+
+
+def test_the_second_writer_appends_nothing_and_goes_on(store, open_again):
+    """Who loses keeps nothing that is in anybody's way, and appends with its copies once it has read."""
+    other = open_again()
+    store.append(0, BIRTH, {"20261126T080000Z-a/000000": b"mine"})
+
+    with pytest.raises(Lost):
+        other.append(0, [INTENT], {"20261126T080000Z-b/000000": b"late"})
+    assert other.append(1, [INTENT], {"20261126T080000Z-b/000001": b"again"}) == 2
+    assert {"20261126T080000Z-a/000000", "20261126T080000Z-b/000001"} <= store.kept().keys()
+    assert store.copy("20261126T080000Z-a/000000") == b"mine"
+
+
+def test_what_an_append_kept_is_dropped_and_outlives_compactions(store, open_again):
+    """It is a copy like any other."""
+    store.compact(store.append(0, BIRTH, {"20261126T080000Z-a/000000": b"one", "20261126T080000Z-a/000001": b"two"}))
+    assert open_again().copy("20261126T080000Z-a/000000") == b"one"
+
+    open_again().drop(["20261126T080000Z-a/000000"])
+
+    assert store.kept() == {"20261126T080000Z-a/000001": 3}
+    assert store.append(2, [INTENT], {"20261126T080000Z-b/000000": b"three"}) == 3
+    assert open_again().kept() == {"20261126T080000Z-a/000001": 3, "20261126T080000Z-b/000000": 5}
+
+
 # Much at once.
 
 

@@ -17,9 +17,11 @@ from crmsync.model.store import Holder, Lost, Unusable
 from crmsync.state import open_store
 from crmsync.state.medium import Unclear
 from crmsync.state.proving import prove
-from tests.state import servers
+from tests.state import conftest, servers
 
 ACME = Address("companies", "acme")
+#: The beginning of the names of copies.
+COPY = "20261126T080000Z-run/00000"
 BOUND = [Bound(ACME, 7, Origin.CREATED)]
 INTENT = [Intent("i1", "r1", ACME, WriteAction.UPDATE, 7, {"name": "d"}, {}, 115.0, 100.0)]
 
@@ -37,15 +39,22 @@ class Losing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._medium, name)
 
-    def create(self, position: int, content: bytes, *, is_snapshot: bool) -> None:
+    def create(self, position: int, content: bytes, copies: Any) -> None:
         """Create an entry, or not, and tell nobody."""
-        self.calls.append((position, content))
+        self.calls.append((position, content, copies))
+        self._lose(lambda: self._medium.create(position, content, copies))
+
+    def create_snapshot(self, position: int, content: bytes) -> None:
+        """Create a snapshot likewise."""
+        self._lose(lambda: self._medium.create_snapshot(position, content))
+
+    def _lose(self, create: Callable[[], None]) -> None:
         if self._count <= 0:
-            self._medium.create(position, content, is_snapshot=is_snapshot)
+            create()
             return
         self._count -= 1
         if self._is_after:
-            self._medium.create(position, content, is_snapshot=is_snapshot)
+            create()
         self._then()
         raise Unclear("the line went dead.")
 
@@ -68,6 +77,16 @@ def test_an_append_that_never_arrived_is_sent_once_more(open_wrapped):
 
     assert store.append(0, BOUND) == 1
     assert open_wrapped().read().position == 1
+
+
+@pytest.mark.parametrize("is_after", [True, False])
+def test_an_append_whose_answer_was_lost_has_its_copies(open_wrapped, is_after):
+    """Whether it arrived or had to be sent again: what it keeps is there once."""
+    store = open_wrapped(lambda medium: Losing(medium, 1, is_after=is_after))
+
+    assert store.append(0, BOUND, {f"{COPY}0": b"one"}) == 1
+    assert store.append(1, INTENT, {f"{COPY}1": b"two"}) == 2
+    assert (open_wrapped().kept(), store.copy(f"{COPY}0")) == ({f"{COPY}0": 3, f"{COPY}1": 3}, b"one")
 
 
 def test_an_append_that_never_arrives_is_not_noted(open_wrapped):
@@ -122,9 +141,8 @@ def test_an_entry_that_arrives_late_is_refused(open_wrapped):
     other.compact(other.append(0, INTENT))
     before = other.read()
 
-    position, content = late.medium.calls[0]
     with pytest.raises(Lost):
-        late.medium.create(position, content, is_snapshot=False)
+        late.medium.create(*late.medium.calls[0])
     assert before == open_wrapped().read()
 
 
@@ -145,6 +163,62 @@ def test_a_writer_that_sleeps_before_it_looks_leaves_its_entry(s3):
     with pytest.raises(Lost):
         slow.append(1, BOUND)
     assert [position for position, _, _ in open_store(url, root=Path(), lineage="ours", create=False).events()] == [1, 2]
+
+
+# Copies that go with an append, in git.
+
+
+@pytest.fixture
+def git_stores(request, tmp_path):
+    """Open one state of a git ref several times, from one clone; the folder of the remote is in *bare*."""
+    url, root = conftest.PLACES["git"](request, tmp_path)
+    stores = []
+
+    def opened():
+        stores.append(open_store(url, root=root, lineage="ours", create=True))
+        return stores[-1]
+
+    opened.bare = tmp_path / "remote.git"
+    yield opened
+    for store in stores:
+        store.close()
+
+
+def test_others_keep_copies_meanwhile(git_stores):
+    """The log has not moved, only the copies have: the push is made again on what is there."""
+    one, other = git_stores(), git_stores()
+    one.append(0, BOUND, {f"{COPY}0": b"one"})
+    other.keep({f"{COPY}1": b"two"})
+
+    assert one.append(1, INTENT, {f"{COPY}2": b"three"}) == 2
+    assert {f"{COPY}0": 3, f"{COPY}1": 3, f"{COPY}2": 5} == other.kept()
+
+
+def test_a_server_that_knows_no_atomic_push_takes_the_copies_first(git_stores):
+    """Then a copy may be there whose entry is not: nobody asks for it, and it goes when its time has come."""
+    store, config = git_stores(), ["git", "-C", str(git_stores.bare), "config", "receive.advertiseAtomic", "false"]
+    subprocess.run(config, check=True)
+
+    assert store.append(0, BOUND, {f"{COPY}0": b"one"}) == 1
+    assert (store.kept(), [event for _, _, event in store.events()]) == ({f"{COPY}0": 3}, BOUND)
+
+
+def test_what_an_append_with_copies_pushes_does_not_grow(git_stores):
+    """After a thousand copies one more makes only the folders on its way anew."""
+    store = git_stores()
+    store.append(0, BOUND)
+    store.keep({f"20261126T080000Z-{run}/{number:06}": b"x" for run in "abcdefgh" for number in range(0, 3000, 24)})
+    store.append(1, [], {"20261126T090000Z-z/000000": b"first of a run"})
+    count = ["git", "-C", str(git_stores.bare), "rev-list", "--objects", "--all", "--count"]
+
+    before = int(subprocess.check_output(count))
+    store.append(2, [], {"20261126T090000Z-z/000001": b"one more"})
+    look = ["cat-file", "--batch-check=%(objecttype) %(objectsize)", "--batch-all-objects"]
+    sizes = subprocess.check_output([*count[:3], *look])
+    trees = [int(line.split()[1]) for line in sizes.decode().splitlines() if line.startswith("tree")]
+
+    assert int(subprocess.check_output(count)) - before <= 4
+    assert max(trees) < 6000
 
 
 # Looking, and places that are not there.
