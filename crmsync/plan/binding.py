@@ -86,7 +86,7 @@ def _identify(
         records = [work.world.observed.get((type_name, id)) for type_name, id in linked if isinstance(id, int)]
         return [record.fields.get(name) for record in records if record is not None]
 
-    identity = identify(desired, entity, find, owner, work.world.desired, lambda record: describe(record, entity), hints)
+    identity = identify(desired, entity, find, owner, work.world.is_declared, lambda record: describe(record, entity), hints)
     if identity.problem is not None:
         work.problems.append(identity.problem)
     elif identity.held is not None:

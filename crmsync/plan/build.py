@@ -237,10 +237,8 @@ def _note_rules(work: Work, desired: Desired, binding: Binding | None) -> None:
 def _finish(work: Work) -> Plan:
     changes = tuple(sorted(work.changes, key=lambda change: change.address))
     steps = order(changes, work.catalogue, work.world.observed)
-    totals: dict[str, int] = {}
-    adopting = {change.address for change in changes if change.action is Action.ADOPT}
-    for address in {*work.bindings, *adopting}:
-        totals[address.type] = totals.get(address.type, 0) + 1
+    bound = _counted(work, work.bindings)
+    totals = _counted(work, {*work.bindings, *(change.address for change in changes if change.action is Action.ADOPT)})
     return Plan(
         changes=changes,
         steps=steps,
@@ -249,13 +247,21 @@ def _finish(work: Work) -> Plan:
         gone=tuple(sorted(pair for pair in work.gone if work.wishes.selects(pair[0]))),
         unsettled=tuple(sorted(work.unsettled)),
         notes=tuple(work.notes),
-        breaches=(*guard.missing(work.bindings, _absent(work)), *guard.breaches(changes, totals, work.wishes.limits)),
+        breaches=(*guard.missing(bound, _absent(work)), *guard.breaches(changes, totals, work.wishes.limits)),
         counts=_counts(changes, len(work.kept), len(work.held)),
         price=price(steps, work.catalogue, work.wishes.pace),
         is_partial=bool(work.wishes.only or work.wishes.excepted),
         decided=tuple(sorted(work.decided, key=lambda each: each.about)),
         stale=tuple(work.stale),
     )
+
+
+def _counted(work: Work, addresses: Iterable[Address]) -> dict[str, int]:
+    """Return how many of *addresses*, and of the bound records outside this part of the world, are of each type."""
+    totals = dict(work.world.rest.bound)
+    for address in addresses:
+        totals[address.type] = totals.get(address.type, 0) + 1
+    return totals
 
 
 def _absent(work: Work) -> set[Address]:

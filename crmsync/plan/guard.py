@@ -47,16 +47,17 @@ def _allowed(kind: str, limit: Limit, total: int, apply_from: int) -> int:
     return share if total > apply_from else total
 
 
-def missing(bound: Iterable[Address], absent: Collection[Address]) -> tuple[Breach, ...]:
+def missing(totals: Mapping[str, int], absent: Collection[Address]) -> tuple[Breach, ...]:
     """
-    Return the types of which too many *bound* records are *absent* from Copper; else all types together, if those are.
+    Return the types of which too many are *absent* from Copper; else all types together, if those are.
+
+    *totals* are the bound records of each type.
 
     Another account, or a key that lost a permission, looks just like this.
     """
-    totals = Counter(address.type for address in bound)
     by_type = {name: [each for each in absent if each.type == name] for name in sorted(totals)}
     found = [breach for name, gone in by_type.items() for breach in _missing(name, gone, totals[name])]
-    return tuple(found or _missing("records", absent, totals.total()))
+    return tuple(found or _missing("records", absent, sum(totals.values())))
 
 
 def _missing(name: str, absent: Collection[Address], total: int) -> Sequence[Breach]:

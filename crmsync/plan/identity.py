@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from crmsync.model.address import Address
@@ -32,14 +32,14 @@ def identify(
     entity: EntityType,
     find: Find,
     owner: Mapping[int, Address],
-    declared: Container[Address],
+    is_declared: Callable[[Address], bool],
     describe: Callable[[Observed], str],
     hints: Callable[[str], Iterable[Value]] = lambda _: (),
 ) -> Identity:
     """
     Return who *desired* is, among the records that *find* finds.
 
-    *owner* says which address holds a record already; *declared* are the addresses in the files. *hints* tells what an
+    *owner* says which address holds a record already; *is_declared* whether a file names it. *hints* tells what an
     undeclared link will be by the records that the others name: an opportunity's company is its contact's.
     """
     # `new: true` denies likenesses; a stamp is none.
@@ -48,7 +48,7 @@ def identify(
         value = _value(desired, match.by)
         if value is None:
             continue
-        identity = _try(match, value, desired, entity, find, owner, declared, describe, hints)
+        identity = _try(match, value, desired, entity, find, owner, is_declared, describe, hints)
         if identity is not None:
             return identity
     return Identity()
@@ -76,7 +76,7 @@ def _try(
     entity: EntityType,
     find: Find,
     owner: Mapping[int, Address],
-    declared: Container[Address],
+    is_declared: Callable[[Address], bool],
     describe: Callable[[Observed], str],
     hints: Callable[[str], Iterable[Value]],
 ) -> Identity | None:
@@ -92,7 +92,7 @@ def _try(
     if match.within in desired.fields:
         others = {}  # of another company, as the file says: another record
     for id, record in (*alike.items(), *others.items()):
-        if id in owner and owner[id] not in declared:
+        if id in owner and not is_declared(owner[id]):
             return Identity(held=_renamed(desired, owner[id], describe(record)))
     free = {id: record for id, record in alike.items() if id not in owner}
     if len(free) > 1:

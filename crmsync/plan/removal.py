@@ -22,9 +22,9 @@ Pairs = tuple[tuple[str, int], ...]
 
 def plan_vanished(work: Work) -> None:
     """Plan what happens to the bound records that are not declared any more."""
-    desired = {} if work.wishes.is_destroy else work.world.desired
+    is_wanted = (lambda _: False) if work.wishes.is_destroy else work.world.is_declared
     why = "--destroy" if work.wishes.is_destroy else "no longer in the files"
-    vanished = [address for address in sorted(work.bindings) if address not in desired and work.wishes.selects(address)]
+    vanished = [address for address in sorted(work.bindings) if not is_wanted(address) and work.wishes.selects(address)]
     rivals = {held.rival for held in work.held}
     vanished = [address for address in vanished if address not in work.unsettled and address not in rivals]
     deleting: list[tuple[Address, Observed]] = []

@@ -18,9 +18,22 @@ from crmsync.model.state import Binding, State
 
 
 @dataclass(frozen=True)
+class Rest:
+    """
+    What the part of a world knows of the rest: records that are declared and bound, and of which nothing is to be said.
+
+    *settled* are those of them that are in the part because others meet them: by a link, by a unique value. *bound* counts
+    those that are not in it, by type.
+    """
+
+    settled: frozenset[Address] = frozenset()
+    bound: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class World:
     """
-    What a plan is made of.
+    What a plan is made of, whole or as a part of which the plan is the same; see `crmsync.plan.restriction`.
 
     *observed* holds every bound record that Copper still has, and the candidates for adoption, by (type, id).
     *related* holds, for each record that may be deleted, what Copper relates to it, as (singular type, id).
@@ -33,6 +46,11 @@ class World:
     moved: tuple[Moved, ...] = ()
     related: Mapping[tuple[str, int], tuple[tuple[str, int], ...]] = field(default_factory=dict)
     decisions: Mapping[tuple[Address, str], Decision] = field(default_factory=dict)
+    rest: Rest = Rest()
+
+    def is_declared(self, address: Address) -> bool:
+        """Say whether a file declares *address*, as far as anybody asks."""
+        return address in self.desired or address in self.rest.settled
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,6 @@ def test_dependants(
 )
 def test_missing(bound: dict[str, int], absent: dict[str, int], expected: list[tuple[str, int, int]]) -> None:
     """More than a tenth of the managed records missing, and at least three, are no accident."""
-    there = [Address(name, f"r{n}") for name, count in bound.items() for n in range(count)]
     gone = {Address(name, f"r{n}") for name, count in absent.items() for n in range(count)}
 
-    assert expected == [(each.type, each.count, each.of) for each in missing(there, gone)]
+    assert expected == [(each.type, each.count, each.of) for each in missing(bound, gone)]
