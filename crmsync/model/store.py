@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from crmsync.model.events import Event
-from crmsync.model.state import State
+from crmsync.model.state import Head, State
 
 #: What an append keeps beside its events when it keeps nothing.
 NO_COPIES: Mapping[str, bytes] = MappingProxyType({})
@@ -42,6 +42,16 @@ class Unusable(Exception):
     """The store cannot be used as it is: corrupt, newer, foreign, unreachable. The message says what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """What was appended to a log after a position: *events*, up to *position*, which *mark* tells from every other log's."""
+
+    head: Head
+    position: int
+    mark: str
+    events: tuple[Event, ...]
+
+
 class Store(Protocol):
     """An append-only log of events with compare-and-append, a courtesy lease, and copies of records kept beside them."""
 
@@ -50,6 +60,20 @@ class Store(Protocol):
 
     def events(self) -> Sequence[tuple[int, float, Event]]:
         """Return the events since the last compaction: position, time of appending (unix seconds), event."""
+
+    def mark(self, position: int) -> str | None:
+        """
+        Return what tells a log that reached *position* from every other; None where it cannot be told (any more).
+
+        Whoever restores an old copy of a log and appends to it makes another log.
+        """
+
+    def since(self, position: int, mark: str) -> Tail | None:
+        """
+        Return what came after *position*, without reading what came before. Raises Unusable.
+
+        None when the log is not the one that *mark* was of, or was compacted since.
+        """
 
     def append(self, position: int, events: Sequence[Event], copies: Mapping[str, bytes] = NO_COPIES) -> int:
         """

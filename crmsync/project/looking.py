@@ -62,10 +62,15 @@ class Looking:
     gone: dict[str, frozenset[int]] = field(default_factory=dict)
     is_refreshed: bool = False
 
-    def bodies(self, entity: EntityType, ids: Iterable[int]) -> dict[int, Body]:
-        """Return the records with *ids* that exist; what no search shows is asked for by itself: not seen is not gone."""
+    def bodies(self, entity: EntityType, ids: Iterable[int], *, are_few_of_many: bool = False) -> dict[int, Body]:
+        """
+        Return the records with *ids* that exist; what no search shows is asked for by itself: not seen is not gone.
+
+        When they *are few of many* the mirror is up to date already where the type has one, and else it gets none.
+        """
         wanted = sorted(set(ids))
-        if self.mirror is None or ceil(len(wanted) / read.PAGE_SIZE) <= MIRROR_REQUESTS:
+        is_small = ceil(len(wanted) / read.PAGE_SIZE) <= MIRROR_REQUESTS
+        if self.mirror is None or (self.fresh.get(entity.name) is None if are_few_of_many else is_small):
             return self._noted(entity, wanted)
         try:
             with self.mirror.opened():
@@ -104,6 +109,18 @@ class Looking:
         except Stale as stale:
             self._give_up(stale)
         return self.fresh.get(entity.name)
+
+    def changed(self, entity: EntityType, read_at: float, changes: int) -> frozenset[int] | None:
+        """Return the bound records that changed since the mirror's head said *read_at* and *changes*; None: nobody knows."""
+        head = self.head(entity)
+        if self.mirror is None or head is None or head.read_at != read_at:
+            return None
+        try:
+            with self.mirror.opened():
+                return self.mirror.changed(entity.name, head, changes)
+        except Stale as stale:
+            self._give_up(stale)
+            return None
 
     def _note_gone(self, entity: EntityType, ids: Iterable[int]) -> None:
         self.gone[entity.name] = self.gone.get(entity.name, frozenset()).union(ids)
@@ -152,8 +169,7 @@ class Looking:
         known = mirror.known(entity.name, list(asked))
         rows = [_row(body, whole=True) for id, body in asked.items() if id in known]
         if rows:
-            draft = replace(head, changes=head.changes + len(rows))
-            self.fresh[entity.name] = mirror.update(entity.name, draft, rows) or head
+            self.fresh[entity.name] = mirror.update(entity.name, head, rows) or head
         return asked
 
     def _is_usable(self, head: Head) -> bool:
@@ -235,9 +251,8 @@ class Looking:
     def _looked_again(self, mirror: Mirror, entity: EntityType, head: Head, ids: list[int]) -> Head | None:
         """Read *ids* whatever their dates say; what is not shown is no longer vouched for."""
         bodies = read.by_ids(self.client, entity.path, ids)
-        rows, count = self._sorted_in(mirror, entity, list(bodies.values()))
-        unseen = [id for id in ids if id not in bodies]
-        return mirror.update(entity.name, replace(head, changes=head.changes + count + len(unseen)), rows, unseen)
+        rows, _ = self._sorted_in(mirror, entity, list(bodies.values()))
+        return mirror.update(entity.name, head, rows, [id for id in ids if id not in bodies])
 
     def _refreshed(self, mirror: Mirror, entity: EntityType, head: Head) -> Head | None:
         """Bring the mirror of a type up to date; None where reading everything is due."""
@@ -247,8 +262,7 @@ class Looking:
             return None
         rows, seen_until = newest
         changed, count = self._sorted_in(mirror, entity, rows)
-        draft = replace(head, seen_until=seen_until, changes=head.changes + count)
-        kept = mirror.update(entity.name, draft, changed)
+        kept = mirror.update(entity.name, replace(head, seen_until=seen_until), changed)
         if kept is None:
             return None
         try:
@@ -295,8 +309,7 @@ class Looking:
 
         gone = missing(ids, ask, max(20, pages // 2))
         self._note_gone(entity, gone)
-        bound = {id for id, known in mirror.known(entity.name, sorted(gone)).items() if _is_kept(known)}
-        return mirror.update(entity.name, replace(head, changes=head.changes + len(bound)), (), gone)
+        return mirror.update(entity.name, head, (), gone)
 
     def _audited(self, mirror: Mirror, entity: EntityType, head: Head) -> Head | None:
         """Look at one page of bound records whatever their dates say."""

@@ -3,7 +3,8 @@ The mirror: what Copper last showed, so that a plan asks only for what changed s
 
 One SQLite file in the cache of a profile, private to its owner, thrown away whenever anything about it is odd. Every row
 carries a checksum, and the head of a type their number and sum, so that a damaged file is noticed and never believed.
-Records that are bound are kept whole; of the others only the id and the dates.
+Records that are bound are kept whole; of the others only the id and the dates. What changed of those that are kept whole is
+numbered, so that whoever remembers a number can ask what came after it.
 """
 
 from __future__ import annotations
@@ -24,14 +25,18 @@ import simplejson
 from crmsync.model.bodies import CUSTOM_FIELDS
 from crmsync.model.http import parse_json
 
-FORMAT = 1
+FORMAT = 2
 BUSY_SECONDS = 5.0
+#: So many changes are remembered by their numbers; who comes later than that looks at everything.
+KEPT_CHANGES = 100_000
 
 _TABLES = (
     "CREATE TABLE head (type TEXT PRIMARY KEY, data TEXT NOT NULL, digest BLOB NOT NULL)",
     "CREATE TABLE record (type TEXT, id INTEGER, created INTEGER NOT NULL, modified INTEGER NOT NULL, "
     "content BLOB, digest INTEGER NOT NULL, body BLOB, PRIMARY KEY (type, id))",
     "CREATE INDEX by_creation ON record (type, created, id, digest)",
+    "CREATE TABLE change (type TEXT, number INTEGER, id INTEGER NOT NULL, digest INTEGER NOT NULL, "
+    "PRIMARY KEY (type, number)) WITHOUT ROWID",
 )
 _MASK = 2**63 - 1
 
@@ -50,8 +55,8 @@ class Head:
     What the mirror knows of one type as a whole.
 
     *seen_until* is Copper's clock: everything modified before it is in the mirror. *read_at* is when all was read.
-    *changes* counts how often a bound record was found changed; *audited* is the last id that an audit looked at.
-    *count* and *total* are number and sum of the rows.
+    *changes* counts how often a bound record was found changed, which numbers the changes; *audited* is the last id that
+    an audit looked at. *count* and *total* are number and sum of the rows.
     """
 
     account: int
@@ -164,6 +169,19 @@ class Mirror:
             sql = "SELECT id FROM record WHERE type = ? AND body IS NOT NULL AND instr(body, ?)"
             return [row[0] for row in self._sql(sql, (type_name, f'"{key}":{id},'.encode()))]
 
+    def changed(self, type_name: str, head: Head, after: int) -> frozenset[int] | None:
+        """Return the bound records that changed after the change *after*; None when that is too long ago. Raises Stale."""
+        if not head.changes - KEPT_CHANGES <= after <= head.changes:
+            return None
+        with _stale():
+            sql = "SELECT number, id, digest FROM change WHERE type = ? AND number > ? ORDER BY number"
+            rows = self._sql(sql, (type_name, after)).fetchall()
+        if [number for number, _, _ in rows] != list(range(after + 1, head.changes + 1)):
+            raise Stale("changes are missing")
+        if any(digest != _change_digest(type_name, number, id) for number, id, digest in rows):
+            raise Stale("a change is damaged")
+        return frozenset(id for _, id, _ in rows)
+
     def last(self, type_name: str, limit: int) -> list[int]:
         """Return the ids of the records created last, oldest first. Raises Stale."""
         with _stale():
@@ -174,7 +192,8 @@ class Mirror:
         """Keep *rows* and nothing else of a type, and return the head as it is kept. Raises Stale."""
         with _stale(), self._writing():
             self._sql("DELETE FROM record WHERE type = ?", (type_name,))
-            return self._add(type_name, replace(head, count=0, total=0), rows)
+            self._sql("DELETE FROM change WHERE type = ?", (type_name,))
+            return self._add(type_name, replace(head, count=0, total=0, changes=0), rows)
 
     def update(self, type_name: str, head: Head, rows: Sequence[Row], gone: Iterable[int] = ()) -> Head | None:
         """
@@ -186,13 +205,24 @@ class Mirror:
             now = self.head(type_name)
             if now is None or now.nonce != head.nonce:
                 return None
-            count, total = head.count, head.total
+            count, total, changed = head.count, head.total, [row.id for row in rows if row.body is not None]
             for id in (*(row.id for row in rows), *gone):
-                old = self._sql("SELECT digest FROM record WHERE type = ? AND id = ?", (type_name, id)).fetchone()
-                if old is not None:
-                    count, total = count - 1, total - old[0]
+                sql = "SELECT digest, content IS NOT NULL FROM record WHERE type = ? AND id = ?"
+                for digest, is_kept in self._sql(sql, (type_name, id)).fetchall():
+                    count, total = count - 1, total - digest
+                    changed += [id] if is_kept else []
                     self._sql("DELETE FROM record WHERE type = ? AND id = ?", (type_name, id))
-            return self._add(type_name, replace(head, count=count, total=total), rows)
+            changes = self._number(type_name, head.changes, dict.fromkeys(changed))
+            return self._add(type_name, replace(head, count=count, total=total, changes=changes), rows)
+
+    def _number(self, type_name: str, changes: int, ids: Iterable[int]) -> int:
+        """Number the changes of *ids*, and return the last number."""
+        for id in ids:
+            changes += 1
+            row = (type_name, changes, id, _change_digest(type_name, changes, id))
+            self._sql("INSERT INTO change VALUES (?, ?, ?, ?)", row)
+        self._sql("DELETE FROM change WHERE type = ? AND number <= ?", (type_name, changes - KEPT_CHANGES))
+        return changes
 
     def _add(self, type_name: str, head: Head, rows: Iterable[Row]) -> Head:
         assert self._connection is not None
@@ -209,6 +239,7 @@ class Mirror:
         """Forget a type. Raises Stale."""
         with _stale(), self._writing():
             self._sql("DELETE FROM record WHERE type = ?", (type_name,))
+            self._sql("DELETE FROM change WHERE type = ?", (type_name,))
             self._sql("DELETE FROM head WHERE type = ?", (type_name,))
 
     def _put_head(self, type_name: str, head: Head) -> None:
@@ -285,6 +316,10 @@ def _checked(type_name: str, row: Sequence[Any]) -> Known:
 def _digest(type_name: str, id: int, created: int, modified: int, content: bytes | None) -> int:
     text = f"{type_name} {id} {created} {modified} {'' if content is None else content.hex()}"
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") & _MASK
+
+
+def _change_digest(type_name: str, number: int, id: int) -> int:
+    return int.from_bytes(blake2b(f"{type_name} {number} {id}".encode(), digest_size=8).digest(), "big") & _MASK
 
 
 def _body(known: Known, text: bytes) -> dict[str, Any]:

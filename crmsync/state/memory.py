@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from threading import RLock
 
 from crmsync.model.events import Event
 from crmsync.model.state import Head, State
-from crmsync.model.store import NO_COPIES, Holder, Locked, Lost, Unusable
+from crmsync.model.store import NO_COPIES, Holder, Locked, Lost, Tail, Unusable
 from crmsync.state.codec import decode_events, decode_state, encode_events, encode_state
 from crmsync.state.fold import Known, extended, fold
 from crmsync.state.lease import may_take, process_is_alive
@@ -55,6 +56,23 @@ class MemoryStore:
         """Return the events since the last compaction: position, time of appending (unix seconds), event."""
         with self._lock:
             return [(position, at, event) for position, at, text in self._segments for event in decode_events(text)]
+
+    def mark(self, position: int) -> str | None:
+        """Return what tells a log that reached *position* from every other: what was appended there, and when."""
+        with self._lock:
+            for at, seconds, text in self._segments:
+                if at == position:
+                    return blake2b(f"{at} {seconds} {text}".encode(), digest_size=16).hexdigest()
+            is_snapshot = position == self._position - len(self._segments)
+            return blake2b(self._snapshot.encode(), digest_size=16).hexdigest() if is_snapshot else None
+
+    def since(self, position: int, mark: str) -> Tail | None:
+        """Return what came after *position*; None when the log is not that of *mark*, or was compacted."""
+        with self._lock:
+            if self.mark(position) != mark:
+                return None
+            events = tuple(event for at, _, event in self.events() if at > position)
+            return Tail(self._head, self._position, self.mark(self._position) or "", events)
 
     def append(self, position: int, events: Sequence[Event], copies: Mapping[str, bytes] = NO_COPIES) -> int:
         """Append *events* and keep *copies* if the log is still at *position*; return the new one. Raises Lost, Unusable."""

@@ -17,9 +17,11 @@ from threading import RLock
 
 from crmsync.model.events import Event
 from crmsync.model.state import Head, State
-from crmsync.model.store import NO_COPIES, Holder, Locked, Lost, Unusable
+from crmsync.model.store import NO_COPIES, Holder, Locked, Lost, Tail, Unusable
+from crmsync.state.codec import DAMAGED
 from crmsync.state.entry import (
     Entry,
+    content_mark,
     pack_events,
     pack_head,
     pack_lease,
@@ -103,6 +105,27 @@ class SharedStore:
         with self._lock, self.naming():
             self._read()
             return [(entry.position, entry.at, event) for entry in self._segments for event in entry.events]
+
+    def mark(self, position: int) -> str | None:
+        """Return what tells a log that reached *position* from every other: the digest of the entry, with its writer."""
+        with self._lock, self.naming():
+            content = self.medium.entry(position) if self._found_head() is not None else None
+            return None if content is None else content_mark(content)
+
+    def since(self, position: int, mark: str) -> Tail | None:
+        """Return what came after *position*; None when the log is not that of *mark*, or was compacted. Raises Unusable."""
+        with self._lock, self.naming():
+            head = self._found_head()
+            contents = self.medium.load(position - 1) if head is not None else ()
+            if head is None or not contents or contents[0][0] != position or content_mark(contents[0][1]) != mark:
+                return None
+            entries = [unpack_entry(content, head.lineage, at) for at, content in contents[1:]]
+            if any(entry.snapshot is not None for entry in entries):
+                return None
+            end, last = contents[-1]
+            if [entry.position for entry in entries] != list(range(position + 1, end + 1)):
+                raise Unusable(f"The log has a gap before position {end}. {DAMAGED}")
+            return Tail(head, end, content_mark(last), tuple(event for entry in entries for event in entry.events))
 
     def append(self, position: int, events: Sequence[Event], copies: Mapping[str, bytes] = NO_COPIES) -> int:
         """Append *events* and keep *copies* if the log is still at *position*; return the new one. Raises Lost, Unusable."""

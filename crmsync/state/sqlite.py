@@ -24,7 +24,7 @@ from threading import RLock
 
 from crmsync.model.events import Event
 from crmsync.model.state import Head, State
-from crmsync.model.store import NO_COPIES, Holder, Locked, Lost, Unusable
+from crmsync.model.store import NO_COPIES, Holder, Locked, Lost, Tail, Unusable
 from crmsync.state.codec import DAMAGED, decode_events, decode_state, encode_events, encode_state
 from crmsync.state.deflating import deflated, inflated
 from crmsync.state.fold import Known, extended, fold
@@ -106,6 +106,23 @@ class SqliteStore:
         with self._reading() as connection:
             segments = [] if connection is None else self._segments(connection)
         return [(position, at, event) for position, at, events in segments for event in events]
+
+    def mark(self, position: int) -> str | None:
+        """Return what tells a log that reached *position* from every other: who wrote there, or what the snapshot holds."""
+        with self._reading() as connection:
+            return None if connection is None else self._mark(connection, position)
+
+    def since(self, position: int, mark: str) -> Tail | None:
+        """Return what came after *position*; None when the log is not that of *mark*, or was compacted. Raises Unusable."""
+        with self._reading() as connection:
+            if connection is None or self._mark(connection, position) != mark:
+                return None
+            head, end = self._head(connection)
+            segments = self._segments(connection, position)
+            if [each for each, _, _ in segments] != list(range(position + 1, end + 1)):
+                raise Unusable(f"The log has a gap before position {end}. {DAMAGED}")
+            events = tuple(event for _, _, events in segments for event in events)
+            return Tail(head, end, self._mark(connection, end) or "", events)
 
     def append(self, position: int, events: Sequence[Event], copies: Mapping[str, bytes] = NO_COPIES) -> int:
         """Append *events* and keep *copies* if the log is still at *position*; return the new one. Raises Lost, Unusable."""
@@ -248,12 +265,22 @@ class SqliteStore:
             raise Unusable(f"Its snapshot is damaged. {DAMAGED}")
         return decode_state(_text(row[0]), head)
 
-    def _segments(self, connection: sqlite3.Connection) -> list[tuple[int, float, tuple[Event, ...]]]:
-        rows = connection.execute("SELECT position, at, events, writer, digest FROM segment ORDER BY position").fetchall()
+    def _segments(self, connection: sqlite3.Connection, after: int = 0) -> list[tuple[int, float, tuple[Event, ...]]]:
+        sql = "SELECT position, at, events, writer, digest FROM segment WHERE position > ? ORDER BY position"
+        rows = connection.execute(sql, (after,)).fetchall()
         for *content, digest in rows:
             if digest != checksum(self._empty.lineage, *content):
                 raise Unusable(f"Its entry {content[0]} is damaged. {DAMAGED}")
         return [(position, at, decode_events(text)) for position, at, text, _, _ in rows]
+
+    def _mark(self, connection: sqlite3.Connection, position: int) -> str | None:
+        writer = self._writer_of(connection, position)
+        if writer is not None:
+            return writer
+        first = connection.execute("SELECT min(position) FROM segment").fetchone()[0]
+        at_snapshot = self._head(connection)[1] if first is None else first - 1
+        row = connection.execute("SELECT digest FROM snapshot").fetchone() if position == at_snapshot else None
+        return None if row is None else bytes(row[0]).hex()
 
     def _writer_of(self, connection: sqlite3.Connection, position: int) -> str | None:
         row = connection.execute("SELECT writer FROM segment WHERE position = ?", (position,)).fetchone()

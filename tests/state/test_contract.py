@@ -24,7 +24,7 @@ from crmsync.model.events import (
     WriteAction,
 )
 from crmsync.model.state import Binding, Head, State
-from crmsync.model.store import Holder, Locked, Lost, Unusable
+from crmsync.model.store import Holder, Locked, Lost, Tail, Unusable
 
 ACME = Address("companies", "acme")
 WILE = Address("people", "wile")
@@ -94,6 +94,41 @@ def test_a_writer_paused_over_a_compaction_loses(store, open_again):
         with pytest.raises(Lost):
             paused.append(stale, [INTENT])
     assert paused.append(2, [INTENT]) == 3
+
+
+def test_what_came_since_is_read_alone(store, open_again):
+    """Whoever remembers a position and its mark is told the events after it, by any handle."""
+    store.append(0, BIRTH)
+    mark = store.mark(1)
+    assert store.since(1, mark) == Tail(store.read().head, 1, mark, ())
+
+    store.append(1, [INTENT])
+    store.append(2, [Done("i1", 9)])
+    tail = open_again().since(1, mark)
+
+    assert Tail(store.read().head, 3, store.mark(3), (INTENT, Done("i1", 9))) == tail
+
+
+def test_nothing_is_told_of_another_log(store):
+    """A mark is of one log at one position; what is not there has none."""
+    store.append(0, BIRTH)
+    store.append(1, [INTENT])
+
+    assert [store.since(1, store.mark(2)), store.since(2, "another"), store.since(7, "beyond")] == [None] * 3
+    assert [store.mark(7), store.mark(1) == store.mark(2)] == [None, False]
+
+
+def test_nothing_is_told_over_a_compaction(store):
+    """The events in between are gone; the snapshot has a mark of its own."""
+    store.append(0, BIRTH)
+    mark = store.mark(1)
+    store.compact(1)
+    assert store.since(1, mark) is None
+
+    mark = store.mark(2)
+    store.append(2, [INTENT])
+
+    assert Tail(store.read().head, 3, store.mark(3), (INTENT,)) == store.since(2, mark)
 
 
 def test_compaction_needs_the_head(store):
