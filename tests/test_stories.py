@@ -7,7 +7,7 @@ or the one called ``NAME later``, by ``$ write NAME``. ``quietly`` hides the out
 ``pytest --accept`` rewrites the end.
 
     $ crmsync plan                     with variables before it: $ CI=true crmsync apply
-    $ crmsync apply --approved DIGEST  (the last that was printed)
+    $ crmsync apply --approved DIGEST  $ crmsync undo RUN             (the last that was printed)
     $ write crm/a.yaml                 $ remove crm/a.yaml            $ show crmsync.yaml
     $ sandbox create companies name=Acme                 $ sandbox edit companies.acme details="Called on Monday"
     $ sandbox delete companies.acme    $ sandbox list companies       $ sandbox rename-stage Proposal Offer
@@ -37,6 +37,8 @@ from tests.desk import PROJECT, Desk
 
 STORIES = sorted((Path(__file__).parent / "stories").glob("*.txt"))
 
+#: What a command may be told by its name: the last of it that was printed.
+SAID = {"DIGEST": "^Plan digest: (.*)$", "RUN": r"^STARTED.*\n\S+  ([0-9a-f]{12})  "}
 #: What differs from run to run, and what stands for it.
 VOLATILE = (
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z| UTC)", "<time>"),
@@ -59,7 +61,7 @@ class Story:
         self.text, _, self.expected = path.read_text(encoding="utf-8").partition("-- expected --\n")
         head, *sections = re.split(r"^-- (.+) --\n", self.text, flags=re.MULTILINE)
         self.commands = [line[2:] for line in head.splitlines() if line.startswith("$ ")]
-        self.digest = ""
+        self.said: dict[str, str] = {}
         self.files: dict[str, list[str]] = {}
         for name, text in zip(sections[::2], sections[1::2], strict=True):
             self.files.setdefault(name, []).append(text)
@@ -83,8 +85,8 @@ class Story:
             environ[name] = value
         match words:
             case ["crmsync", *arguments]:
-                ran = desk.run(*(self.digest if each == "DIGEST" else each for each in arguments), **environ)
-                self.digest = next(iter(re.findall("^Plan digest: (.*)$", ran.out, re.MULTILINE)), self.digest)
+                ran = desk.run(*(self.said.get(each, each) for each in arguments), **environ)
+                self.said |= {name: found[1] for name, text in SAID.items() if (found := re.search(text, ran.out, re.M))}
                 yield ran.out
                 yield from (f"! {line}".rstrip() + "\n" for line in ran.err.splitlines())
                 yield f"[exit {ran.code}]\n" if ran.code else ""

@@ -27,6 +27,7 @@ COMMANDS = {
     "labels": "Look at the labels of the account: users, pipelines, options and the rest.",
     "adopt": "Bind an address to a record that exists.",
     "runs": "List what was applied, when and by whom.",
+    "undo": "Put back what a run replaced.",
     "state": "Look at what crmsync remembers, or forget a record.",
     "unlock": "Take the state's lease from a run that is gone.",
     "doctor": "Say what is wrong with key, address, clock, permissions or state.",

@@ -12,16 +12,19 @@ from crmsync.cli.common import common_options, echo_json
 @common_options
 def command(as_json: bool, profile: str | None, verbose: int) -> None:
     """
-    List what was applied: when, by whom, what it came to. The newest stands first.
+    List what was applied: when, by whom, what it came to, and what can be undone. The newest stands first.
 
     Example: crmsync runs
     """
+    from crmsync.project.keeping import kept_runs
     from crmsync.project.session import open_project, opened_state
     from crmsync.render.runs_text import runs_document, runs_text
 
-    with opened_state(open_project(profile), create=False) as (store, _):
+    project = open_project(profile)
+    with opened_state(project, create=False) as (store, _):
         events = [event for _, _, event in store.events()]
+        kept = kept_runs(project, store)
     if as_json:
-        echo_json(runs_document(events))
+        echo_json(runs_document(events, kept))
     else:
-        click.echo(runs_text(events), nl=False)
+        click.echo(runs_text(events, kept), nl=False)

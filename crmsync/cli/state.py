@@ -72,5 +72,7 @@ def forget(addresses: tuple[str, ...], profile: str | None, verbose: int) -> Non
     from crmsync.project.forgetting import forget_addresses
     from crmsync.project.session import open_project
 
-    for address in forget_addresses(open_project(profile), [parsed_address(text) for text in addresses]):
-        click.echo(f"Forgot {address}; its record stays in Copper.")
+    for address, was_bound in forget_addresses(open_project(profile), [parsed_address(text) for text in addresses]):
+        unbound = "no record was bound to it. While a file declares it, apply creates one."
+        left = "its record stays in Copper." if was_bound else unbound
+        click.echo(f"Forgot {address}; {left}")

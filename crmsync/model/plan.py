@@ -33,6 +33,7 @@ class Cause(StrEnum):
     CONFLICT = "conflict"  # both changed
     ADOPTED = "adopted"  # nothing known of it yet
     RELEASED = "released"  # a unique value is given up for another record
+    UNDONE = "undone"  # a run is undone
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,8 +103,8 @@ def _identify(
 def _missed(desired: Desired) -> Held:
     return Held(
         address=desired.address,
-        reason="The state was rebuilt, and no record was found for it: creating one could make a duplicate.",
-        cure=f"Adopt its record with `crmsync: {{id: ...}}`. If it has none: crmsync state forget {desired.address}",
+        reason="Its record is not known, and none is created unasked: the state was rebuilt, or its creation undone.",
+        cure=f"Adopt its record with `crmsync: {{id: ...}}`. To have one created: crmsync state forget {desired.address}",
         position=desired.position,
         name=display_name(desired),
     )

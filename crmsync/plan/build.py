@@ -248,7 +248,7 @@ def _finish(work: Work) -> Plan:
         unsettled=tuple(sorted(work.unsettled)),
         notes=tuple(work.notes),
         breaches=(*guard.missing(bound, _absent(work)), *guard.breaches(changes, totals, work.wishes.limits)),
-        counts=_counts(changes, len(work.kept), len(work.held)),
+        counts=counts_of(changes, len(work.kept), len(work.held)),
         price=price(steps, work.catalogue, work.wishes.pace),
         is_partial=bool(work.wishes.only or work.wishes.excepted),
         decided=tuple(sorted(work.decided, key=lambda each: each.about)),
@@ -275,7 +275,9 @@ def held_order(held: Held) -> tuple[Address, str]:
     return held.address, held.field.field if held.field else ""
 
 
-def _counts(changes: Collection[Change], kept: int, held: int) -> Counts:
+def counts_of(changes: Collection[Change], kept: int, held: int) -> Counts:
+    """Return how many records and values *changes* come to."""
+
     def number(action: Action) -> int:
         return sum(change.action is action for change in changes)
 
@@ -307,7 +309,7 @@ def narrow(plan: Plan, keep: Mapping[Address, frozenset[str]], catalogue: Catalo
     binding = (Action.CREATE, Action.ADOPT)
     unbound = {change.address for change in plan.changes if change.action in binding and change.address not in keep}
     notes = tuple(note for note in plan.notes if note.address not in unbound)
-    counts = _counts(changes, len(plan.kept), len(plan.held))
+    counts = counts_of(changes, len(plan.kept), len(plan.held))
     return replace(
         plan, changes=tuple(changes), steps=steps, notes=notes, counts=counts, price=price(steps, catalogue, pace)
     )

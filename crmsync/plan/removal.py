@@ -73,7 +73,7 @@ def _links(work: Work, deleting: list[tuple[Address, Observed]]) -> _Links:
 def _unsafe(work: Work, deleting: list[tuple[Address, Observed]], links: _Links) -> dict[Address, Unsafe]:
     """Return the deletes that must not happen. One that is held stays, and so may hold what it would be left without."""
     named = {} if work.wishes.is_destroy else _named_in_files(work)
-    unsafe = {address: why for address, record in deleting if (why := _forbidden(work, address, record, named))}
+    unsafe = {address: why for address, record in deleting if (why := forbidden(work, address, record, named))}
     while not work.wishes.may_orphan:
         leaving = frozenset((record.type, record.id) for address, record in deleting if address not in unsafe)
         more = {
@@ -119,7 +119,7 @@ def _on_delete(work: Work, address: Address, binding: Binding) -> OnDelete:
     return wish
 
 
-def _forbidden(work: Work, address: Address, record: Observed, named: Mapping[tuple[str, int], Address]) -> Unsafe | None:
+def forbidden(work: Work, address: Address, record: Observed, named: Mapping[tuple[str, int], Address]) -> Unsafe | None:
     """Return why *record* must not be deleted whatever becomes of the others, or None."""
     binding = work.bindings[address]
     forget = f"Keep it in Copper with: crmsync state forget {address}"

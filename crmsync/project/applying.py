@@ -118,7 +118,7 @@ class Watch:
 
 
 @dataclass(frozen=True)
-class _Run:
+class Run:
     """What every part of one apply needs."""
 
     project: Project
@@ -157,9 +157,9 @@ def apply(project: Project, options: ApplyOptions, watch: Watch, clock: Callable
     _refuse_forgetful(project, options)
     clock = clock or steady_clock()
     with opened_state(project, create=True) as (store, before), leased(store, clock):
-        run = _Run(project, options, watch, clock, connect(project, may_write=True), store)
+        run = Run(project, options, watch, clock, connect(project, may_write=True), store)
         # Read again: another run may have ended while this one waited for the lease.
-        state = _settle_first(run, replace(store.read(), head=before.head))
+        state = settle_first(run, replace(store.read(), head=before.head))
         if watch.stopping.is_set():
             raise KeyboardInterrupt
         applied = _carry_out(
@@ -184,14 +184,14 @@ def is_overgrown(state: State) -> bool:
     return segments > max(LONG_LOG, bindings // 4) or state.logged > max(EVENTS_OF_A_LONG_LOG, bindings)
 
 
-def _carry_out(run: _Run, planned: Planned) -> Applied | None:
+def _carry_out(run: Run, planned: Planned) -> Applied | None:
     options, watch, wishes = run.options, run.watch, run.options.wishes
     unasked, approved = options.is_auto_approved, options.approved
     agreed = agree(planned, options.reviewed, unasked, wishes.pace, wishes.limits, approved)
     plan = agreed.plan
     document = plan_document(plan, planned.account.catalogue, planned.meta)
-    _refuse_breaches(plan, options)
-    _refuse_unsaved_deletes(run.project, plan, options)
+    refuse_breaches(plan, options)
+    refuse_unsaved_deletes(run.project, plan, options)
     watch.warn(planned.warnings, planned.sources.line_of)
     if not watch.approve(document):
         return None
@@ -216,7 +216,7 @@ def _carry_out(run: _Run, planned: Planned) -> Applied | None:
     )
 
 
-def _leave_questions(run: _Run, planned: Planned, agreed: Agreed) -> tuple[str, int]:
+def _leave_questions(run: Run, planned: Planned, agreed: Agreed) -> tuple[str, int]:
     """Write what is left to decide, archive what was; return the name of the file and how many lines wait in it."""
     loaded, plan, wishes = planned.decisions, agreed.plan, run.options.wishes
     asked = deciding.asking(plan, deciding.set_aside(planned.plan, agreed.set_aside))
@@ -229,7 +229,7 @@ def _leave_questions(run: _Run, planned: Planned, agreed: Agreed) -> tuple[str, 
     return loaded.path.name, deciding.write_decisions(loaded, plan, asked, ending)
 
 
-def _make_stamp_field(run: _Run, planned: Planned) -> None:
+def _make_stamp_field(run: Run, planned: Planned) -> None:
     """Make the custom field that ``stamp: true`` asks for; the next plan marks the records with it."""
     if not run.project.settings.has_stamp:
         return
@@ -241,7 +241,7 @@ def _make_stamp_field(run: _Run, planned: Planned) -> None:
         )
 
 
-def _settle_first(run: _Run, state: State) -> State:
+def settle_first(run: Run, state: State) -> State:
     """Settle what an earlier run left open, and return the state after that."""
     if not state.open_intents:
         return state
@@ -250,7 +250,7 @@ def _settle_first(run: _Run, state: State) -> State:
         account = read_account(run.project, run.client, state.account_id)
     now = run.clock()
     skew = (run.client.server_clock or now) - now
-    job = Job(Plan(), account.catalogue, state, _run_name(), 0.0, skew, run.options.settle_seconds)
+    job = Job(Plan(), account.catalogue, state, run_name(), 0.0, skew, run.options.settle_seconds)
     settled: list[Settled] = run.perform(engine.settle_open(job), state, job.run)
     for each in settled:
         if each.status == "unknown" or each.detail:
@@ -263,7 +263,7 @@ def calls_in_flight(project: Project) -> int:
     return 4 if is_local(project.settings.state) else 16
 
 
-def _run_name() -> str:
+def run_name() -> str:
     return secrets.token_hex(6)
 
 
@@ -272,7 +272,7 @@ def _job(planned: Planned, plan: Plan, options: ApplyOptions, parallel: int) -> 
         plan=plan,
         catalogue=planned.account.catalogue,
         state=planned.state,
-        run=_run_name(),
+        run=run_name(),
         planned_at=planned.planned_at,
         skew_seconds=planned.skew_seconds,
         settle_seconds=options.settle_seconds,
@@ -304,13 +304,13 @@ def _refuse_forgetful(project: Project, options: ApplyOptions) -> None:
         )
 
 
-def _refuse_breaches(plan: Plan, options: ApplyOptions) -> None:
+def refuse_breaches(plan: Plan, options: ApplyOptions) -> None:
     exceeded = [each for each in plan.breaches if each.count > options.allowed.get(each.kind, 0)]
     if exceeded:
         raise RefusedTrouble(refusal_text(map(asdict, exceeded)))
 
 
-def _refuse_unsaved_deletes(project: Project, plan: Plan, options: ApplyOptions) -> None:
+def refuse_unsaved_deletes(project: Project, plan: Plan, options: ApplyOptions) -> None:
     deletes = sum(change.action is Action.DELETE for change in plan.changes)
     if deletes and is_ci(project) and options.backup is None and state_key(project.environ) is None:
         records = f"{deletes} record{'s' if deletes != 1 else ''}"

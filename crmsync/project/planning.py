@@ -133,7 +133,7 @@ def make_plan(
     watch.lap("differences")
     everything = in_file_order([*decisions.diagnostics, *diagnostics, *problems])
     refuse_errors(everything, sources)
-    meta = _meta(project, account, state, plan, gathered.observed, clock(), expires_seconds)
+    meta = meta_of(project, account, state, plan, gathered.observed, clock(), expires_seconds)
     skew = (client.server_clock or clock()) - clock()
     is_asking = bool(gathered.found or gathered.related)
     return Planned(
@@ -233,7 +233,7 @@ def _nothing_to_do(
     account = begun.account
     plan = Plan(price=price((), account.catalogue, wishes.pace))
     state = State(head[0], position=head[1], account_id=account.id)
-    meta = replace(_meta(project, account, state, plan, {}, clock(), expires_seconds), state_was_empty=False)
+    meta = replace(meta_of(project, account, state, plan, {}, clock(), expires_seconds), state_was_empty=False)
     skew = (begun.looking.client.server_clock or clock()) - clock()
     looking, decisions = begun.looking, load_decisions(project)
     return Planned(plan, account, state, Sources((), ()), (), {}, planned_at, skew, meta, looking, False, decisions)
@@ -307,7 +307,7 @@ def _remembered(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _meta(
+def meta_of(
     project: Project,
     account: Account,
     state: State,

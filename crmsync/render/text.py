@@ -42,6 +42,7 @@ _REASONS = {
     "conflict": "changed on both sides",
     "adopted": "adopted",
     "released": "given up for another record",
+    "undone": "as before that run",
 }
 
 #: Causes that go without saying beside the record's own reason.
