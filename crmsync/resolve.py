@@ -23,6 +23,9 @@ from crmsync.model.values import Label, Labels, Lookup, Member, Members, Value, 
 #: What a lookup asks: the type, the field, the text in canonical form.
 Question = tuple[str, str, str]
 
+#: Returns the declared records that a lookup finds, in their order.
+Holders = Callable[[Question], Sequence[Address]]
+
 _ANY_TYPE = "*"
 _LABEL_BY_ID = re.compile(r"#([0-9]{1,18})")
 _SET_MODES = (Mode.OWN, Mode.ADD)
@@ -47,9 +50,11 @@ class Resolved:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def lookups(declared: Mapping[Address, Declared], catalogue: Catalogue) -> tuple[Question, ...]:
+def lookups(
+    declared: Mapping[Address, Declared], catalogue: Catalogue, *, holders: Holders | None = None
+) -> tuple[Question, ...]:
     """Return the lookups that no declared record answers, so that Copper must be asked: type, field, canonical text."""
-    resolving = _Resolving(declared, catalogue, {}, None)
+    resolving = _Resolving(declared, catalogue, {}, None, holders)
     return tuple(sorted(set(resolving.open_questions())))
 
 
@@ -58,16 +63,57 @@ def resolve(
     catalogue: Catalogue,
     policies: Mapping[str, PolicyRule],
     found: Mapping[Question, tuple[Observed, ...]] | None,
+    *,
+    only: Mapping[Address, Declared] | None = None,
+    holders: Holders | None = None,
 ) -> Resolved:
     """
-    Return the records as they should be.
+    Return the records as they should be, all that are *declared* or *only* some of them.
 
     *found* are Copper's answers to `lookups`; with None nobody asked, and what only Copper can answer is left out without
-    a complaint. So are labels while the catalogue knows no account.
+    a complaint. So are labels while the catalogue knows no account. *holders* says which declared records a lookup finds,
+    where that is known without looking at each.
     """
-    resolving = _Resolving(declared, catalogue, policies, found)
-    records = {address: resolving.record(record) for address, record in declared.items()}
+    resolving = _Resolving(declared, catalogue, policies, found, holders)
+    wanted = declared if only is None else only
+    records = {address: resolving.record(record) for address, record in wanted.items()}
     return Resolved(records, in_file_order(resolving.diagnostics))
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """The record *source* names another: the first of *targets* that is declared, or what answers *question*."""
+
+    source: Address
+    targets: tuple[Address, ...] = ()
+    question: Question | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """What there is to say of some records whatever else is declared, and which others they name."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    pointers: tuple[Pointer, ...]
+
+
+def resolve_alone(declared: Mapping[Address, Declared], catalogue: Catalogue, policies: Mapping[str, PolicyRule]) -> Alone:
+    """
+    Return what `resolve` says of *declared* when every record they name exists, and what they name.
+
+    Not for policies that do not fit (`has_misfit`): of these it is told once for all files.
+    """
+    resolving = _ResolvingAlone(catalogue, policies)
+    for record in declared.values():
+        resolving.record(record)
+    return Alone(in_file_order(resolving.diagnostics), tuple(resolving.pointers))
+
+
+def has_misfit(catalogue: Catalogue, policies: Mapping[str, PolicyRule]) -> bool:
+    """Say whether a policy of the settings names a mode that a field cannot have."""
+    resolving = _Resolving({}, catalogue, policies, None)
+    pairs = ((entity.name, field.name) for entity in catalogue.types for field in entity.fields)
+    return any(resolving.policy_of_all(*pair) is None for pair in pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +138,7 @@ class _Resolving:
         catalogue: Catalogue,
         policies: Mapping[str, PolicyRule],
         found: Mapping[Question, tuple[Observed, ...]] | None,
+        holders: Holders | None = None,
     ) -> None:
         self.diagnostics: list[Diagnostic] = []
         self._declared = declared
@@ -101,7 +148,8 @@ class _Resolving:
         self._misfits: set[tuple[str, str]] = set()
         self._find_label = cache(lambda table, text, within: find_label(catalogue.labels.get(table, ()), text, within))
         self._declared_by = cache(self._index)
-        self._shared_policy = cache(self._policy_of_all)
+        self._holders = holders or self._held
+        self._shared_policy = cache(self.policy_of_all)
         self._keys_of_type = cache(lambda type_name: [each.key for each in declared if each.type == type_name])
         self._near_key = cache(lambda address: did_you_mean(address.key, self._keys_of_type(address.type)))
 
@@ -136,7 +184,7 @@ class _Resolving:
         layers = (self._policies.get(_ANY_TYPE), self._policies.get(type_name))
         return [rule for rule in layers if rule is not None]
 
-    def _policy_of_all(self, type_name: str, name: str) -> Policy | None:
+    def policy_of_all(self, type_name: str, name: str) -> Policy | None:
         """Return the policy of a field where the record itself says nothing; None when there is something to tell of it."""
         field, shared = self._catalogue[type_name].by_name[name], self._shared(type_name)
         is_misfit = not field.kind.is_set and any(_named_mode(field, rule) in _SET_MODES for rule in shared)
@@ -149,7 +197,7 @@ class _Resolving:
             for name, declared in record.fields.items():
                 if isinstance(declared.value, Lookup) and name in entity.by_name:
                     question = self._question(declared.value, _Place(record, entity.by_name[name], declared.position))
-                    if question is not None and not self._declared_by(*question[:2]).get(question[2]):
+                    if question is not None and not self._holders(question):
                         yield question
 
     # Values
@@ -247,7 +295,7 @@ class _Resolving:
         question = self._question(lookup, place, is_told=True)
         if question is None:
             return None
-        addresses = self._declared_by(*question[:2]).get(question[2], ())
+        addresses = self._holders(question)
         if len(addresses) == 1:
             return addresses[0]
         if addresses:
@@ -260,9 +308,9 @@ class _Resolving:
         """Return the declared record with this key, written with or without its type."""
         type_name = place.field.target or ""
         prefix = f"{type_name}."
-        for key in (lookup.text, lookup.text.removeprefix(prefix)):
-            if Address(type_name, key) in self._declared:
-                return Address(type_name, key)
+        for address in possible_targets(type_name, lookup.text):
+            if address in self._declared:
+                return address
         other = Address.parse(lookup.text)
         if other is not None and other in self._declared:
             noun = self._catalogue[type_name].singular
@@ -277,7 +325,7 @@ class _Resolving:
         if self._found is None or not self._catalogue.has_account:
             return None
         type_name, by, text = question
-        records = {each.id: each for each in self._found.get(question, ()) if text in _keys(each.fields.get(by))}
+        records = {each.id: each for each in self._found.get(question, ()) if text in keys_of(each.fields.get(by))}
         if len(records) == 1:
             return next(iter(records))
         if not records:
@@ -303,7 +351,7 @@ class _Resolving:
         value, problems = self._canonical(lookup, row)
         if is_told:
             self.diagnostics += [place.diagnostic(each.code.number, each.detail, each.position) for each in problems]
-        return None if problems else (target.name, row.name, next(iter(_keys(value))))
+        return None if problems else (target.name, row.name, next(iter(keys_of(value))))
 
     def _canonical(self, lookup: Lookup, row: Field) -> tuple[Written, tuple[Problem, ...]]:
         """Return the text of *lookup* as the field looked at would read it."""
@@ -311,12 +359,16 @@ class _Resolving:
         node = Listing((text,), lookup.position) if row.kind.is_set else text
         return row.kind.read(node, row, self._catalogue.locale)
 
+    def _held(self, question: Question) -> Sequence[Address]:
+        type_name, name, key = question
+        return self._declared_by(type_name, name).get(key, ())
+
     def _index(self, type_name: str, name: str) -> Mapping[str, list[Address]]:
         """Return the declared records of a type by the keys of one field."""
         index: dict[str, list[Address]] = {}
         for address, record in self._declared.items():
             if address.type == type_name and name in record.fields:
-                for key in _keys(record.fields[name].value):
+                for key in keys_of(record.fields[name].value):
                     index.setdefault(key, []).append(address)
         return index
 
@@ -333,6 +385,32 @@ class _Resolving:
             self._misfits.add((address.type, field.name))
             detail = f'"{own if own in _SET_MODES else common}" is for lists such as tags, and "{field.name}" is one value.'
             self._tell(place, "CRM029", f"{detail} Use enforce, seed, fill or observe.")
+
+
+class _ResolvingAlone(_Resolving):
+    """Resolves records of which it is not known what else is declared."""
+
+    def __init__(self, catalogue: Catalogue, policies: Mapping[str, PolicyRule]) -> None:
+        super().__init__({}, catalogue, policies, None)
+        self.pointers: list[Pointer] = []
+
+    def _reference(self, lookup: Lookup, place: _Place) -> Address | int | None:
+        if lookup.by == "id":
+            return int(lookup.text)
+        if lookup.by == "key":
+            targets = possible_targets(place.field.target or "", lookup.text)
+            self.pointers.append(Pointer(place.record.address, targets))
+            return targets[0]
+        question = self._question(lookup, place, is_told=True)
+        if question is not None:
+            self.pointers.append(Pointer(place.record.address, question=question))
+        return None
+
+
+def possible_targets(type_name: str, text: str) -> tuple[Address, ...]:
+    """Return what a reference to a record of this type may mean: its key, written with or without its type."""
+    bare = text.removeprefix(f"{type_name}.")
+    return (Address(type_name, text),) if bare == text else (Address(type_name, text), Address(type_name, bare))
 
 
 def merged_policy(field: Field, rules: Sequence[PolicyRule]) -> Policy:
@@ -365,7 +443,7 @@ def _named_mode(field: Field, rule: PolicyRule) -> Mode | None:
     return named.mode if named is not None else None
 
 
-def _keys(value: Written) -> frozenset[str]:
+def keys_of(value: Written) -> frozenset[str]:
     """Return the texts under which a value is found: those of its members, or its own."""
     if isinstance(value, Members):
         return frozenset(str(member.key) for member in value)

@@ -106,7 +106,7 @@ def test_nothing_changed_takes_few_requests_and_parses_nothing(desk: Desk) -> No
     """Account, definitions, users, contact types; the newest changes, the last page, the audit."""
     planned = desk.plan(people())
 
-    assert (desk.requests, planned.sources.documents, planned.plan.is_empty) == (7, (), True)
+    assert (desk.requests, planned.sources.files, planned.plan.is_empty) == (7, (), True)
 
 
 def test_without_a_cache_everything_is_read(desk: Desk) -> None:
@@ -296,7 +296,9 @@ def test_commands_at_once_share_one_cache(desk: Desk) -> None:
 
 def test_what_the_cache_holds_is_private(desk: Desk) -> None:
     """It holds what Copper showed."""
-    assert {0o600} == {path.stat().st_mode & 0o777 for path in desk.cache.iterdir()}
+    found = {(path.is_dir(), path.stat().st_mode & 0o777) for path in desk.cache.rglob("*")}
+
+    assert {(False, 0o600), (True, 0o700)} == found
 
 
 def test_valid_files_are_not_read_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,8 @@ def command(as_json: bool, profile: str | None, verbose: int) -> int:
         echo_json({"valid": errors == 0, "error_count": errors, "records": checked.records, "diagnostics": diagnostics})
         return 1 if errors else 0
     show_diagnostics(checked.diagnostics, checked.line_of)
+    for notice in checked.notices:
+        click.echo(notice, err=True)
     if errors:
         click.echo(f"{counted(errors, 'error')} in {counted(checked.files, 'file')}.", err=True)
         return 1

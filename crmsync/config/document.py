@@ -81,6 +81,12 @@ def parse(data: bytes, file: str, limits: Bounds = BOUNDS) -> Document:
     return Document(file, None, in_file_order(found), shown)
 
 
+def shown_lines(data: bytes) -> tuple[str, ...]:
+    """Return the lines of a file as they are shown beside a complaint, without invisible characters."""
+    text, unreadable = _decode(data, "")
+    return () if unreadable is not None else split_lines(_CONTROL_IN_TEXT.sub(" ", text))
+
+
 def _decode(data: bytes, file: str) -> tuple[str, Diagnostic | None]:
     """Return the text of *data* without byte order mark, or what makes it unreadable."""
     start = Position(file, 1, 1)

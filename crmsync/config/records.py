@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,6 +30,31 @@ class Declarations:
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
+class RecordReader:
+    """
+    Reads record files by the rows of *catalogue*, with the ids that *profile* names, one of *profiles*.
+
+    Values are typed by the fields; labels and references stay as written. Custom fields of an account that is not known
+    yet are checked for their shape only and left out. A field with an error is not declared, the rest of its record is,
+    so that one run tells everything.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, profile: str | None, schema: Mapping[str, Any], profiles: Sequence[str] = ()
+    ) -> None:
+        self.catalogue = catalogue
+        self.fields = FieldReader(catalogue)
+        self.options = OptionsReader(self.fields, profile, profiles)
+        self.plain = PlainRecords(catalogue)
+        self.shape = frame(schema, catalogue)
+
+    def read(self, document: Document) -> Declarations:
+        """Return what one file says, with what is wrong in it whatever the other files say."""
+        reading = _Reading(self)
+        reading.read(document)
+        return reading.alone()
+
+
 def read_records(
     documents: Sequence[Document],
     catalogue: Catalogue,
@@ -37,37 +62,31 @@ def read_records(
     schema: Mapping[str, Any],
     profiles: Sequence[str] = (),
 ) -> Declarations:
-    """
-    Return the records that *documents* declare, with the ids that *profile* names, one of *profiles*.
-
-    Values are typed by the fields of *catalogue*; labels and references stay as written. Custom fields of an account
-    that is not known yet are checked for their shape only and left out. A field with an error is not declared, the rest
-    of its record is, so that one run tells everything.
-    """
-    reading = _Reading(catalogue, profile, profiles)
-    shape = frame(schema, catalogue)
+    """Return the records that *documents* declare together; see `RecordReader` for what the arguments mean."""
+    reading = _Reading(RecordReader(catalogue, profile, schema, profiles))
     for document in documents:
-        reading.read(document, shape)
+        reading.read(document)
     return reading.declarations(is_complete=all(document.root is not None for document in documents))
 
 
 class _Reading:
-    """What one call has read so far."""
+    """What has been read so far."""
 
-    def __init__(self, catalogue: Catalogue, profile: str | None, profiles: Sequence[str]) -> None:
-        self._catalogue = catalogue
-        self._fields = FieldReader(catalogue)
-        self._options = OptionsReader(self._fields, profile, profiles)
-        self._plain = PlainRecords(catalogue)
+    def __init__(self, reader: RecordReader) -> None:
+        self._catalogue = reader.catalogue
+        self._fields = reader.fields
+        self._options = reader.options
+        self._plain = reader.plain
+        self._shape = reader.shape
         self._records: dict[Address, Declared] = {}
         self._moved: list[Moved] = []
         self._diagnostics: list[Diagnostic] = []
 
-    def read(self, document: Document, shape: Mapping[str, Any]) -> None:
+    def read(self, document: Document) -> None:
         """Add what one file says."""
         self._diagnostics += document.diagnostics
         odd = replace(document, root=self._plain.odd_part(document.root))
-        self._diagnostics += check_structure(odd, shape)
+        self._diagnostics += check_structure(odd, self._shape)
         if isinstance(document.root, Table):
             self._moved += read_moved(document.root, self._catalogue, self._diagnostics)
             defaults = document.root.get("defaults")
@@ -105,28 +124,38 @@ class _Reading:
         detail = f"{address} already stands in {first.file}, line {first.line}. Keep one of the two."
         self._diagnostics.append(Diagnostic(CODES["CRM017"], detail, key.position, address))
 
+    def alone(self) -> Declarations:
+        """Return what was read, without what can only be said of all files together."""
+        return Declarations(self._records, tuple(self._moved), in_file_order(self._diagnostics))
+
     def declarations(self, is_complete: bool) -> Declarations:
         """Return the whole, with what can only be said of all files together; *is_complete*: none was unreadable."""
         diagnostics = [*self._diagnostics, *find_twins(self._records.values(), self._catalogue)]
         if is_complete:
-            diagnostics += self._stray_moves()
-        if not self._records and not any(each.is_error for each in diagnostics):
-            detail = "No file declares a record. Write one, or see `records` in crmsync.yaml for where they are looked for. "
-            detail += "To remove everything that crmsync created: crmsync plan --destroy"
-            diagnostics.append(Diagnostic(CODES["CRM008"], detail))
+            diagnostics += stray_moves(self._moved, self._records)
+        diagnostics += nothing_declared(bool(self._records), diagnostics)
         return Declarations(self._records, tuple(self._moved), in_file_order(diagnostics))
 
-    def _stray_moves(self) -> Iterator[Diagnostic]:
-        """Yield the `moved` entries that do not lead from an address no longer declared to one that is."""
-        origins = [move.origin for move in self._moved]
-        destinations = [move.destination for move in self._moved]
-        for move in self._moved:
-            detail = None
-            if move.origin in self._records:
-                detail = f"{move.origin} is still declared, so it was not moved. Remove the record or this entry."
-            elif move.destination not in self._records and move.destination not in origins:
-                detail = f"{move.destination} is not declared. Declare it, or remove this entry."
-            elif origins.count(move.origin) > 1 or destinations.count(move.destination) > 1:
-                detail = f"Several entries move {move.origin} or lead to {move.destination}. Keep one of them."
-            if detail is not None:
-                yield Diagnostic(CODES["CRM043"], detail, move.position, move.destination)
+
+def nothing_declared(has_records: bool, diagnostics: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
+    """Yield a complaint when no file declares anything, and nothing that is told already explains it."""
+    if not has_records and not any(each.is_error for each in diagnostics):
+        detail = "No file declares a record. Write one, or see `records` in crmsync.yaml for where they are looked for. "
+        detail += "To remove everything that crmsync created: crmsync plan --destroy"
+        yield Diagnostic(CODES["CRM008"], detail)
+
+
+def stray_moves(moved: Sequence[Moved], declared: Container[Address]) -> Iterator[Diagnostic]:
+    """Yield the `moved` entries that do not lead from an address no longer declared to one that is."""
+    origins = [move.origin for move in moved]
+    destinations = [move.destination for move in moved]
+    for move in moved:
+        detail = None
+        if move.origin in declared:
+            detail = f"{move.origin} is still declared, so it was not moved. Remove the record or this entry."
+        elif move.destination not in declared and move.destination not in origins:
+            detail = f"{move.destination} is not declared. Declare it, or remove this entry."
+        elif origins.count(move.origin) > 1 or destinations.count(move.destination) > 1:
+            detail = f"Several entries move {move.origin} or lead to {move.destination}. Keep one of them."
+        if detail is not None:
+            yield Diagnostic(CODES["CRM043"], detail, move.position, move.destination)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType, Field, Match
@@ -12,33 +13,48 @@ from crmsync.model.source import Diagnostic
 from crmsync.model.values import Lookup, Members, is_empty
 
 
-def find_twins(records: Iterable[Declared], catalogue: Catalogue) -> Iterator[Diagnostic]:
+@dataclass(frozen=True, slots=True)
+class Claim:
     """
-    Yield a complaint for every record that shares its natural key with an earlier one.
+    What one record alone may say of itself.
+
+    *key* is the value of the field *by*, within what *scope* names; without *by* it is the id of a record of Copper.
+    """
+
+    by: str | None
+    key: str | int
+    within: str | None = None
+    scope: Hashable = None
+
+
+def claims(record: Declared, entity: EntityType) -> Iterator[Claim]:
+    """
+    Yield what no other record of the type may claim as well.
 
     A unique value (e-mail, domain) may stand in one record only. By the other rungs of the identity ladder records may
     be alike when one says `new: true`, or says by `id` which record of Copper it is.
     """
-    by_type: dict[str, list[Declared]] = {}
-    owners: dict[tuple[str, int], Declared] = {}
-    for record in records:
-        by_type.setdefault(record.address.type, []).append(record)
-        if record.options.id is not None:
-            first = owners.setdefault((record.address.type, record.options.id), record)
-            if first is not record:
-                detail = f"{first.address} names the record {record.options.id} as well ({first.position})."
-                yield Diagnostic(CODES["CRM040"], detail, record.options.id_position, record.address)
-    for name, of_type in by_type.items():
-        yield from _twins_of_type(of_type, catalogue[name])
-
-
-def _twins_of_type(records: list[Declared], entity: EntityType) -> Iterator[Diagnostic]:
+    if record.options.id is not None:
+        yield Claim(None, record.options.id)
     for field in entity.uniques:
-        yield from _same(records, field, None, entity)
+        for key in _keys(record, field.name):
+            yield Claim(field.name, key)
     for match in entity.match_on:
-        field = entity.by_name[match.by]
-        if not field.unique:
-            yield from _same([each for each in records if _is_matched_by(match, each)], field, match.within, entity)
+        if not entity.by_name[match.by].unique and _is_matched_by(match, record):
+            scope = None if match.within is None else _scope(record, entity.by_name[match.within])
+            for key in _keys(record, match.by):
+                yield Claim(match.by, key, match.within, scope)
+
+
+def find_twins(records: Iterable[Declared], catalogue: Catalogue) -> Iterator[Diagnostic]:
+    """Yield a complaint for every record that claims what an earlier one of its type does."""
+    first_with: dict[tuple[str, Claim], Declared] = {}
+    for record in records:
+        entity = catalogue[record.address.type]
+        for claim in claims(record, entity):
+            first = first_with.setdefault((entity.name, claim), record)
+            if first is not record:
+                yield _diagnostic(record, first, claim, entity)
 
 
 def _is_matched_by(match: Match, record: Declared) -> bool:
@@ -46,17 +62,6 @@ def _is_matched_by(match: Match, record: Declared) -> bool:
     if record.options.is_new or record.options.id is not None:
         return False
     return match.where_empty is None or match.where_empty not in record.fields or not _keys(record, match.where_empty)
-
-
-def _same(records: list[Declared], field: Field, within: str | None, entity: EntityType) -> Iterator[Diagnostic]:
-    """Yield the records of which an earlier one has the same value of *field*, within the same reference."""
-    first_with: dict[Hashable, Declared] = {}
-    for record in records:
-        scope = None if within is None else _scope(record, entity.by_name[within])
-        for key in _keys(record, field.name):
-            first = first_with.setdefault((key, scope), record)
-            if first is not record:
-                yield _diagnostic(record, first, field, key, within)
 
 
 def _keys(record: Declared, name: str) -> list[str | int]:
@@ -79,11 +84,15 @@ def _scope(record: Declared, field: Field) -> Hashable:
     return value
 
 
-def _diagnostic(record: Declared, first: Declared, field: Field, key: str | int, within: str | None) -> Diagnostic:
+def _diagnostic(record: Declared, first: Declared, claim: Claim, entity: EntityType) -> Diagnostic:
+    if claim.by is None:
+        detail = f"{first.address} names the record {claim.key} as well ({first.position})."
+        return Diagnostic(CODES["CRM040"], detail, record.options.id_position, record.address)
+    field = entity.by_name[claim.by]
     place = first.fields[field.name].position
-    detail = f'{first.address} has the {field.name} "{key}" as well ({place}).'
+    detail = f'{first.address} has the {field.name} "{claim.key}" as well ({place}).'
     if not field.unique:
-        scope = "" if within is None else f" and the same {within}"
-        detail = f'{first.address} has the {field.name} "{key}"{scope} as well ({place}). '
+        scope = "" if claim.within is None else f" and the same {claim.within}"
+        detail = f'{first.address} has the {field.name} "{claim.key}"{scope} as well ({place}). '
         detail += "If both are meant, write `crmsync: {new: true}` in one of them."
     return Diagnostic(CODES["CRM040"], detail, record.fields[field.name].position, record.address)

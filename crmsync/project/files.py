@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from crmsync.config.document import Document, parse
+from crmsync.config.document import Document, parse, shown_lines
 from crmsync.config.settings import read_settings
 from crmsync.model.codes import CODES
 from crmsync.model.settings import Settings
@@ -23,27 +25,53 @@ _PROSE_SUFFIXES = {".md", ".bak", ".orig"}
 _TABLE_SUFFIXES = {".csv", ".tsv", ".jsonl", ".xlsx", ".xls", ".ods"}
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file that holds records: where it is, and what it is called."""
+
+    path: Path
+    name: str
+
+
 @dataclass(frozen=True)
 class Sources:
-    """The record files of a project, parsed; *diagnostics* are about files that could not be. *others* hold no records."""
+    """The record files of a project; *diagnostics* are about files that are not read. *others* hold no records."""
 
-    documents: tuple[Document, ...]
+    files: tuple[Source, ...]
     diagnostics: tuple[Diagnostic, ...]
     others: tuple[Document, ...] = ()
 
     def line_of(self, file: str, line: int) -> str | None:
         """Return a source line, for the caret of a diagnostic."""
-        return line_finder((*self.documents, *self.others))(file, line)
+        known = self._lines.get(file)
+        if known is None:
+            known = self._lines.setdefault(file, self._lines_of(file))
+        return known[line - 1] if 0 < line <= len(known) else None
+
+    def size(self) -> int:
+        """Return how many bytes the files have, those that can be seen."""
+        total = 0
+        for source in self.files:
+            with suppress(OSError):
+                total += source.path.stat().st_size
+        return total
+
+    @cached_property
+    def _lines(self) -> dict[str, tuple[str, ...]]:
+        return {document.file: document.lines for document in self.others}
+
+    def _lines_of(self, file: str) -> tuple[str, ...]:
+        """Read *file* again: few are ever shown, and the texts of all would fill the memory."""
+        for source in self.files:
+            if source.name == file:
+                with suppress(OSError):
+                    return shown_lines(source.path.read_bytes())
+        return ()
 
 
 def with_others(sources: Sources, document: Document | None) -> Sources:
     """Return *sources* with a file whose lines are shown though it holds no records."""
     return sources if document is None else replace(sources, others=(*sources.others, document))
-
-
-def without_nodes(sources: Sources) -> Sources:
-    """Return *sources* as far as carets need them: the nodes of a large project fill gigabytes, and were read."""
-    return replace(sources, documents=tuple(replace(document, root=None) for document in sources.documents))
 
 
 def line_finder(documents: Sequence[Document]) -> LineOf:
@@ -90,9 +118,9 @@ def load_settings(root: Path, profile: str | None) -> Settings:
     return settings
 
 
-def load_sources(root: Path, settings: Settings) -> Sources:
-    """Return the record files that *settings* name, parsed, in the order of their names."""
-    documents: list[Document] = []
+def find_sources(root: Path, settings: Settings) -> Sources:
+    """Return the record files that *settings* name, in the order of their names; none of them is opened."""
+    found: list[Source] = []
     diagnostics: list[Diagnostic] = []
     for entry in settings.records:
         folder = (root / entry).resolve()
@@ -103,8 +131,8 @@ def load_sources(root: Path, settings: Settings) -> Sources:
             diagnostics.append(_unreadable(entry, f"It does not exist, but `records` in {SETTINGS_FILE} names it."))
             continue
         for path in _below(folder, diagnostics):
-            _load(root, path, documents, diagnostics)
-    return Sources(tuple(documents), tuple(diagnostics))
+            _look_at(root, path, found, diagnostics)
+    return Sources(tuple(found), tuple(diagnostics))
 
 
 def each_file(root: Path, settings: Settings) -> Iterator[Path]:
@@ -137,7 +165,7 @@ def _below(path: Path, diagnostics: list[Diagnostic]) -> Iterator[Path]:
                 yield Path(folder) / name
 
 
-def _load(root: Path, path: Path, documents: list[Document], diagnostics: list[Diagnostic]) -> None:
+def _look_at(root: Path, path: Path, found: list[Source], diagnostics: list[Diagnostic]) -> None:
     name = path.relative_to(root.resolve()).as_posix()
     if not path.resolve().is_relative_to(root.resolve()):
         diagnostics.append(_unreadable(name, "It is a link that leads outside the project."))
@@ -150,13 +178,15 @@ def _load(root: Path, path: Path, documents: list[Document], diagnostics: list[D
         detail = f"{name} is a table, and this version reads YAML and JSON. Convert it, or move it out of `records`."
         diagnostics.append(Diagnostic(CODES["CRM009"], detail, Position(name, 1, 1)))
     elif suffix in _RECORD_SUFFIXES:
-        try:
-            documents.append(parse(path.read_bytes(), name))
-        except OSError as error:
-            diagnostics.append(_unreadable(name, f"It could not be read: {error.strerror}."))
+        found.append(Source(path, name))
     elif suffix not in _PROSE_SUFFIXES:
         detail = f"{name} is not read. Name it .yaml if it holds records, or move it out of `records`."
         diagnostics.append(Diagnostic(CODES["CRM060"], detail, Position(name, 1, 1), severity=Severity.WARNING))
+
+
+def unreadable(name: str, error: OSError) -> Diagnostic:
+    """Return the complaint about a file that cannot be opened."""
+    return _unreadable(name, f"It could not be read: {error.strerror}.")
 
 
 def _unreadable(name: str, detail: str) -> Diagnostic:

@@ -32,11 +32,12 @@ from crmsync.project.account import Account, identify, zone
 from crmsync.project.collector import without_collector
 from crmsync.project.connect import copper_trouble
 from crmsync.project.deciding import Decisions, load_decisions
-from crmsync.project.files import Sources, with_others, without_nodes
+from crmsync.project.files import Sources, with_others
 from crmsync.project.gather import gather
 from crmsync.project.inputs import labels_of
 from crmsync.project.looking import Looking
 from crmsync.project.mirror import Mirror
+from crmsync.project.reading import Ahead, parse_all
 from crmsync.project.saving import write_json
 from crmsync.project.session import (
     Project,
@@ -46,11 +47,17 @@ from crmsync.project.session import (
     read_declarations,
     read_state,
     refuse_errors,
+    shelf_of,
 )
+from crmsync.project.shelf import Shelf
 from crmsync.project.stamping import with_stamp_rung, with_stamps
 from crmsync.project.stopwatch import Phase, Stopwatch
 from crmsync.project.trouble import UsageTrouble
+from crmsync.project.validating import cached_catalogue
 from crmsync.render.document import Meta
+
+#: Files larger than this together are not parsed before the account is known: they would have to be parsed again.
+PARSED_AHEAD_BYTES = 2 * 2**20
 
 #: How long a saved plan may be applied, in seconds, unless `--expires` says otherwise.
 PLAN_SECONDS = 24 * 3600
@@ -108,15 +115,17 @@ def make_plan(
     watch = Stopwatch(lambda: client.requests.total)
     decisions = load_decisions(project)
     sources = with_others(load_project_sources(project), decisions.document)
-    if not wishes.is_destroy:
-        _refuse_unreadable(project, sources)
+    shelf = shelf_of(project) if mirror is not None else None
+    ahead = None if wishes.is_destroy else _refuse_unreadable(project, sources, shelf)
     watch.lap("files")
     with copper_trouble():
         account = begun.account if begun is not None else read_account(project, client, state.account_id)
         looking = begun.looking if begun is not None else Looking(client, account.id, account.catalogue, mirror)
         watch.lap("account")
-        declarations = read_declarations(project, sources, account.catalogue)
-        sources = without_nodes(sources)
+        declarations = read_declarations(project, sources, account.catalogue, shelf, ahead)
+        looking.notices += shelf.notices if shelf is not None else []
+        if ahead is None and not wishes.is_destroy and not declarations.is_sound:
+            refuse_errors(declarations.diagnostics, sources)
         declared = {} if wishes.is_destroy else declarations.records
         if project.settings.has_stamp:
             declared = with_stamps(declared, account.catalogue, project.settings.project)
@@ -239,11 +248,26 @@ def _nothing_to_do(
     return Planned(plan, account, state, Sources((), ()), (), {}, planned_at, skew, meta, looking, False, decisions)
 
 
-def _refuse_unreadable(project: Project, sources: Sources) -> None:
-    """Stop before anything is read from Copper when a file cannot be parsed: what it declared would seem to be gone."""
-    found = [*sources.diagnostics, *(each for document in sources.documents for each in document.diagnostics)]
-    if any(each.is_error for each in found) or not sources.documents:
+def _refuse_unreadable(project: Project, sources: Sources, shelf: Shelf | None) -> Ahead | None:
+    """
+    Stop before anything is read from Copper when a file cannot be parsed: what it declared would seem to be gone.
+
+    Return what was read ahead. Where nothing is known of the account yet, large files are not parsed twice: the account
+    is asked first then, and the records never before the files.
+    """
+    remembered, _ = cached_catalogue(project)
+    if remembered.has_account:
+        catalogue = with_stamp_rung(remembered) if project.settings.has_stamp else remembered
+        reading = read_declarations(project, sources, catalogue, shelf)
+        is_sound, ahead = reading.is_sound, Ahead(reading=reading)
+    elif sources.size() > PARSED_AHEAD_BYTES:
+        return None
+    else:
+        parsed, found = parse_all(sources)
+        is_sound, ahead = bool(parsed) and not any(each.is_error for each in found), Ahead(parsed=parsed)
+    if not is_sound:
         refuse_errors(read_declarations(project, sources, CATALOGUE).diagnostics, sources)
+    return ahead
 
 
 def _refuse_misnamed(wishes: Wishes, addresses: set[Address]) -> None:

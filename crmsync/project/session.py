@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from crmsync.config.records import Declarations, read_records
 from crmsync.model.catalogue import Catalogue
 from crmsync.model.settings import Settings
-from crmsync.model.source import Diagnostic, in_file_order
+from crmsync.model.source import Diagnostic
 from crmsync.model.state import Head, State
 from crmsync.model.store import Store, Unusable
-from crmsync.project.files import Sources, find_root, load_settings, load_sources, schema
+from crmsync.project.files import Sources, find_root, find_sources, load_settings
+from crmsync.project.reading import Ahead, Reading, read_project
 from crmsync.project.saving import write_private
+from crmsync.project.shelf import Shelf, basis_of
 from crmsync.project.trouble import InputTrouble, Trouble
 
 PRIVATE_FOLDER = ".crmsync"
@@ -71,13 +72,20 @@ def make_private(project: Project) -> None:
         raise Trouble(text) from error
 
 
-def read_declarations(project: Project, sources: Sources, catalogue: Catalogue) -> Declarations:
-    """Return the records that the files declare, with everything that is wrong in them."""
-    settings = project.settings
-    declarations = read_records(sources.documents, catalogue, settings.profile, schema("records"), settings.profiles)
-    found = [*sources.diagnostics, *declarations.diagnostics]
-    found += [each for document in sources.documents for each in document.diagnostics]
-    return replace(declarations, diagnostics=in_file_order(found))
+def read_declarations(
+    project: Project, sources: Sources, catalogue: Catalogue, shelf: Shelf | None = None, ahead: Ahead | None = None
+) -> Reading:
+    """
+    Return the records that the files declare, with everything that is wrong in them.
+
+    With a *shelf* only files that changed are read, once the account is known: until then nothing is kept. What was read
+    *ahead* counts when the account is as it was known.
+    """
+    reading = ahead.reading if ahead is not None else None
+    if reading is not None and reading.basis == basis_of(catalogue, project.settings):
+        return reading
+    kept = shelf if catalogue.has_account else None
+    return read_project(sources, catalogue, project.settings, kept, ahead.parsed if ahead is not None else {})
 
 
 def refuse_errors(diagnostics: tuple[Diagnostic, ...], sources: Sources) -> None:
@@ -87,8 +95,13 @@ def refuse_errors(diagnostics: tuple[Diagnostic, ...], sources: Sources) -> None
 
 
 def load_project_sources(project: Project) -> Sources:
-    """Return the record files of *project*."""
-    return load_sources(project.root, project.settings)
+    """Return the record files of *project*; none is opened yet."""
+    return find_sources(project.root, project.settings)
+
+
+def shelf_of(project: Project) -> Shelf:
+    """Return the shelf of the project's profile, for files that were read."""
+    return Shelf(project.cache / "sheets")
 
 
 @contextmanager

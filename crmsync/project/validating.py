@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from crmsync import resolve
 from crmsync.catalogue import CATALOGUE
 from crmsync.catalogue.account import catalogue_from_document
 from crmsync.model.catalogue import Catalogue
@@ -14,10 +13,10 @@ from crmsync.model.codes import CODES
 from crmsync.model.source import Diagnostic, Severity, in_file_order
 from crmsync.project.collector import without_collector
 from crmsync.project.deciding import decisions_path, load_decisions
-from crmsync.project.files import with_others, without_nodes
+from crmsync.project.files import with_others
 from crmsync.project.inputs import files_of, labels_of
 from crmsync.project.saving import read_remembered, write_remembered
-from crmsync.project.session import Project, load_project_sources, read_declarations
+from crmsync.project.session import Project, load_project_sources, read_declarations, shelf_of
 from crmsync.project.trouble import LineOf
 
 _FILE = "valid.json"
@@ -25,13 +24,14 @@ _FILE = "valid.json"
 
 @dataclass(frozen=True)
 class Checked:
-    """What `validate` found; *labels* is a sentence on what labels were checked against."""
+    """What `validate` found; *labels* is a sentence on what labels were checked against, *notices* are about the cache."""
 
     diagnostics: tuple[Diagnostic, ...]
     line_of: LineOf
     records: int
     files: int
     labels: str
+    notices: tuple[str, ...] = ()
 
 
 @without_collector()
@@ -56,19 +56,19 @@ def validate(project: Project) -> Checked:
 def _checked(project: Project, catalogue: Catalogue, labels: str) -> Checked:
     decisions = load_decisions(project)
     sources = with_others(load_project_sources(project), decisions.document)
-    declarations = read_declarations(project, sources, catalogue)
-    sources = without_nodes(sources)
-    resolved = resolve.resolve(declarations.records, catalogue, project.settings.policies, None)
-    diagnostics = [*declarations.diagnostics, *resolved.diagnostics, *decisions.diagnostics]
+    shelf = shelf_of(project)
+    reading = read_declarations(project, sources, catalogue, shelf)
+    diagnostics = [*reading.diagnostics, *decisions.diagnostics]
     if not catalogue.has_account:
         row = CODES["CRM039"]
         diagnostics.append(Diagnostic(row, row.explanation, severity=Severity.WARNING))
     return Checked(
         in_file_order(diagnostics),
         sources.line_of,
-        len(declarations.records),
-        len(sources.documents),
+        len(reading.records),
+        reading.file_count,
         labels,
+        tuple(shelf.notices),
     )
 
 

@@ -33,6 +33,7 @@ from crmsync.project import applying, forgetting, keeping, leasing, planning, re
 from crmsync.project.account import Account, identify
 from crmsync.project.applying import ApplyOptions, Watch
 from crmsync.project.files import Sources
+from crmsync.project.reading import Ahead
 from crmsync.project.session import Project
 from crmsync.project.trouble import Trouble
 from crmsync.render.document import dump, plan_document
@@ -576,7 +577,7 @@ def account_of(sandbox: Watched, project: Project, now: float) -> Account:
     return account
 
 
-def read_declarations(project: Project, sources: Any, catalogue: Any) -> Any:
+def read_declarations(project: Project, sources: Any, catalogue: Any, *ahead: Any) -> Any:
     """Return what the files of the running process declare."""
     run = running()
     key = id(run.files), id(catalogue)
@@ -637,7 +638,7 @@ def edges() -> dict[tuple[Any, str], Any]:
         (planning, "load_project_sources"): lambda project: Sources((), ()),
         (planning, "make_private"): lambda project: None,
         (planning, "write_json"): lambda path, data: None,
-        (planning, "_refuse_unreadable"): lambda project, sources: None,
+        (planning, "_refuse_unreadable"): lambda *_: Ahead(),
         (leasing, "threading"): threading,
         (leasing, "secrets"): SimpleNamespace(token_hex=token_hex),
         (leasing, "socket"): SimpleNamespace(gethostname=lambda: running().wish.host),

@@ -1,0 +1,311 @@
+"""
+Sheets: what one source file says, in little space, so that it can be asked without making all its records.
+
+Each record is packed (`crmsync.config.packing`), beside columns: addresses, lines, digests, and hashes of what a record is
+called, what it alone may claim, under which keys lookups find it, and which others it names. A question about all files is
+a pass over such columns, a few nanoseconds an entry. A hash that matches says "perhaps"; who asks looks at the record.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any
+
+from crmsync.config.document import Document
+from crmsync.config.packing import pack, unpack
+from crmsync.config.records import Declarations
+from crmsync.config.twins import Claim, claims
+from crmsync.model.address import Address
+from crmsync.model.catalogue import Catalogue, EntityType
+from crmsync.model.codes import CODES
+from crmsync.model.records import Declared, Moved
+from crmsync.model.source import Diagnostic, Position, Severity
+from crmsync.model.values import Lookup
+from crmsync.resolve import Alone, Pointer, Question, keys_of
+
+#: Returns the bytes of a sheet's packed records from one offset to another.
+Bodies = Callable[[int, int], bytes]
+
+_HASH_BYTES = 8
+_MAGIC = b"crmsync sheet 1\n"
+_CHECK_BYTES = 16
+
+
+class Damaged(Exception):
+    """These bytes are no sheet, or not the one that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Hashes, and for each the number of the record it is about."""
+
+    hashes: Sequence[int]
+    owners: Sequence[int]
+
+    def among(self, wanted: frozenset[int] | set[int]) -> Iterator[int]:
+        """Yield the records about which one of *wanted* is."""
+        if not wanted.isdisjoint(self.hashes):
+            yield from (owner for each, owner in zip(self.hashes, self.owners, strict=True) if each in wanted)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """
+    One file: *names* are the addresses in its order, *ends* where the packed records end.
+
+    *is_sound*: nothing is wrong with its text; *is_readable*: it holds something that can be looked at. *digests* are those
+    of the packed records. *own* are hashes of the addresses, *claims* of what a record alone may say,
+    *keys* of those under which it is found; *targets* of the addresses it names; *others* of those it may mean where the
+    first is not declared, in pairs; *questions* of lookups.
+    """
+
+    file: str
+    id: str
+    is_sound: bool
+    is_readable: bool
+    moved: tuple[Moved, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    names: tuple[str, ...]
+    lines: Sequence[int]
+    ends: Sequence[int]
+    digests: Sequence[int]
+    own: Sequence[int]
+    claims: Column
+    keys: Column
+    targets: Column
+    others: Column
+    questions: Column
+    bodies: Bodies = field(repr=False, compare=False)
+
+    def address(self, number: int) -> Address:
+        """Return the address of a record."""
+        type_name, _, key = self.names[number].partition(".")
+        return Address(type_name, key)
+
+    def records(self, start: int = 0, stop: int | None = None) -> list[Declared]:
+        """Return the records from one number to another. Raises Damaged, OSError."""
+        stop = len(self.ends) if stop is None else min(stop, len(self.ends))
+        if start >= stop:
+            return []
+        first = self.ends[start - 1] if start else 0
+        whole = memoryview(self.bodies(first, self.ends[stop - 1]))
+        found, begin = [], first
+        for number in range(start, stop):
+            end = self.ends[number]
+            found.append(self._made(number, bytes(whole[begin - first : end - first])))
+            begin = end
+        return found
+
+    def _made(self, number: int, data: bytes) -> Declared:
+        if hash_of_bytes(data) != self.digests[number]:
+            raise Damaged(f"a record of {self.file} is damaged")
+        return unpack(data, self.address(number), self.file, self.lines[number])
+
+    @cached_property
+    def numbers(self) -> Mapping[str, int]:
+        """The records by their addresses."""
+        return {name: number for number, name in enumerate(self.names)}
+
+
+def hash_of(*parts: object) -> int:
+    """Return a number for these texts that hardly any others have."""
+    return hash_of_bytes("\0".join(map(str, parts)).encode("utf-8", "surrogatepass"))
+
+
+def hash_of_bytes(data: bytes) -> int:
+    """Return a number for *data* that hardly any other has."""
+    return int.from_bytes(blake2b(data, digest_size=_HASH_BYTES).digest(), "little")
+
+
+def hash_of_address(address: Address) -> int:
+    """Return the hash of a record's address."""
+    return hash_of(address.type, address.key)
+
+
+def hash_of_question(question: Question) -> int:
+    """Return the hash of a lookup, which is that of a key under which records are found."""
+    return hash_of("key", *question)
+
+
+def sheet_of(id: str, document: Document, read: Declarations, alone: Alone, catalogue: Catalogue) -> Sheet:
+    """Return the sheet of one file, of which *read* and *alone* are all there is to say."""
+    bodies, ends = bytearray(), array("Q")
+    digests, lines = array("Q"), array("Q")
+    claimed, found, numbers = _Columns(), _Columns(), {}
+    for number, (address, record) in enumerate(read.records.items()):
+        packed = pack(record)
+        bodies += packed
+        ends.append(len(bodies))
+        digests.append(hash_of_bytes(packed))
+        lines.append(record.position.line)
+        entity = catalogue[address.type]
+        claimed.add(number, (_hash_of_claim(entity, claim) for claim in claims(record, entity)))
+        found.add(number, _keys_of_record(record, entity))
+        numbers[address] = number
+    targets, others, questions = _pointers(alone.pointers, numbers)
+    return Sheet(
+        file=document.file,
+        id=id,
+        is_sound=not any(each.is_error for each in document.diagnostics),
+        is_readable=document.root is not None,
+        moved=read.moved,
+        diagnostics=tuple(dict.fromkeys((*read.diagnostics, *alone.diagnostics))),
+        names=tuple(map(str, read.records)),
+        lines=lines,
+        ends=ends,
+        digests=digests,
+        own=array("Q", map(hash_of_address, read.records)),
+        claims=claimed.column(),
+        keys=found.column(),
+        targets=targets,
+        others=others,
+        questions=questions,
+        bodies=_in_memory(bytes(bodies)),
+    )
+
+
+def _in_memory(whole: bytes) -> Bodies:
+    return lambda start, end: whole[start:end]
+
+
+class _Columns:
+    """A column while it is made."""
+
+    def __init__(self) -> None:
+        self.hashes = array("Q")
+        self.owners = array("Q")
+
+    def add(self, number: int, hashes: Iterable[int]) -> None:
+        """Add what is about record *number*."""
+        for each in hashes:
+            self.hashes.append(each)
+            self.owners.append(number)
+
+    def column(self) -> Column:
+        """Return the column."""
+        return Column(self.hashes, self.owners)
+
+
+def _hash_of_claim(entity: EntityType, claim: Claim) -> int:
+    scope = claim.scope
+    if isinstance(scope, Lookup):  # where it stands is no part of what it says
+        scope = ("lookup", scope.by, scope.text)
+    return hash_of("claim", entity.name, claim.by, claim.key, claim.within, scope)
+
+
+def _keys_of_record(record: Declared, entity: EntityType) -> Iterator[int]:
+    """Yield the hashes of the keys under which a lookup finds *record*."""
+    for name in searched(entity):
+        declared = record.fields.get(name)
+        if declared is not None:
+            yield from (hash_of_question((entity.name, name, key)) for key in keys_of(declared.value))
+
+
+def searched(entity: EntityType) -> tuple[str, ...]:
+    """Return the fields by which records of a type are found or told apart."""
+    by = {match.by for match in entity.match_on}
+    return tuple(row.name for row in entity.fields if row.filter is not None or row.unique or row.name in by)
+
+
+def _pointers(pointers: Iterable[Pointer], numbers: Mapping[Address, int]) -> tuple[Column, Column, Column]:
+    targets, others, questions = _Columns(), _Columns(), _Columns()
+    for pointer in pointers:
+        number = numbers[pointer.source]
+        if pointer.question is not None:
+            questions.add(number, [hash_of_question(pointer.question)])
+        else:
+            column = targets if len(pointer.targets) == 1 else others
+            column.add(number, map(hash_of_address, pointer.targets))
+    return targets.column(), others.column(), questions.column()
+
+
+# As bytes: a line that says what it is, the check of the head, the head, the columns; then the packed records
+
+_COLUMNS = ("claims", "keys", "targets", "others", "questions")
+_ARRAYS = ("lines", "ends", "digests", "own")
+
+
+def to_bytes(sheet: Sheet) -> bytes:
+    """Return *sheet*, which must be one without errors, as bytes, its packed records last."""
+    names = "\n".join(sheet.names).encode()
+    arrays = [getattr(sheet, name) for name in _ARRAYS]
+    for name in _COLUMNS:
+        column: Column = getattr(sheet, name)
+        arrays += [column.hashes, column.owners]
+    parts = [names, *(array("Q", each).tobytes() for each in arrays)]
+    about = {
+        "id": sheet.id,
+        "file": sheet.file,
+        "moved": [[str(each.origin), str(each.destination), *each.position[1:]] for each in sheet.moved],
+        "diagnostics": [_diagnostic_data(each) for each in sheet.diagnostics],
+        "parts": [len(part) for part in parts],
+    }
+    text = json.dumps(about).encode()
+    head = len(text).to_bytes(4, "big") + text + b"".join(parts)
+    check = blake2b(head, digest_size=_CHECK_BYTES).digest()
+    bodies = sheet.bodies(0, sheet.ends[-1] if sheet.ends else 0)
+    return b"".join((_MAGIC, len(head).to_bytes(8, "big"), check, head, bodies))
+
+
+#: How many bytes say how long the head is.
+PREFIX_BYTES = len(_MAGIC) + 8 + _CHECK_BYTES
+
+
+def head_bytes(prefix: bytes) -> int:
+    """Return how long the head is, by the first PREFIX_BYTES of a sheet. Raises Damaged."""
+    if len(prefix) != PREFIX_BYTES or not prefix.startswith(_MAGIC):
+        raise Damaged("it is no sheet")
+    return int.from_bytes(prefix[len(_MAGIC) : -_CHECK_BYTES], "big")
+
+
+def from_head(id: str, prefix: bytes, head: bytes, bodies: Bodies) -> Sheet:
+    """Return the sheet *id* that has this *head*. Raises Damaged."""
+    if blake2b(head, digest_size=_CHECK_BYTES).digest() != prefix[-_CHECK_BYTES:]:
+        raise Damaged("its head is damaged")
+    size = int.from_bytes(head[:4], "big")
+    about = json.loads(head[4 : 4 + size])
+    if about["id"] != id:
+        raise Damaged("it is another sheet")
+    names, *arrays = _parts(head, 4 + size, about["parts"])
+    columns = iter([array("Q", part) for part in arrays])
+    file = about["file"]
+    values: dict[str, Any] = {name: next(columns) for name in _ARRAYS}
+    values |= {name: Column(next(columns), next(columns)) for name in _COLUMNS}
+    return Sheet(
+        file=file,
+        id=id,
+        is_sound=True,
+        is_readable=True,
+        moved=tuple(_moved(file, *each) for each in about["moved"]),
+        diagnostics=tuple(_diagnostic(each) for each in about["diagnostics"]),
+        names=tuple(names.decode().split("\n")) if names else (),
+        bodies=bodies,
+        **values,
+    )
+
+
+def _parts(head: bytes, start: int, sizes: Iterable[int]) -> Iterator[bytes]:
+    for size in sizes:
+        yield head[start : start + size]
+        start += size
+
+
+def _moved(file: str, origin: str, destination: str, *place: int) -> Moved:
+    ends = [Address(*text.split(".", 1)) for text in (origin, destination)]
+    return Moved(ends[0], ends[1], Position(file, *place))
+
+
+def _diagnostic_data(each: Diagnostic) -> list[Any]:
+    address = None if each.address is None else [each.address.type, each.address.key]
+    return [each.code.number, each.detail, each.position, address, each.severity]
+
+
+def _diagnostic(data: Sequence[Any]) -> Diagnostic:
+    number, detail, place, address, severity = data
+    position = None if place is None else Position(*place)
+    return Diagnostic(CODES[number], detail, position, address and Address(*address), Severity(severity))
