@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import stat
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from crmsync.sandbox import Fault
+from crmsync.sandbox import Fault, Sandbox
 from tests.desk import SETTINGS, Desk
 
 CHOICES = ("keep_human", "take_file", "hand_over", "accept")
@@ -182,3 +183,142 @@ def _in_the_way(desk: Desk) -> Callable[[Any, Any], Any]:
         return sandbox.handle(request)
 
     return hook
+
+
+# What moved while the apply was under way.
+
+
+def _move_meanwhile(desk: Desk, **values: Any) -> None:
+    """Let a person edit Acme after the plan was made, right before the record is read once more for its write."""
+    id, looks = desk.id("companies.acme"), []
+
+    def hook(sandbox: Sandbox, request: Any) -> Any:
+        if request.path.endswith("/companies/search") and b'"ids"' in (request.body or b""):
+            looks.append(request)
+            if len(looks) == 2:
+                sandbox.edit("companies", id, values)
+        return sandbox.handle(request)
+
+    desk.stage.hook = hook
+
+
+def _moved_meanwhile(desk: Desk) -> None:
+    _acme(desk, details="ours", tags="[one]")
+    desk.done("apply", "-y")
+    _acme(desk, details="ours too", tags="[one, two]")
+    _move_meanwhile(desk, details="theirs")
+    ran = desk.run("apply", "-y")
+    desk.stage.hook = None
+    assert (ran.code, "1 line of decisions.yaml waits" in ran.err) == (6, True), ran
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_what_moved_during_an_apply_can_be_decided(desk: Desk, choice: str) -> None:
+    """A field that is set aside at the last look stands in the file with the value that was met, and each choice counts."""
+    _moved_meanwhile(desk)
+    text = (desk.root / "decisions.yaml").read_text(encoding="utf-8")
+    assert 'file: "ours too", live: "theirs"' in text
+
+    _choose(desk, choice)
+    ran = desk.run("apply", "-y")
+
+    body = desk.sandbox.record("companies", desk.id("companies.acme"))
+    assert body is not None
+    assert (ran.code, body["details"], body["tags"]) == (
+        0,
+        "ours too" if choice == "take_file" else "theirs",
+        ["one", "two"],
+    ), ran
+    assert not (desk.root / "decisions.yaml").exists()
+
+
+def test_a_choice_on_what_moved_does_not_outlive_another_edit(desk: Desk) -> None:
+    """A person edits once more before the choice is obeyed: it is told and asked again."""
+    _moved_meanwhile(desk)
+    _choose(desk, "take_file")
+    desk.sandbox.edit("companies", desk.id("companies.acme"), {"details": "theirs again"})
+
+    ran = desk.run("apply", "-y")
+
+    assert (ran.code, "it was changed in Copper again" in ran.err) == (6, True), ran
+    assert 'live: "theirs again"' in (desk.root / "decisions.yaml").read_text(encoding="utf-8")
+
+
+def test_what_moved_is_asked_although_a_saved_plan_was_applied(desk: Desk) -> None:
+    """The plan agreed with Copper, and then somebody came: `was` is what the saved plan knew."""
+    _acme(desk, details="ours")
+    desk.done("apply", "-y")
+    _acme(desk, details="ours too")
+    desk.done("plan", "--out", "plan.json")
+    _move_meanwhile(desk, details="theirs")
+
+    ran = desk.run("apply", "plan.json")
+
+    text = (desk.root / "decisions.yaml").read_text(encoding="utf-8")
+    assert (ran.code, 'live: "theirs", was: "ours"' in text) == (6, True), (ran, text)
+
+
+# The value that both started from.
+
+
+@pytest.mark.parametrize("key", ["", "one long random text"])
+def test_a_copy_tells_the_value_before(desk: Desk, key: str) -> None:
+    """Without a saved plan it is what crmsync last wrote there, where a copy is kept of that."""
+    desk.environ["CRMSYNC_STATE_KEY"] = key
+    _acme(desk, details="first")
+    desk.done("apply", "-y")
+    _acme(desk, details="ours")
+    desk.done("apply", "-y")
+    desk.sandbox.edit("companies", desk.id("companies.acme"), {"details": "theirs"})
+    _acme(desk, details="ours too")
+
+    assert desk.run("apply", "-y").code == 6
+    applied = (desk.root / "decisions.yaml").read_text(encoding="utf-8")
+    (desk.root / "decisions.yaml").unlink()
+    desk.run("plan", "--decisions")
+    looked_at = (desk.root / "decisions.yaml").read_text(encoding="utf-8")
+
+    for text in (applied, looked_at):
+        assert 'file: "ours too", live: "theirs", was: "ours"' in text
+
+
+def test_a_copy_that_is_not_what_was_confirmed_tells_nothing(desk: Desk) -> None:
+    """Another machine has written since, and kept its copy there: an older one would tell a wrong base."""
+    _acme(desk, details="first")
+    desk.done("apply", "-y")
+    for text in ("second", "ours"):
+        _acme(desk, details=text)
+        desk.done("apply", "-y")
+    newest = json.loads(desk.done("runs", "--json"))[0]["run"]
+    next((desk.root / ".crmsync" / "runs").glob(f"*-{newest}.jsonl")).unlink()
+    desk.sandbox.edit("companies", desk.id("companies.acme"), {"details": "theirs"})
+    _acme(desk, details="ours too")
+
+    assert desk.run("apply", "-y").code == 6
+    assert "was:" not in (desk.root / "decisions.yaml").read_text(encoding="utf-8")
+
+
+# A file with nothing in it.
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "decisions:\n", "decisions: []\n", "decisions: null\n"])
+def test_an_empty_file_decides_nothing(desk: Desk, text: str) -> None:
+    """Whoever has deleted all lines has decided nothing, and that is no error; the next apply removes the file."""
+    _acme(desk, details="ours")
+    desk.write("decisions.yaml", text)
+
+    plan = desk.run("plan")
+    desk.done("apply", "-y")
+
+    assert (plan.code, plan.err) == (0, "")
+    assert not (desk.root / "decisions.yaml").exists()
+
+
+def test_a_file_of_something_else_is_told_what_it_should_hold(desk: Desk) -> None:
+    """Decisions are named, not records."""
+    _acme(desk, details="ours")
+    desk.write("decisions.yaml", "companies: {}\n")
+
+    ran = desk.run("plan")
+
+    assert (ran.code, "a list called `decisions`" in ran.err) == (1, True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from crmsync.config.document import Document
+from crmsync.config.document import Document, parse
 from crmsync.config.structure import is_empty_scalar
 from crmsync.model.address import Address
 from crmsync.model.codes import CODES
@@ -17,10 +18,17 @@ ENTRIES = ("address", "field", "choice", "seen", "base", "file", "live", "was", 
 
 
 def read_decisions(document: Document) -> tuple[tuple[Decision, ...], tuple[Diagnostic, ...]]:
-    """Return the lines of *document*, and what is wrong with it."""
+    """Return the lines of *document*, and what is wrong with it. One with nothing in it has nothing to decide."""
     reader = _Reader(document)
     decisions = tuple(reader.decisions())
     return decisions, in_file_order([*document.diagnostics, *reader.diagnostics])
+
+
+def parse_decisions(data: bytes, file: str) -> Document:
+    """Return the nodes of a file of decisions; that it is empty is no fault, as it would be of a file of records."""
+    document = parse(data, file)
+    faults = tuple(each for each in document.diagnostics if each.code is not CODES["CRM003"])
+    return replace(document, diagnostics=faults)
 
 
 class _Reader:
@@ -50,6 +58,8 @@ class _Reader:
         if self._root is None:
             return
         listed = self._root.get("decisions") if isinstance(self._root, Table) else None
+        if isinstance(listed, Scalar) and (is_null(listed) or is_empty_scalar(listed)):
+            return
         if not isinstance(listed, Listing):
             self._tell("CRM014", "This file holds a list called `decisions`.", self._start)
             return

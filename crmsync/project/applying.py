@@ -29,14 +29,14 @@ from crmsync.project import deciding
 from crmsync.project.account import identify
 from crmsync.project.approving import Approved
 from crmsync.project.connect import connect, copper_trouble
-from crmsync.project.keeping import Keeper, drop_old_copies, state_key
+from crmsync.project.keeping import Keeper, drop_old_copies, last_written, state_key
 from crmsync.project.leasing import leased, who
 from crmsync.project.planning import Planned, make_plan, mirror_of, read_account
 from crmsync.project.reviewing import Agreed, agree, review_id
 from crmsync.project.runner import Runner, steady_clock
 from crmsync.project.session import Project, is_ci, opened_state
 from crmsync.project.stamping import NAME, make_field
-from crmsync.project.trouble import LineOf, RefusedTrouble
+from crmsync.project.trouble import LineOf, RefusedTrouble, Trouble
 from crmsync.render.breaches import refusal_text
 from crmsync.render.document import plan_document
 from crmsync.render.shown import Showing
@@ -219,14 +219,40 @@ def _carry_out(run: Run, planned: Planned) -> Applied | None:
 def _leave_questions(run: Run, planned: Planned, agreed: Agreed) -> tuple[str, int]:
     """Write what is left to decide, archive what was; return the name of the file and how many lines wait in it."""
     loaded, plan, wishes = planned.decisions, agreed.plan, run.options.wishes
-    asked = deciding.asking(plan, deciding.set_aside(planned.plan, agreed.set_aside))
+    contested = deciding.set_aside(planned.plan, agreed.set_aside) | _moved_meanwhile(run, planned, agreed)
+    asked = deciding.asking(plan, contested)
     if not asked.questions and loaded.document is None:
         return loaded.path.name, 0
     showing = Showing(planned.account.catalogue, planned.meta)
     state = replace(run.store.read(), head=planned.state.head)
-    ending = deciding.Ending(state, showing, wishes, run.is_done, run.options.reviewed)
+    ending = deciding.Ending(
+        state,
+        showing,
+        wishes,
+        run.is_done,
+        run.options.reviewed,
+        lambda places: last_written(run.project, run.store, places),
+    )
     deciding.archive(run.project, loaded, plan, run.is_done, run.clock())
     return loaded.path.name, deciding.write_decisions(loaded, plan, asked, ending)
+
+
+def _moved_meanwhile(run: Run, planned: Planned, agreed: Agreed) -> dict[deciding.About, deciding.Contested]:
+    """
+    Return what people changed between the plan and its writes, as a plan sees it that is made of those records now.
+
+    The run has met only that a value was another one; to decide, it takes what it is.
+    """
+    moved = [each for each in run.told if each.status == "conflict" and each.fields and each not in agreed.set_aside]
+    if not moved or run.watch.stopping.is_set() or run.options.wishes.is_destroy:
+        return {}
+    state = replace(run.store.read(), head=planned.state.head)
+    wishes = replace(run.options.wishes, only=tuple(sorted({str(each.address) for each in moved})))
+    try:
+        fresh = make_plan(run.project, run.client, state, wishes, clock=run.clock, mirror=mirror_of(run.project))
+    except Trouble:
+        return {}  # the ledger tells it, and the next apply meets it again
+    return deciding.set_aside(fresh.plan, moved)
 
 
 def _make_stamp_field(run: Run, planned: Planned) -> None:

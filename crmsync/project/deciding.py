@@ -7,22 +7,27 @@ to the archive below `.crmsync/runs`; what is still open stays, with its choice 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from crmsync.config.decisions import read_decisions
-from crmsync.config.document import Document, parse
+from crmsync.config.decisions import parse_decisions, read_decisions
+from crmsync.config.document import Document
 from crmsync.model.address import Address
+from crmsync.model.catalogue import Field
 from crmsync.model.decisions import Decision
+from crmsync.model.digest import Digester
 from crmsync.model.effects import Outcome
+from crmsync.model.events import Applied
 from crmsync.model.plan import Cause, Decided, FieldChange, Held, Plan
 from crmsync.model.source import Diagnostic
 from crmsync.model.state import State
+from crmsync.model.values import Value
 from crmsync.plan.deciding import seen
 from crmsync.plan.world import Wishes
+from crmsync.project.keeping import Place
 from crmsync.project.saving import write_private
 from crmsync.project.session import Project
 from crmsync.project.trouble import Trouble
@@ -59,7 +64,7 @@ def load_decisions(project: Project) -> Decisions:
     """Return the decisions of *project*. Raises Trouble."""
     path = decisions_path(project)
     try:
-        document = parse(path.read_bytes(), path.name)
+        document = parse_decisions(path.read_bytes(), path.name)
     except FileNotFoundError:
         return Decisions(path)
     except OSError as error:
@@ -91,7 +96,7 @@ def contested(plan: Plan) -> dict[About, Contested]:
 
 
 def set_aside(plan: Plan, outcomes: Iterable[Outcome]) -> dict[About, Contested]:
-    """Return what of *plan*, made anew, is contested and was left alone because a saved plan knew it otherwise."""
+    """Return what of *plan* is contested and was left alone, because a saved plan or the run itself met it otherwise."""
     left = {(outcome.address, name) for outcome in outcomes for name in outcome.fields}
     whole = {outcome.address for outcome in outcomes if not outcome.fields}
     return {about: each for about, each in contested(plan).items() if about in left or about[0] in whole}
@@ -112,6 +117,7 @@ class Ending:
     """
     How a plan ended: which of the decided fields were brought about, the state after it, what a saved plan knew.
 
+    *last_written* returns of fields (type, id, field id) what was last put there, as far as copies tell it.
     For a plan that is only looked at nothing is done.
     """
 
@@ -120,6 +126,7 @@ class Ending:
     wishes: Wishes
     is_done: Callable[[Decided], bool] = lambda _: False
     reviewed: Mapping[str, Any] | None = None
+    last_written: Callable[[Collection[Place]], Mapping[Place, Value]] = lambda places: {}
 
 
 def write_decisions(loaded: Decisions, plan: Plan, asked: Asking, ending: Ending) -> int:
@@ -128,9 +135,7 @@ def write_decisions(loaded: Decisions, plan: Plan, asked: Asking, ending: Ending
         return 0
     waiting = [each.decision for each in plan.decided if not ending.is_done(each)]
     waiting += [each for each in loaded.decisions if not ending.wishes.selects(each.address)]
-    open_lines = [
-        question_line(_question(about, *each, ending), ending.showing) for about, each in sorted(asked.questions.items())
-    ]
+    open_lines = [question_line(each, ending.showing) for each in _questions(asked, ending)]
     lines = [*open_lines, *map(written_line, waiting)]
     if lines or (asked.comments and loaded.document is not None):
         write_private(loaded.path, decisions_text(lines, asked.comments))
@@ -139,18 +144,36 @@ def write_decisions(loaded: Decisions, plan: Plan, asked: Asking, ending: Ending
     return len(open_lines)
 
 
-def _question(about: About, held: Held, change: FieldChange, ending: Ending) -> Question:
+def _questions(asked: Asking, ending: Ending) -> Iterator[Question]:
+    rows = {about: ending.showing.catalogue[about[0].type].by_name[about[1]] for about in asked.questions}
+    bound = {about: binding for about in rows if (binding := ending.state.bindings.get(about[0])) is not None}
+    places = {about: (about[0].type, binding.record_id, rows[about].id) for about, binding in bound.items()}
+    written = ending.last_written(places.values())
+    for about, (held, change) in sorted(asked.questions.items()):
+        applied = bound[about].applied.get(rows[about].id) if about in bound else None
+        was = _reviewed_value(about, ending.reviewed)
+        if not was and about in places and places[about] in written:
+            value = written[places[about]]
+            if _is_base(rows[about], value, applied, ending.state):
+                was = (ending.showing.value(*about, value),)
+        yield Question(held, change, seen(change, applied), was)
+
+
+def _reviewed_value(about: About, reviewed: Mapping[str, Any] | None) -> tuple[Any, ...]:
+    """Return what a saved plan knew of the value before, in a tuple of one; nothing where it knew nothing of it."""
     address, name = about
-    binding = ending.state.bindings.get(address)
-    row = ending.showing.catalogue[address.type].by_name[name]
-    applied = None if binding is None else binding.applied.get(row.id)
-    was = tuple(
+    return tuple(
         each["before"]
-        for old in (ending.reviewed or {}).get("resource_changes", ())
+        for old in (reviewed or {}).get("resource_changes", ())
         for each in old["crmsync"]["fields"]
         if old["address"] == str(address) and each["field"] == name
     )
-    return Question(held, change, seen(change, applied), was)
+
+
+def _is_base(row: Field, value: Value, applied: Applied | None, state: State) -> bool:
+    """Say whether *value* is what the state remembers as confirmed: a copy may be older than that."""
+    digest = Digester(state.head.digest_key).value(row, value)
+    return applied is not None and digest in (applied.asked, applied.answered)
 
 
 def archive(project: Project, loaded: Decisions, plan: Plan, is_done: Callable[[Decided], bool], now: float) -> Path | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from typing import Any
 from crmsync.model.effects import Copy
 from crmsync.model.store import NO_COPIES, Store, Unusable
 from crmsync.model.undo import Before, read_before, write_before
+from crmsync.model.values import Value
 from crmsync.project.saving import append_private
 from crmsync.project.session import Project
 from crmsync.project.together import Together
@@ -35,6 +36,10 @@ BACKUP = "deleted.jsonl"
 MOST_BYTES = 64 * 2**20
 #: Copper's records are far smaller; what is larger is not kept whole, and so not deleted.
 LARGEST_BYTES = 4 * 2**20
+#: A field of a record: its type, its id, the id of the field.
+Place = tuple[str, int, str]
+#: So many runs back it is looked for what was last written.
+LOOKED_THROUGH = 20
 _TIME = "%Y%m%dT%H%M%SZ"
 #: Files of ours below `.crmsync/runs`: copies of a run, and the archive of decisions.
 _OURS = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-z]+\.jsonl|decisions-(\d{8})-(\d{6})\.yaml")
@@ -148,6 +153,26 @@ def kept_run(project: Project, store: Store, run: str) -> KeptRun:
         lines += map(json.loads, path.read_text(encoding="utf-8").splitlines())
     deleted = tuple(_kept_copy(name, line) for line in lines if "body" in line)
     return KeptRun(run, tuple(read_before(line) for line in lines if "body" not in line), deleted)
+
+
+def last_written(
+    project: Project, store: Store, places: Collection[tuple[str, int, str]]
+) -> dict[tuple[str, int, str], Value]:
+    """
+    Return what was last put into fields (type, id, field id), as far as the newest copies tell it.
+
+    It is asked for to be shown: where copies do not open, and beyond `LOOKED_THROUGH` runs, there is nothing to show.
+    """
+    found: dict[Place, Value] = {}
+    runs = list(kept_runs(project, store)) if places else []
+    for run in runs[: -LOOKED_THROUGH - 1 : -1]:
+        if len(found) == len(set(places)):
+            break
+        with suppress(Trouble, Unusable, ValueError, KeyError, TypeError):
+            for before in reversed(kept_run(project, store, run).before):
+                here = {(before.address.type, before.record_id, id): new for id, (_, new) in before.fields.items()}
+                found = {place: here[place] for place in places if place in here} | found
+    return found
 
 
 def _opened(store: Store, name: str, environ: Mapping[str, str]) -> list[Any]:

@@ -13,6 +13,7 @@ from crmsync.plan.world import Wishes
 from crmsync.project import deciding
 from crmsync.project.approving import remember_plan
 from crmsync.project.connect import connect
+from crmsync.project.keeping import last_written
 from crmsync.project.planfile import write_plan
 from crmsync.project.planning import Planned, make_plan, replan
 from crmsync.project.reviewing import sealed
@@ -74,7 +75,7 @@ def plan_to_show(
             planned = make_plan(project, client, state, wishes, expires_seconds=expires_seconds)
     document = sealed(plan_document(planned.plan, planned.account.catalogue, planned.meta), wishes)
     remember_plan(project, document)
-    questions = _write_questions(planned, wishes) if is_asking else ("", 0)
+    questions = _write_questions(project, planned, wishes) if is_asking else ("", 0)
     if out is not None:
         write_plan(out, dump(document), project.environ)
     ways = tuple(f"{each.type}: {each.way}" for each in planned.looking.told)
@@ -83,7 +84,13 @@ def plan_to_show(
     return Shown(document, planned.warnings, line_of, requests, ways, notices, planned.phases, questions)
 
 
-def _write_questions(planned: Planned, wishes: Wishes) -> tuple[str, int]:
+def _write_questions(project: Project, planned: Planned, wishes: Wishes) -> tuple[str, int]:
     asked = deciding.asking(planned.plan, deciding.contested(planned.plan))
-    ending = deciding.Ending(planned.state, Showing(planned.account.catalogue, planned.meta), wishes)
-    return planned.decisions.path.name, deciding.write_decisions(planned.decisions, planned.plan, asked, ending)
+    with opened_store(project, create=False) as store:
+        ending = deciding.Ending(
+            planned.state,
+            Showing(planned.account.catalogue, planned.meta),
+            wishes,
+            last_written=lambda places: last_written(project, store, places),
+        )
+        return planned.decisions.path.name, deciding.write_decisions(planned.decisions, planned.plan, asked, ending)
