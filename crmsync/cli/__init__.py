@@ -24,6 +24,7 @@ COMMANDS = {
     "apply": "Bring Copper to what the files say.",
     "show": "Print a saved plan.",
     "get": "Look at records in Copper, as a table, csv, json, yaml or Excel.",
+    "record": "Write one lead, task, project or activity.",
     "labels": "Look at the labels of the account: users, pipelines, options and the rest.",
     "adopt": "Bind an address to a record that exists.",
     "runs": "List what was applied, when and by whom.",

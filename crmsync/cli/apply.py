@@ -47,7 +47,8 @@ def command(
 
     Example: crmsync apply plan.json
     """
-    from crmsync.cli.watching import Watching, has_terminal
+    from crmsync.cli.asking import has_terminal
+    from crmsync.cli.watching import Watching
     from crmsync.project.applying import ApplyOptions, apply
     from crmsync.project.approving import load_approved
     from crmsync.project.reviewing import load_reviewed, wishes_reviewed

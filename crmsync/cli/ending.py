@@ -38,6 +38,9 @@ def _ended(command: click.Command, arguments: Sequence[str] | None) -> int:
 def _run(command: click.Command, arguments: Sequence[str] | None) -> int:
     try:
         code = command.main(args=None if arguments is None else list(arguments), prog_name="crmsync", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        say(error.format_message())
+        return USAGE
     except click.UsageError as error:
         if error.ctx is not None:
             say(f"{error.ctx.get_usage()}\nMore with: {error.ctx.command_path} --help\n")

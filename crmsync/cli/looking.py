@@ -1,9 +1,9 @@
-"""The account that `get` and `labels` look at."""
+"""The account that `get` and `labels` look at, and `record` writes to."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,22 +14,33 @@ _USAGE = {"CRM012", "CRM048", "CRM049"}
 
 @contextmanager
 def looking(profile: str | None, parts: Sequence[str] = (), where: Sequence[str] = ()) -> Iterator[Any]:
+    """Give the account of the environment to look at; *parts* and *where* are looked at before anything is sent."""
+    from crmsync.client.viewing import check_words
+
+    with opened(profile, lambda: check_words(parts, where), {"--where": where}) as copper:
+        yield copper
+
+
+@contextmanager
+def opened(
+    profile: str | None, check: Callable[[], object], texts: Mapping[str, Sequence[str]], *, may_write: bool = False
+) -> Iterator[Any]:
     """
     Give the account of the environment, at the pace of the project when there is one; errors become messages.
 
-    What can be known to be wrong with *parts* and *where* without the account is told before anything is sent.
+    *check* finds what can be known to be wrong without the account; *texts* are the arguments that messages may point into.
     """
     from crmsync.client.trouble import BadInput
-    from crmsync.client.viewing import check_words
     from crmsync.project.connect import copper_trouble
     from crmsync.project.trouble import InputTrouble
 
     def line_of(file: str, line: int) -> str | None:
-        return where[line - 1] if file == "--where" and line <= len(where) else None
+        given = texts.get(file, ())
+        return given[line - 1] if line <= len(given) else None
 
     try:
-        check_words(parts, where)
-        with copper_trouble(), _opened(profile) as copper:
+        check()
+        with copper_trouble(), _opened(profile, may_write) as copper:
             yield copper
     except BadInput as error:
         trouble = InputTrouble(error.diagnostics, line_of)
@@ -39,7 +50,7 @@ def looking(profile: str | None, parts: Sequence[str] = (), where: Sequence[str]
 
 
 @contextmanager
-def _opened(profile: str | None) -> Iterator[Any]:
+def _opened(profile: str | None, may_write: bool) -> Iterator[Any]:
     from crmsync.client.copper import Copper
     from crmsync.project.connect import connect
     from crmsync.project.files import SETTINGS_FILE
@@ -48,12 +59,12 @@ def _opened(profile: str | None) -> Iterator[Any]:
 
     has_project = any((folder / SETTINGS_FILE).is_file() for folder in (Path.cwd(), *Path.cwd().parents))
     if not has_project and profile is None:
-        with Copper.from_env(os.environ, may_write=False) as copper:
+        with Copper.from_env(os.environ, may_write=may_write) as copper:
             yield copper
         return
     project = open_project(profile)
     settings = project.settings
-    client = connect(project, may_write=False)
+    client = connect(project, may_write=may_write)
     copper = Copper(client=client, close_date_order=settings.close_date_order, phone_region=settings.phone_region)
     if settings.account is not None and settings.account != copper.account["id"]:
         found = f"The key belongs to account {copper.account['id']}, but crmsync.yaml names account {settings.account}."

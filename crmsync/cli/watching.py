@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +13,7 @@ from typing import Any
 
 import click
 
+from crmsync.cli.asking import has_terminal, is_agreed
 from crmsync.cli.common import color, show_diagnostics
 from crmsync.cli.streams import unguarded
 from crmsync.model.effects import Outcome, Progress
@@ -28,36 +27,6 @@ from crmsync.render.sanitise import clean
 from crmsync.render.text import plan_text
 
 DECLINED, INCOMPLETE, INTERRUPTED = 1, 6, 130
-
-
-def has_terminal() -> bool:
-    """Say whether somebody can be asked."""
-    return sys.stdin is not None and sys.stdin.isatty()
-
-
-def typed_line() -> str:
-    """
-    Return the line that is typed at the terminal. Raises click.Abort at its end (Ctrl-D).
-
-    `input` would sleep through a Ctrl-C that comes just before it waits; the byte that a signal leaves here does not.
-    """
-    if sys.platform == "win32":  # there a console is nothing to select on, and Ctrl-C does end a read
-        return _whole(sys.stdin.readline())
-    told, tell = socket.socketpair()
-    with told, tell:
-        tell.setblocking(False)
-        earlier = signal.set_wakeup_fd(tell.fileno())
-        try:
-            select.select([sys.stdin, told], [], [])
-        finally:
-            signal.set_wakeup_fd(earlier)
-    return _whole(sys.stdin.readline())
-
-
-def _whole(line: str) -> str:
-    if not line:
-        raise click.Abort
-    return line
 
 
 class Watching:
@@ -128,9 +97,7 @@ class Watching:
         if not has_terminal():
             raise UsageTrouble("There is no terminal to ask on. Review a plan and apply it, or say --auto-approve.")
         account = document["crmsync"]["account"]
-        click.echo(f'Apply this to "{clean(account["name"])}" ({account["id"]})? Only "yes" is accepted.', err=True)
-        click.echo("Answer: ", nl=False, err=True)
-        return typed_line().strip() == "yes"
+        return is_agreed(f'Apply this to "{clean(account["name"])}" ({account["id"]})?')
 
     def _tell(self, seen: Outcome | Progress) -> None:
         if isinstance(seen, Progress):

@@ -40,14 +40,15 @@ def sheet(book: Book, type_name: str, given: Mapping[str, Any], *, is_new: bool,
     """
     Return the canonical values of what a caller gave; *pipeline* is the one that the record is in.
 
-    Raises BadInput with everything that is wrong.
+    Raises BadInput with everything that is wrong; the line of a problem is the number of its field, from 1.
     """
-    place = Position(f"{type_name}.{'create' if is_new else 'update'}", 1, 1)
+    call = f"{type_name}.{'create' if is_new else 'update'}"
     entity = book.entity(type_name)
     problems: list[Diagnostic] = []
     values: dict[str, Value] = {}
     routed: dict[str, Value] = {}
-    for name, value in _by_rank(entity, _flat(given)):
+    for number, name, value in _by_rank(entity, _flat(given)):
+        place = Position(call, number, 1)
         try:
             row = book.field(type_name, name, place)
             _check_writable(entity, row, is_new, place)
@@ -58,7 +59,7 @@ def sheet(book: Book, type_name: str, given: Mapping[str, Any], *, is_new: bool,
             continue
         is_routed = not is_new and row.write is Write.CREATE
         (routed if is_routed else values)[row.name] = found
-    problems += _missing(entity, values, is_new, place)
+    problems += _missing(entity, values, is_new, Position(call, 1, 1))
     if problems:
         raise BadInput(problems)
     return Sheet(entity, values, routed)
@@ -69,21 +70,26 @@ def needs_pipeline(given: Mapping[str, Any]) -> bool:
     return "stage" in given and "pipeline" not in given and not isinstance(given["stage"], int)
 
 
-def _flat(given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+#: The number of what a caller gave, from 1, the name of a field, its value.
+_Given = tuple[int, str, Any]
+
+
+def _flat(given: Mapping[str, Any]) -> Iterator[_Given]:
     """Yield the fields of ``address`` and ``custom_fields`` one by one; None for either clears all of it."""
-    for name, value in given.items():
+    for number, (name, value) in enumerate(given.items(), 1):
         if name in _GROUPS and isinstance(value, Mapping):
-            yield from ((f"{name}.{part}", each) for part, each in value.items())
+            yield from ((number, f"{name}.{part}", each) for part, each in value.items())
         elif name == "address" and value is None:
-            yield from ((f"address.{part}", None) for part in ("street", "city", "state", "postal_code", "country"))
+            parts = ("street", "city", "state", "postal_code", "country")
+            yield from ((number, f"address.{part}", None) for part in parts)
         else:
-            yield name, value
+            yield number, name, value
 
 
-def _by_rank(entity: EntityType, pairs: Iterator[tuple[str, Any]]) -> list[tuple[str, Any]]:
+def _by_rank(entity: EntityType, given: Iterator[_Given]) -> list[_Given]:
     """Return what narrows other fields before them: a pipeline before its stage."""
     narrowed = {row.name for row in entity.fields if row.within is not None}
-    return sorted(pairs, key=lambda pair: pair[0] in narrowed)
+    return sorted(given, key=lambda each: each[1] in narrowed)
 
 
 def _within(row: Field, values: Mapping[str, Value], pipeline: int | None) -> int | None:

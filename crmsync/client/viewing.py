@@ -69,7 +69,7 @@ def find(
     if len(parts) < 2:
         search = records.search(*where, sort=sort, descending=is_descending, limit=limit)
         return View(copper, type_name, lambda: search, search.notices)
-    id = _id(type_name, parts[1])
+    id = record_id(type_name, parts[1])
     if len(parts) == 2:
         record = records.get(id)
         return View(copper, type_name, lambda: (record,), is_one=True)
@@ -82,7 +82,7 @@ def find(
     return View(copper, "records", lambda: records.related(id, only, full=True))
 
 
-def _id(type_name: str, text: str) -> int:
+def record_id(type_name: str, text: str) -> int:
     digits = text.removeprefix("#")
     if not (digits.isascii() and digits.isdigit()):
         raise bad("CRM049", f'"{text}" is not the id of one of {type_name}. To search by name: --where name="{text}"')
