@@ -210,3 +210,27 @@ def test_an_error_is_everybody_s() -> None:
     for _ in range(2):
         with pytest.raises(Unusable, match="full"):
             together.write([1])
+
+
+# What a plan leaves for its approval.
+
+
+def test_a_note_for_approval_shows_no_value_and_is_no_run(desk: Desk) -> None:
+    """It lies beside the state with keyed digests, once; `runs` does not list it, and it goes when its time has passed."""
+    desk.write("crm/a.yaml", FILES)
+    desk.done("apply", "-y")
+    desk.write("crm/a.yaml", FILES.replace("Their canary", "Another canary"))
+    document = json.loads(desk.done("plan", "--json", "--for-approval"))
+    desk.done("plan", "--for-approval")
+
+    project = open_project(start=desk.root, environ={})
+    with opened_state(project, create=False) as (store, _):
+        (name,) = store.kept()
+        note = json.loads(store.copy(name))
+        runs = keeping.kept_runs(project, store)
+    (change,) = document["resource_changes"]
+    assert f"-approval-{document['crmsync']['digest']}/" in name
+    assert list(note["changes"]) == ["companies.acme"]
+    assert note["changes"]["companies.acme"] not in change["crmsync"]["digest"]
+    assert len(runs) == len(json.loads(desk.done("runs", "--json"))) == 1
+    assert desk.done("state", "copies") == ""

@@ -27,6 +27,7 @@ HOURS = click.FloatRange(min=0)
 @format_options
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there is something to apply.")
 @click.option("--decisions", "asking", is_flag=True, help="Write decisions.yaml: a line for each value to choose.")
+@click.option("--for-approval", is_flag=True, help="Keep beside the state what `apply --approved` needs on other machines.")
 @click.option("--no-cache", is_flag=True, help="Trust nothing that only saves work.")
 @click.option("--timing", is_flag=True, help="Say what took how long and how many requests, on stderr.")
 @selection_options
@@ -36,6 +37,7 @@ def command(
     expires: float,
     detailed_exitcode: bool,
     asking: bool,
+    for_approval: bool,
     no_cache: bool,
     timing: bool,
     profile: str | None,
@@ -43,7 +45,7 @@ def command(
     **given: Any,
 ) -> int:
     """
-    Show what apply would do. Nothing is written, neither to Copper nor to the state.
+    Show what apply would do. Nothing is written to Copper, and nothing is noted in the state.
 
     Example: crmsync plan --only 'companies.*' --out plan.json
     """
@@ -54,7 +56,15 @@ def command(
     started = time.monotonic()
     project = open_project(profile)
     wishes = wishes_of(project.settings, given)
-    shown = plan_to_show(project, wishes, out=out, expires_seconds=expires * 3600, uses_cache=not no_cache, is_asking=asking)
+    shown = plan_to_show(
+        project,
+        wishes,
+        out=out,
+        expires_seconds=expires * 3600,
+        uses_cache=not no_cache,
+        is_asking=asking,
+        is_for_approval=for_approval,
+    )
     show_diagnostics(shown.warnings, shown.line_of)
     for line in (*shown.notices, *(f"Read {way}." for way in (shown.ways if verbose else ()))):
         click.echo(line, err=True)

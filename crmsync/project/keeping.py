@@ -40,8 +40,10 @@ LARGEST_BYTES = 4 * 2**20
 Place = tuple[str, int, str]
 #: So many runs back it is looked for what was last written.
 LOOKED_THROUGH = 20
-_TIME = "%Y%m%dT%H%M%SZ"
+#: How the names of copies begin.
+TIME = "%Y%m%dT%H%M%SZ"
 #: Files of ours below `.crmsync/runs`: copies of a run, and the archive of decisions.
+_RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-z]+")
 _OURS = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-z]+\.jsonl|decisions-(\d{8})-(\d{6})\.yaml")
 
 
@@ -66,7 +68,7 @@ class Keeper:
     def __init__(self, project: Project, store: Store, run: str, now: float, backup: Path | None) -> None:
         self._key = state_key(project.environ)
         self._store = store
-        self._name = f"{datetime.fromtimestamp(now, UTC):{_TIME}}-{run}"
+        self._name = f"{datetime.fromtimestamp(now, UTC):{TIME}}-{run}"
         self._file = project.private / "runs" / f"{self._name}.jsonl"
         self._backup = None if backup is None else backup / BACKUP
         self._numbers = count()
@@ -123,7 +125,7 @@ def _line(copy: Copy) -> str:
 def kept_copies(store: Store, environ: Mapping[str, str]) -> Iterator[KeptCopy]:
     """Yield the copies of deleted records beside the state, the oldest first. Raises Trouble where they do not open."""
     for name in store.kept():
-        for line in _opened(store, name, environ):
+        for line in _opened(store, name, environ) if _RUN.fullmatch(name.partition("/")[0]) else ():
             if "body" in line:
                 yield _kept_copy(name.partition("/")[0], line)
 
@@ -141,7 +143,7 @@ def kept_runs(project: Project, store: Store) -> dict[str, str]:
     """Return the runs of which something is kept, the oldest first, and under which name; they are not opened for that."""
     names = {name.partition("/")[0] for name in store.kept()}
     names |= {path.stem for path in (project.private / "runs").glob("*.jsonl") if _OURS.fullmatch(path.name)}
-    return {name.partition("-")[2]: name for name in sorted(names) if _began_at(name) is not None}
+    return {name.partition("-")[2]: name for name in sorted(names) if _RUN.fullmatch(name)}
 
 
 def kept_run(project: Project, store: Store, run: str) -> KeptRun:
@@ -223,6 +225,6 @@ def _began_at(name: str) -> float | None:
     """Return when what is kept under *name* was kept, in unix seconds; a name that tells no time is not ours to drop."""
     digits = re.sub(r"^decisions-(\d{8})-(\d{6})\.yaml$", r"\1T\2Z-", name)
     try:
-        return datetime.strptime(digits.partition("-")[0], _TIME).replace(tzinfo=UTC).timestamp()
+        return datetime.strptime(digits.partition("-")[0], TIME).replace(tzinfo=UTC).timestamp()
     except ValueError:
         return None

@@ -293,11 +293,11 @@ def _only_approved(planned: Planned, approved: Approved, pace: Pace, limits: Lim
         return Agreed(plan)
     if approved.changes is None and plan.changes:
         raise RefusedTrouble(
-            "The plan is not the one that was approved, and what that one would have done is not known on this machine. "
+            "The plan is not the one that was approved, and what that one would have done is not known on this machine "
+            "(plan --for-approval keeps it where all find it). "
             f"Review the plan as it is now; its digest is {digest}"
         )
-    known = approved.changes or {}
-    same = [change for change in plan.changes if known.get(str(change.address)) == change_digest(change)]
+    same = [change for change in plan.changes if approved.holds(str(change.address), change_digest(change))]
     keep = {change.address: frozenset(each.field for each in change.fields) for change in same}
     found = {about: held for about, held in _conflicts(plan).items() if about[1] not in keep.get(about[0], ())}
     agreed = _holding(planned, keep, found, pace, limits)

@@ -11,7 +11,7 @@ from crmsync.model.source import Diagnostic
 from crmsync.model.state import State
 from crmsync.plan.world import Wishes
 from crmsync.project import deciding
-from crmsync.project.approving import remember_plan
+from crmsync.project.approving import remember_plan, share_plan
 from crmsync.project.connect import connect
 from crmsync.project.keeping import last_written
 from crmsync.project.planfile import write_plan
@@ -51,11 +51,13 @@ def plan_to_show(
     expires_seconds: float,
     uses_cache: bool = True,
     is_asking: bool = False,
+    is_for_approval: bool = False,
 ) -> Shown:
     """
     Return the plan for *project*, saved to *out* if that is given. Appends nothing to the state. Raises Trouble.
 
-    With *is_asking* everything in it that a person's value stands against is written down to be decided.
+    With *is_asking* everything in it that a person's value stands against is written down to be decided. With
+    *is_for_approval* digests of its changes are kept beside the state.
     """
 
     def check(state: State) -> None:
@@ -75,6 +77,9 @@ def plan_to_show(
             planned = make_plan(project, client, state, wishes, expires_seconds=expires_seconds)
     document = sealed(plan_document(planned.plan, planned.account.catalogue, planned.meta), wishes)
     remember_plan(project, document)
+    if is_for_approval:
+        with opened_store(project, create=False) as store:
+            share_plan(store, planned.state.head, document, planned.meta.created_at)
     questions = _write_questions(project, planned, wishes) if is_asking else ("", 0)
     if out is not None:
         write_plan(out, dump(document), project.environ)
