@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
+from random import Random
 from threading import Barrier, Thread
 
 import pytest
@@ -282,6 +284,46 @@ def test_a_dead_holder_on_this_host_loses_the_lease_at_once(store, dead):
     with pytest.raises(Locked):
         store.acquire(OTHER, 1001.0)
     store.acquire(replace(OTHER, host="here"), 1001.0)
+
+
+@pytest.mark.parametrize("skew", [-4000.0, 4000.0])
+def test_hosts_whose_clocks_differ_lose_no_append(open_again, clock, skew):
+    """
+    A lease compares the clocks of hosts, and one that is wrong may take over a lease that lives. The append is the fence.
+
+    Whatever either was told is appended is in the log, once, at its position; who has lost the lease learns it at its next
+    append or renewal, whichever comes first, and so sends nothing on the strength of an intent that nobody sees.
+    """
+    ours, theirs = open_again(), open_again()
+    rng, acknowledged, lost = Random(7), {}, 0
+    ours.acquire(MINE, 1000.0)
+    at = [ours.read().position, theirs.read().position]
+    for number in range(24):
+        real = 1000.0 + number
+        who = rng.randrange(2)
+        store = (ours, theirs)[who]
+        clock.now = real + (skew if who else 0.0)
+        if who and number >= 12:
+            with suppress(Locked):
+                theirs.acquire(OTHER, clock.now)
+        event = replace(INTENT, id=f"i{number}")
+        try:
+            at[who] = store.append(at[who], [event])
+            acknowledged[at[who]] = event
+        except Lost:
+            lost += 1
+            at[who] = store.read().position
+
+    assert lost > 0
+    assert acknowledged == {position: event for position, _, event in open_again().events()}
+    assert set(at) <= {*acknowledged}
+    holder = ours.holder()
+    if skew > 0:
+        assert holder.nonce == "n2"
+        with pytest.raises(Lost):
+            ours.renew("n1", 1030.0)
+    else:
+        assert holder.nonce == "n1"
 
 
 def test_the_holder_may_take_its_own_lease_again(store):
