@@ -22,7 +22,8 @@ from crmsync.plan.world import Wishes
 from crmsync.project import validating
 from crmsync.project.inputs import files_of
 from crmsync.project.looking import LONGEST_SECONDS
-from crmsync.project.planning import Planned, make_plan, replan
+from crmsync.project.planning import Planned, make_plan
+from crmsync.project.replanning import replan
 from crmsync.project.session import open_project
 from crmsync.project.validating import validate
 from crmsync.render.document import dump, plan_document
@@ -192,7 +193,7 @@ def test_an_edit_that_moves_no_date_is_found_after_seven_days(desk: Desk) -> Non
     assert not desk.plan(people()).plan.is_empty
 
 
-@pytest.mark.parametrize("name", ["mirror.db", "quiet.json"])
+@pytest.mark.parametrize("name", ["mirror.db", "quiet.json", "ledger.db"])
 @pytest.mark.parametrize("seed", range(20))
 def test_a_damaged_cache_is_noticed(desk: Desk, name: str, seed: int) -> None:
     """Whatever bytes are in it: never an error, never another plan."""

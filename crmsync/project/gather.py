@@ -45,8 +45,9 @@ def gather(
     state: State,
     moved: Iterable[Moved],
     is_destroy: bool,
+    holders: resolve.Holders | None = None,
 ) -> Gathered:
-    """Return everything that planning needs to see."""
+    """Return everything that planning needs to see; *holders* as for `resolve.lookups`."""
     gathered = Gathered()
     client = looking.client
     renamed = _origins({each.destination: each.origin for each in moved if each.origin not in declared}, state)
@@ -60,7 +61,7 @@ def gather(
             _see_candidates(client, catalogue, entity, unbound, gathered.observed)
     _see_relinked(looking, catalogue, gathered.observed)
     if not is_destroy:
-        for lookup in resolve.lookups(declared, catalogue):
+        for lookup in resolve.lookups(declared, catalogue, holders=holders):
             gathered.found[lookup] = tuple(_look_up(client, catalogue, *lookup))
     vanished = {
         (address.type, binding.record_id)

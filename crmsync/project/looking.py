@@ -19,7 +19,7 @@ from crmsync.copper import read
 from crmsync.copper.client import Client
 from crmsync.copper.ranks import NoRanks, missing
 from crmsync.model.catalogue import Catalogue, EntityType
-from crmsync.project.mirror import Head, Known, Mirror, Row, Stale, content_digest
+from crmsync.project.mirror import Head, Known, Mark, Mirror, Row, Stale, content_digest
 
 Body = dict[str, Any]
 
@@ -48,7 +48,8 @@ class Looking:
     One command's look at records; *told* fills up with what was done and why.
 
     *fresh* holds the heads of the types that are mirrored, *small* the digests of what was asked for by ids, *gone* what
-    was known and Copper does not show any more, whether the mirror or an id said so.
+    was known and Copper does not show any more, whether the mirror or an id said so. When it *has all* there is a mirror of
+    every type of which not all ids were *asked* for, and it is up to date.
     """
 
     client: Client
@@ -61,16 +62,16 @@ class Looking:
     notices: list[str] = field(default_factory=list)
     gone: dict[str, frozenset[int]] = field(default_factory=dict)
     is_refreshed: bool = False
+    has_all: bool = False
+    unlinked: set[tuple[str, str, int]] = field(default_factory=set)
+    asked: dict[str, dict[int, Body | None]] = field(default_factory=dict)
 
-    def bodies(self, entity: EntityType, ids: Iterable[int], *, are_few_of_many: bool = False) -> dict[int, Body]:
-        """
-        Return the records with *ids* that exist; what no search shows is asked for by itself: not seen is not gone.
-
-        When they *are few of many* the mirror is up to date already where the type has one, and else it gets none.
-        """
+    def bodies(self, entity: EntityType, ids: Iterable[int]) -> dict[int, Body]:
+        """Return the records with *ids* that exist; what no search shows is asked for by itself: not seen is not gone."""
         wanted = sorted(set(ids))
-        is_small = ceil(len(wanted) / read.PAGE_SIZE) <= MIRROR_REQUESTS
-        if self.mirror is None or (self.fresh.get(entity.name) is None if are_few_of_many else is_small):
+        if self.has_all:
+            return self._known(entity, wanted)
+        if self.mirror is None or ceil(len(wanted) / read.PAGE_SIZE) <= MIRROR_REQUESTS:
             return self._noted(entity, wanted)
         try:
             with self.mirror.opened():
@@ -110,14 +111,45 @@ class Looking:
             self._give_up(stale)
         return self.fresh.get(entity.name)
 
-    def changed(self, entity: EntityType, read_at: float, changes: int) -> frozenset[int] | None:
-        """Return the bound records that changed since the mirror's head said *read_at* and *changes*; None: nobody knows."""
-        head = self.head(entity)
-        if self.mirror is None or head is None or head.read_at != read_at:
+    def _known(self, entity: EntityType, wanted: list[int]) -> dict[int, Body]:
+        """Return what was asked for already, or is in the mirror, or else ask for it."""
+        known = self.asked.get(entity.name, {})
+        others = [id for id in wanted if id not in known]
+        found = {id: body for id in wanted if (body := known.get(id)) is not None}
+        if not others:
+            return found
+        if self.mirror is None or self.fresh.get(entity.name) is None:
+            return found | self._noted(entity, others)
+        try:
+            with self.mirror.opened():
+                bodies = self._mirrored(self.mirror, entity, others)
+        except Stale as stale:
+            self._give_up(stale)
+            return found | self._noted(entity, others)
+        self._note_gone(entity, set(others) - set(bodies))
+        return found | bodies
+
+    def changed(self, entity: EntityType, mark: Mark) -> frozenset[int] | None:
+        """Return the bound records that changed since *mark*; None when nobody knows."""
+        if self.head(entity) is None or self.mirror is None:
             return None
         try:
             with self.mirror.opened():
-                return self.mirror.changed(entity.name, head, changes)
+                self._unlinked(self.mirror, entity)
+                head = self.fresh[entity.name]
+                return None if head is None else self.mirror.changed(entity.name, head, mark)
+        except Stale as stale:
+            self._give_up(stale)
+            return None
+
+    def mark(self, entity: EntityType) -> Mark | None:
+        """Return from where on `changed` is to be asked next time; None where the type has no mirror."""
+        head = self.fresh.get(entity.name)
+        if self.mirror is None or head is None:
+            return None
+        try:
+            with self.mirror.opened():
+                return self.mirror.mark(entity.name, head)
         except Stale as stale:
             self._give_up(stale)
             return None
@@ -137,6 +169,8 @@ class Looking:
         """Ask for records without a mirror, and note what they look like: it may be asked again whether they still do."""
         bodies = self._asked(entity, wanted)
         self.small.setdefault(entity.name, {}).update((id, content_digest(body)) for id, body in bodies.items())
+        if ceil(len(wanted) / read.PAGE_SIZE) <= MIRROR_REQUESTS:
+            self.asked.setdefault(entity.name, {}).update((id, bodies.get(id)) for id in wanted)
         self._note_gone(entity, set(wanted) - set(bodies))
         return bodies
 
@@ -241,7 +275,9 @@ class Looking:
 
     def _unlinked(self, mirror: Mirror, entity: EntityType) -> list[int]:
         """Ask again for what named a record that is gone, and return it: Copper clears or moves links and moves no date."""
-        pairs = [(row.key, id) for row in entity.links for id in sorted(self.gone.get(str(row.target), ()))]
+        links = [(entity.name, row.key, id) for row in entity.links for id in sorted(self.gone.get(str(row.target), ()))]
+        pairs = [(key, id) for name, key, id in links if (name, key, id) not in self.unlinked]
+        self.unlinked |= set(links)
         ids = sorted({naming for key, id in pairs for naming in mirror.naming(entity.name, key, id)})
         head = self.fresh[entity.name]
         if ids and head is not None:

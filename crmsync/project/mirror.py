@@ -35,7 +35,7 @@ _TABLES = (
     "CREATE TABLE record (type TEXT, id INTEGER, created INTEGER NOT NULL, modified INTEGER NOT NULL, "
     "content BLOB, digest INTEGER NOT NULL, body BLOB, PRIMARY KEY (type, id))",
     "CREATE INDEX by_creation ON record (type, created, id, digest)",
-    "CREATE TABLE change (type TEXT, number INTEGER, id INTEGER NOT NULL, digest INTEGER NOT NULL, "
+    "CREATE TABLE change (type TEXT, number INTEGER, id INTEGER NOT NULL, tag TEXT NOT NULL, digest INTEGER NOT NULL, "
     "PRIMARY KEY (type, number)) WITHOUT ROWID",
 )
 _MASK = 2**63 - 1
@@ -67,6 +67,15 @@ class Head:
     changes: int = 0
     audited: int = 0
     nonce: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Up to where the changes of a type were seen: when all was read, the number of the last one, and its *tag*."""
+
+    read_at: float
+    changes: int
+    tag: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,18 +178,29 @@ class Mirror:
             sql = "SELECT id FROM record WHERE type = ? AND body IS NOT NULL AND instr(body, ?)"
             return [row[0] for row in self._sql(sql, (type_name, f'"{key}":{id},'.encode()))]
 
-    def changed(self, type_name: str, head: Head, after: int) -> frozenset[int] | None:
-        """Return the bound records that changed after the change *after*; None when that is too long ago. Raises Stale."""
-        if not head.changes - KEPT_CHANGES <= after <= head.changes:
+    def mark(self, type_name: str, head: Head) -> Mark:
+        """Return from where on `changed` is to be asked next time, if what *head* tells has been seen. Raises Stale."""
+        with _stale():
+            sql = "SELECT tag FROM change WHERE type = ? AND number = ?"
+            row = self._sql(sql, (type_name, head.changes)).fetchone()
+        if row is None and head.changes:
+            raise Stale("changes are missing")
+        return Mark(head.read_at, head.changes, "" if row is None else str(row[0]))
+
+    def changed(self, type_name: str, head: Head, mark: Mark) -> frozenset[int] | None:
+        """Return the bound records that changed since *mark*; None when nobody knows any more. Raises Stale."""
+        if head.read_at != mark.read_at or not head.changes - KEPT_CHANGES < mark.changes <= head.changes:
             return None
         with _stale():
-            sql = "SELECT number, id, digest FROM change WHERE type = ? AND number > ? ORDER BY number"
-            rows = self._sql(sql, (type_name, after)).fetchall()
-        if [number for number, _, _ in rows] != list(range(after + 1, head.changes + 1)):
+            sql = "SELECT number, id, tag, digest FROM change WHERE type = ? AND number >= ? ORDER BY number"
+            rows = self._sql(sql, (type_name, mark.changes)).fetchall()
+        if [row[0] for row in rows] != list(range(max(mark.changes, 1), head.changes + 1)):
             raise Stale("changes are missing")
-        if any(digest != _change_digest(type_name, number, id) for number, id, digest in rows):
+        if any(row[-1] != _change_digest(type_name, *row[:-1]) for row in rows):
             raise Stale("a change is damaged")
-        return frozenset(id for _, id, _ in rows)
+        if mark.changes and rows[0][2] != mark.tag:
+            return None  # a copy of the mirror was put back, and grew again
+        return frozenset(id for number, id, _, _ in rows if number > mark.changes)
 
     def last(self, type_name: str, limit: int) -> list[int]:
         """Return the ids of the records created last, oldest first. Raises Stale."""
@@ -217,10 +237,11 @@ class Mirror:
 
     def _number(self, type_name: str, changes: int, ids: Iterable[int]) -> int:
         """Number the changes of *ids*, and return the last number."""
+        tag = token_hex(8)
         for id in ids:
             changes += 1
-            row = (type_name, changes, id, _change_digest(type_name, changes, id))
-            self._sql("INSERT INTO change VALUES (?, ?, ?, ?)", row)
+            row = (type_name, changes, id, tag, _change_digest(type_name, changes, id, tag))
+            self._sql("INSERT INTO change VALUES (?, ?, ?, ?, ?)", row)
         self._sql("DELETE FROM change WHERE type = ? AND number <= ?", (type_name, changes - KEPT_CHANGES))
         return changes
 
@@ -318,8 +339,8 @@ def _digest(type_name: str, id: int, created: int, modified: int, content: bytes
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") & _MASK
 
 
-def _change_digest(type_name: str, number: int, id: int) -> int:
-    return int.from_bytes(blake2b(f"{type_name} {number} {id}".encode(), digest_size=8).digest(), "big") & _MASK
+def _change_digest(type_name: str, number: int, id: int, tag: str) -> int:
+    return int.from_bytes(blake2b(f"{type_name} {number} {id} {tag}".encode(), digest_size=8).digest(), "big") & _MASK
 
 
 def _body(known: Known, text: bytes) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,30 +22,24 @@ from crmsync.model.plan import Plan
 from crmsync.model.records import Observed
 from crmsync.model.source import Diagnostic, in_file_order
 from crmsync.model.state import State
-from crmsync.model.store import Store
 from crmsync.model.values import Members
 from crmsync.plan.build import build
-from crmsync.plan.cost import price
 from crmsync.plan.world import Wishes, World
-from crmsync.project import quiet
 from crmsync.project.account import Account, identify, zone
 from crmsync.project.collector import without_collector
 from crmsync.project.connect import copper_trouble
 from crmsync.project.deciding import Decisions, load_decisions
 from crmsync.project.files import Sources, with_others
 from crmsync.project.gather import gather
-from crmsync.project.inputs import labels_of
 from crmsync.project.looking import Looking
 from crmsync.project.mirror import Mirror
-from crmsync.project.reading import Ahead, parse_all
+from crmsync.project.reading import Ahead, Reading, parse_all
 from crmsync.project.saving import write_json
 from crmsync.project.session import (
     Project,
     load_project_sources,
     make_private,
-    peek,
     read_declarations,
-    read_state,
     refuse_errors,
     shelf_of,
 )
@@ -95,6 +89,15 @@ class Begun:
     looking: Looking
 
 
+@dataclass(frozen=True)
+class Made:
+    """A plan of everything, with the world and the files that it was made of."""
+
+    planned: Planned
+    world: World
+    reading: Reading
+
+
 @without_collector()
 def make_plan(
     project: Project,
@@ -105,13 +108,26 @@ def make_plan(
     expires_seconds: float = PLAN_SECONDS,
     clock: Callable[[], float] = time.time,
     mirror: Mirror | None = None,
-    begun: Begun | None = None,
 ) -> Planned:
     """
     Return the plan for *project*. Raises InputTrouble with everything that is wrong, RefusedTrouble, LoginTrouble.
 
-    With a *mirror* fewer records are read from Copper. *begun* is what was asked already.
+    With a *mirror* fewer records are read from Copper.
     """
+    return make_whole(project, client, state, wishes, expires_seconds, clock, mirror).planned
+
+
+def make_whole(
+    project: Project,
+    client: Client,
+    state: State,
+    wishes: Wishes,
+    expires_seconds: float,
+    clock: Callable[[], float],
+    mirror: Mirror | None,
+    begun: Begun | None = None,
+) -> Made:
+    """Return what `make_plan` does, with what it was made of. *begun* is what was asked already."""
     watch = Stopwatch(lambda: client.requests.total)
     decisions = load_decisions(project)
     sources = with_others(load_project_sources(project), decisions.document)
@@ -126,7 +142,7 @@ def make_plan(
         looking.notices += shelf.notices if shelf is not None else []
         if ahead is None and not wishes.is_destroy and not declarations.is_sound:
             refuse_errors(declarations.diagnostics, sources)
-        declared = {} if wishes.is_destroy else declarations.records
+        declared = {} if wishes.is_destroy else dict(declarations.records)  # each is asked for many times
         if project.settings.has_stamp:
             declared = with_stamps(declared, account.catalogue, project.settings.project)
         _refuse_misnamed(wishes, {*declared, *state.bindings})
@@ -145,7 +161,7 @@ def make_plan(
     meta = meta_of(project, account, state, plan, gathered.observed, clock(), expires_seconds)
     skew = (client.server_clock or clock()) - clock()
     is_asking = bool(gathered.found or gathered.related)
-    return Planned(
+    planned = Planned(
         plan,
         account,
         state,
@@ -160,92 +176,12 @@ def make_plan(
         decisions,
         watch.phases,
     )
-
-
-@without_collector()
-def replan(
-    project: Project,
-    client: Client,
-    store: Store,
-    wishes: Wishes,
-    *,
-    expires_seconds: float = PLAN_SECONDS,
-    clock: Callable[[], float] = time.time,
-    check: Callable[[State], None] = lambda state: None,
-) -> Planned:
-    """
-    Return the plan for *project* as `make_plan` does, with as little work as what changed allows.
-
-    *check* looks at the state before Copper is asked, and may raise; a remembered plan has passed it.
-    """
-    mirror, begun, watch = mirror_of(project), None, Stopwatch(lambda: client.requests.total)
-    inputs = _inputs(project, store, wishes)
-    watch.lap("digests of the files")
-    memo = quiet.load(project) if inputs is not None else None
-    if memo is not None and memo.inputs == inputs:
-        with copper_trouble():
-            account = read_account(project, client, memo.account, types=frozenset(memo.types))
-            begun = Begun(account, Looking(client, account.id, account.catalogue, mirror))
-            planned_at = client.server_clock or clock()
-            if quiet.is_as_before(begun.looking, account.catalogue, memo):
-                watch.lap("Copper")
-                quick = _nothing_to_do(project, begun, store, wishes, planned_at, clock, expires_seconds)
-                return replace(quick, phases=watch.phases)
-        watch.lap("account and changes")
-    state = read_state(project, store)
-    check(state)
-    watch.lap("state")
-    planned = make_plan(
-        project, client, state, wishes, expires_seconds=expires_seconds, clock=clock, mirror=mirror, begun=begun
-    )
-    if inputs is not None and _is_quiet(planned) and inputs == _inputs(project, store, wishes):
-        _remember(project, planned, inputs)
-    return replace(planned, phases=(*watch.phases, *planned.phases))
+    return Made(planned, world, declarations)
 
 
 def mirror_of(project: Project) -> Mirror:
     """Return the mirror of the project's profile."""
     return Mirror(project.cache / "mirror.db")
-
-
-def _inputs(project: Project, store: Store, wishes: Wishes) -> str | None:
-    head = peek(project, store)
-    return None if head is None else quiet.inputs_of(project, *head, wishes)
-
-
-def _is_quiet(planned: Planned) -> bool:
-    """Say whether there was nothing to do, nothing to tell and nothing to ask."""
-    nothing = Plan(price=planned.plan.price, policies=planned.plan.policies)
-    return not (planned.warnings or planned.is_asking or planned.state.open_intents) and planned.plan == nothing
-
-
-def _remember(project: Project, planned: Planned, inputs: str) -> None:
-    types = {address.type: None for address in planned.state.bindings}
-    marks = quiet.marks(planned.looking, types)
-    if marks is not None:
-        labels = labels_of(planned.account.catalogue, types)
-        quiet.save(project, quiet.Memo(inputs, planned.account.id, labels, marks))
-
-
-def _nothing_to_do(
-    project: Project,
-    begun: Begun,
-    store: Store,
-    wishes: Wishes,
-    planned_at: float,
-    clock: Callable[[], float],
-    expires_seconds: float,
-) -> Planned:
-    """Return the empty plan of a world in which everything is as it was."""
-    head = peek(project, store)
-    assert head is not None, "there was one a moment ago"
-    account = begun.account
-    plan = Plan(price=price((), account.catalogue, wishes.pace))
-    state = State(head[0], position=head[1], account_id=account.id)
-    meta = replace(meta_of(project, account, state, plan, {}, clock(), expires_seconds), state_was_empty=False)
-    skew = (begun.looking.client.server_clock or clock()) - clock()
-    looking, decisions = begun.looking, load_decisions(project)
-    return Planned(plan, account, state, Sources((), ()), (), {}, planned_at, skew, meta, looking, False, decisions)
 
 
 def _refuse_unreadable(project: Project, sources: Sources, shelf: Shelf | None) -> Ahead | None:

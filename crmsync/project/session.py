@@ -13,7 +13,7 @@ from crmsync.model.catalogue import Catalogue
 from crmsync.model.settings import Settings
 from crmsync.model.source import Diagnostic
 from crmsync.model.state import Head, State
-from crmsync.model.store import Store, Unusable
+from crmsync.model.store import Store, Tail, Unusable
 from crmsync.project.files import Sources, find_root, find_sources, load_settings
 from crmsync.project.reading import Ahead, Reading, read_project
 from crmsync.project.saving import write_private
@@ -141,6 +141,12 @@ def peek(project: Project, store: Store) -> tuple[Head, int] | None:
         return None
     head, position = look()
     return _with_key(head, project.environ), position
+
+
+def tail_of(project: Project, store: Store, position: int, mark: str) -> Tail | None:
+    """Return what came after *position* in the log that *mark* is of; None where that is not told. Raises Unusable."""
+    tail = store.since(position, mark)
+    return None if tail is None else replace(tail, head=_with_key(tail.head, project.environ))
 
 
 def _with_key(head: Head, environ: Mapping[str, str]) -> Head:

@@ -15,7 +15,8 @@ from crmsync.project.approving import remember_plan, share_plan
 from crmsync.project.connect import connect
 from crmsync.project.keeping import last_written
 from crmsync.project.planfile import write_plan
-from crmsync.project.planning import Planned, make_plan, replan
+from crmsync.project.planning import Planned, make_plan
+from crmsync.project.replanning import replan
 from crmsync.project.reviewing import sealed
 from crmsync.project.session import Project, opened_store, read_state
 from crmsync.project.stopwatch import Phase

@@ -24,6 +24,11 @@ class Stopwatch:
         self._count, self._clock = count, clock
         self._at, self._requests = clock(), count()
 
+    def take(self, phases: tuple[Phase, ...]) -> None:
+        """Take over the *phases* that another stopwatch told until now."""
+        self.phases += phases
+        self._at, self._requests = self._clock(), self._count()
+
     def lap(self, name: str) -> None:
         """End the phase *name*."""
         now, requests = self._clock(), self._count()

@@ -129,6 +129,20 @@ def decode_state(text: str, head: Head) -> State:
         raise Unusable(f"The snapshot cannot be read: {error}. {DAMAGED}") from error
 
 
+def encode_binding(binding: Binding) -> str:
+    """Return one binding as text, as a snapshot holds it."""
+    return _text(_codec(Binding).encode(binding))
+
+
+def decode_binding(text: str) -> Binding:
+    """Return the binding that `encode_binding` wrote. Raises Unusable."""
+    try:
+        binding: Binding = _codec(Binding).decode(json.loads(text))
+    except (ValueError, RecursionError) as error:
+        raise Unusable("A binding cannot be read.") from error
+    return binding
+
+
 def encode_whole(state: State) -> str:
     """Return *state* as text with its head, the secret of its digests included: for ``state pull``."""
     head = {"lineage": state.head.lineage, "digest_key": state.head.digest_key.hex()}

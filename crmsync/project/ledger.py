@@ -1,0 +1,364 @@
+"""
+The ledger: what the last plans found of each record, so that the next one judges only what moved.
+
+One SQLite file in the cache of a profile, private to its owner, thrown away whenever anything about it is odd. It says up to
+where files, state and mirror were seen, and what was true then; whoever uses it asks each of them what came after.
+
+An entry is found by what it touches (`crmsync.plan.restriction`), through buckets of short hashes: what is found too often
+does no harm, and a checksum over each bucket and each entry, all of which must be there, keeps anything from being missed. A
+new ledger takes the place of the old one as a whole; additions are synced, so that none is seen in part.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from array import array
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import blake2b
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+from zlib import crc32
+
+from crmsync.model.address import Address
+from crmsync.plan.restriction import Touch
+
+FORMAT = 1
+BUSY_SECONDS = 5.0
+#: So many entries of a bucket are looked through for one.
+BUCKET_SIZE = 64
+
+_TABLES = (
+    "CREATE TABLE head (data TEXT NOT NULL, digest BLOB NOT NULL)",
+    "CREATE TABLE bucket (number INTEGER PRIMARY KEY, data BLOB NOT NULL, digest BLOB NOT NULL)",
+    "CREATE TABLE entry (number INTEGER PRIMARY KEY, address TEXT NOT NULL, id INTEGER, content BLOB NOT NULL, "
+    "binding TEXT NOT NULL, is_settled INTEGER NOT NULL, touches BLOB NOT NULL, digest BLOB NOT NULL)",
+)
+
+#: Touches of the ledger's own.
+OPEN: Touch = ("open",)
+
+
+class Worn(Exception):
+    """The ledger cannot be used: damaged or of another version, and it is dropped; or busy, and it is left alone."""
+
+    def __init__(self, reason: str, *, is_busy: bool = False) -> None:
+        super().__init__(reason)
+        self.is_busy = is_busy
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """
+    What is known of one record that is declared or bound.
+
+    *record_id* is None for one that is not bound. *content* is the digest of its body where nothing else tells that it
+    changed. *binding* is as the state writes it down. One that is not settled is *open*: it is judged each time.
+    """
+
+    address: Address
+    record_id: int | None
+    content: bytes
+    binding: str
+    is_settled: bool
+    touches: frozenset[Touch] | tuple[Touch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerHead:
+    """
+    What all entries were made with, and up to where files, state and mirror were seen; all of it JSON data.
+
+    *inputs* is the digest of what makes every verdict void when it moves. *bound* counts the bound records of each type;
+    *marks* says of each type up to where its mirror was seen, None where there is none.
+    """
+
+    inputs: str
+    lineage: str
+    position: int
+    state_mark: str
+    account: int
+    labels: str
+    files: Mapping[str, str]
+    marks: Mapping[str, Sequence[Any] | None]
+    bound: Mapping[str, int]
+    buckets: int = 1
+    last: int = 0
+    nonce: str = field(default="", compare=False)
+
+
+class Ledger:
+    """One file; use it within `opened`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._buckets: dict[int, list[int]] = {}
+        self._count = 1
+
+    @contextmanager
+    def opened(self) -> Iterator[Ledger]:
+        """Open the file. Whatever is wrong with it raises Worn."""
+        with _worn():
+            self._connection = _connect(self._path)
+            self._connection.execute("BEGIN")
+        self._buckets = {}
+        try:
+            yield self
+        finally:
+            self._connection.close()
+            self._connection = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a ledger at all."""
+        return self._path.is_file()
+
+    def drop(self) -> None:
+        """Delete the file, as far as that goes."""
+        for path in (self._path, Path(f"{self._path}-journal")):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    # What it says
+
+    def head(self) -> LedgerHead:
+        """Return what all entries were made with. Raises Worn."""
+        with _worn():
+            data, digest = self._sql("SELECT data, digest FROM head").fetchone() or ("", b"")
+            if digest != _digest(data):
+                raise Worn("its head is damaged")
+            head = LedgerHead(**json.loads(data))
+        self._count = head.buckets
+        return head
+
+    def at(self, type_name: str, id: int) -> Address | None:
+        """Return the settled record that is bound to *id*. Raises Worn."""
+        found = self.bound_to(type_name, [id])
+        return found[0].address if found and found[0].is_settled else None
+
+    def touching(self, touches: Collection[Touch]) -> set[Address]:
+        """Return the settled records that touch any of *touches*, and perhaps some others. Raises Worn."""
+        return {entry.address for entry in self._entries(touches) if entry.is_settled}
+
+    def bound_to(self, type_name: str, ids: Iterable[int]) -> list[Entry]:
+        """Return what is known of the records that are bound to *ids*. Raises Worn."""
+        wanted = set(ids)
+        found = self._entries([_bound(type_name, id) for id in wanted])
+        return [each for each in found if each.address.type == type_name and each.record_id in wanted]
+
+    def find(self, addresses: Iterable[Address]) -> dict[Address, Entry]:
+        """Return what is known of *addresses*, of those of which anything is. Raises Worn."""
+        wanted = set(addresses)
+        found = self._entries([_called(address) for address in wanted])
+        return {each.address: each for each in found if each.address in wanted}
+
+    def open(self) -> list[Entry]:
+        """Return the records that are judged each time. Raises Worn."""
+        return [each for each in self._entries([OPEN]) if not each.is_settled]
+
+    def of_type(self, type_name: str) -> list[Entry]:
+        """Return the bound records of a type that has no mirror. Raises Worn."""
+        return [each for each in self._entries([_unmirrored(type_name)]) if each.address.type == type_name]
+
+    def _entries(self, touches: Iterable[Touch]) -> list[Entry]:
+        numbers: set[int] = set()
+        with _worn():
+            for hashed in {_hash(touch) for touch in touches}:
+                numbers |= {each & _NUMBER for each in self._bucket(hashed % self._count) if each >> _SHIFT == hashed}
+            return [self._entry(number)[0] for number in sorted(numbers)]
+
+    def _bucket(self, place: int) -> list[int]:
+        if place not in self._buckets:
+            row = self._sql("SELECT data, digest FROM bucket WHERE number = ?", (place,)).fetchone()
+            if row is None or row[1] != _digest(place, row[0]):
+                raise Worn("a part of it is damaged")
+            self._buckets[place] = array("Q", row[0]).tolist()
+        return self._buckets[place]
+
+    def _entry(self, number: int) -> tuple[Entry, list[int]]:
+        """Return an entry, and the hashes under which it is found."""
+        row = self._sql(_FIND, (number,)).fetchone()
+        if row is None or row[-1] != _digest(number, *row[:-1]):
+            raise Worn("an entry is damaged")
+        text, id, content, binding, is_settled, touches, _ = row
+        address = Address.parse(text)
+        if address is None:
+            raise Worn("an entry is damaged")
+        return Entry(address, id, content, binding, bool(is_settled)), array("I", touches).tolist()
+
+    # What is put into it
+
+    def replace(self, head: LedgerHead, entries: Iterable[Entry]) -> None:
+        """Put a new ledger in the place of the old one. Raises Worn."""
+        beside = self._path.with_name(f".{self._path.name}.{token_hex(4)}")
+        with _worn():
+            try:
+                self._connection = _connect(beside, is_new=True)
+                try:
+                    self._fill(head, entries)
+                finally:
+                    self._connection.close()
+                    self._connection = None
+                _sync(beside)
+                beside.replace(self._path)
+            finally:
+                beside.unlink(missing_ok=True)
+
+    def _fill(self, head: LedgerHead, entries: Iterable[Entry]) -> None:
+        count = max(1, sum(head.bound.values()) * 6 // BUCKET_SIZE)
+        buckets: list[array[int]] = [array("Q") for _ in range(count)]
+        last = 0
+
+        def rows() -> Iterator[tuple[Any, ...]]:
+            nonlocal last
+            for last, entry in enumerate(entries, start=1):
+                hashes = _hashes(entry, head)
+                for hashed in hashes:
+                    buckets[hashed % count].append(hashed << _SHIFT | last)
+                yield _row(last, entry, hashes)
+
+        self._sql("BEGIN")
+        assert self._connection is not None
+        self._connection.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows())
+        filled = ((place, bucket.tobytes()) for place, bucket in enumerate(buckets))
+        self._connection.executemany(
+            "INSERT INTO bucket VALUES (?, ?, ?)", ((place, data, _digest(place, data)) for place, data in filled)
+        )
+        self._put_head(replace(head, buckets=count, last=last))
+        self._sql("COMMIT")
+
+    def update(self, before: LedgerHead, head: LedgerHead, entries: Iterable[Entry], gone: Iterable[Address]) -> bool:
+        """
+        Put *entries* in the place of what was known of their addresses, forget *gone*, and say whether that was done.
+
+        False, and nothing is, when another command changed the ledger since *before* was looked at. Raises Worn.
+        """
+        with _worn():
+            self._sql("ROLLBACK")
+            self._sql("BEGIN IMMEDIATE")
+            self._buckets = {}
+            if self.head().nonce != before.nonce:
+                return False
+            changed: set[int] = set()
+            new = {entry.address: entry for entry in entries}
+            for number, old in self._numbered({*new, *gone}):
+                self._sql("DELETE FROM entry WHERE number = ?", (number,))
+                for hashed in old:
+                    self._bucket(hashed % self._count).remove(hashed << _SHIFT | number)
+                    changed.add(hashed % self._count)
+            for number, entry in enumerate(new.values(), start=before.last + 1):
+                hashes = _hashes(entry, head)
+                for hashed in hashes:
+                    self._bucket(hashed % self._count).append(hashed << _SHIFT | number)
+                    changed.add(hashed % self._count)
+                self._sql("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _row(number, entry, hashes))
+            for place in changed:
+                data = array("Q", self._buckets[place]).tobytes()
+                self._sql("UPDATE bucket SET data = ?, digest = ? WHERE number = ?", (data, _digest(place, data), place))
+            self._put_head(replace(head, buckets=before.buckets, last=before.last + len(new)))
+            self._sql("COMMIT")
+            return True
+
+    def _numbered(self, addresses: Collection[Address]) -> list[tuple[int, list[int]]]:
+        """Return the numbers and the hashes of what is known of *addresses*."""
+        found = []
+        for hashed in {_hash(_called(address)) for address in addresses}:
+            for each in self._bucket(hashed % self._count):
+                if each >> _SHIFT == hashed:
+                    entry, hashes = self._entry(each & _NUMBER)
+                    found += [(each & _NUMBER, hashes)] if entry.address in addresses else []
+        return found
+
+    def _put_head(self, head: LedgerHead) -> None:
+        data = json.dumps({**asdict(head), "nonce": token_hex(8)})
+        self._sql("DELETE FROM head")
+        self._sql("INSERT INTO head VALUES (?, ?)", (data, _digest(data)))
+
+    def _sql(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        assert self._connection is not None, "the ledger is open"
+        return self._connection.execute(sql, values)
+
+
+_FIND = "SELECT address, id, content, binding, is_settled, touches, digest FROM entry WHERE number = ?"
+_SHIFT = 32
+_NUMBER = 2**32 - 1
+
+
+@contextmanager
+def _worn() -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError, ValueError, TypeError) as error:
+        is_busy = getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        raise Worn(str(error), is_busy=is_busy) from error
+
+
+def _connect(path: Path, *, is_new: bool = False) -> sqlite3.Connection:
+    if is_new:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600))
+    elif path.is_symlink():
+        raise Worn("it is a link")
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        if is_new:
+            connection.execute("PRAGMA journal_mode = OFF")
+            connection.execute("PRAGMA synchronous = OFF")  # it is synced as a whole, before it is called the ledger
+            for table in _TABLES:
+                connection.execute(table)
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
+        elif connection.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
+            raise Worn("it is of another version")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _row(number: int, entry: Entry, hashes: list[int]) -> tuple[Any, ...]:
+    touches = array("I", hashes).tobytes()
+    values = (str(entry.address), entry.record_id, entry.content, entry.binding, int(entry.is_settled), touches)
+    return number, *values, _digest(number, *values)
+
+
+def _digest(*parts: object) -> bytes:
+    return blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+def _hashes(entry: Entry, head: LedgerHead) -> list[int]:
+    """Return the hashes under which *entry* is found."""
+    touches = [_called(entry.address), *entry.touches]
+    if entry.record_id is not None:
+        touches.append(_bound(entry.address.type, entry.record_id))
+        touches += [_unmirrored(entry.address.type)] if head.marks.get(entry.address.type) is None else []
+    touches += [] if entry.is_settled else [OPEN]
+    return sorted({_hash(touch) for touch in touches})
+
+
+def _hash(touch: Touch) -> int:
+    return crc32("\0".join(touch).encode("utf-8", "surrogatepass"))
+
+
+def _called(address: Address) -> Touch:
+    return "called", address.type, address.key
+
+
+def _bound(type_name: str, id: int) -> Touch:
+    return "bound", type_name, str(id)
+
+
+def _unmirrored(type_name: str) -> Touch:
+    return "unmirrored", type_name

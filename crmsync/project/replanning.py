@@ -1,0 +1,286 @@
+"""
+Planning again, with as little work as what changed allows.
+
+Where nothing moved that an empty plan was made of, nothing is parsed or compared (`quiet`). Where little moved, only that is
+judged (`sieving`). Else the whole plan is made, and what it found is noted for the next one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from crmsync.copper.client import Client
+from crmsync.model.address import Address
+from crmsync.model.plan import Plan
+from crmsync.model.source import in_file_order
+from crmsync.model.state import State
+from crmsync.model.store import Store
+from crmsync.plan.build import build
+from crmsync.plan.cost import price
+from crmsync.plan.restriction import said_of
+from crmsync.plan.world import Wishes
+from crmsync.project import quiet, sieving
+from crmsync.project.collector import without_collector
+from crmsync.project.connect import copper_trouble
+from crmsync.project.deciding import load_decisions
+from crmsync.project.files import Sources
+from crmsync.project.inputs import labels_of
+from crmsync.project.ledger import Ledger, LedgerHead, Worn
+from crmsync.project.looking import Looking, Told
+from crmsync.project.planning import (
+    PLAN_SECONDS,
+    Begun,
+    Made,
+    Planned,
+    make_whole,
+    meta_of,
+    mirror_of,
+    read_account,
+)
+from crmsync.project.reading import Reading
+from crmsync.project.session import (
+    Project,
+    load_project_sources,
+    peek,
+    read_declarations,
+    read_state,
+    shelf_of,
+    tail_of,
+)
+from crmsync.project.sieving import Part, Unsieved
+from crmsync.project.stopwatch import Stopwatch
+
+
+@dataclass
+class _Again:
+    """One plan made again; *begun* is what was asked of Copper so far, *unsieved* why not only a part is judged."""
+
+    project: Project
+    client: Client
+    store: Store
+    wishes: Wishes
+    expires_seconds: float
+    clock: Callable[[], float]
+    watch: Stopwatch
+    begun: Begun | None = None
+    unsieved: str = ""
+    notice: str = ""
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger of the project's profile."""
+        return Ledger(self.project.cache / "ledger.db")
+
+    def begin(self, account: int, types: frozenset[str]) -> Begun:
+        """Ask for the account and the labels of *types*, unless that was done."""
+        if self.begun is None:
+            found = read_account(self.project, self.client, account, types=types)
+            self.begun = Begun(found, Looking(self.client, found.id, found.catalogue, mirror_of(self.project)))
+        return self.begun
+
+
+@without_collector()
+def replan(
+    project: Project,
+    client: Client,
+    store: Store,
+    wishes: Wishes,
+    *,
+    expires_seconds: float = PLAN_SECONDS,
+    clock: Callable[[], float] = time.time,
+    check: Callable[[State], None] = lambda state: None,
+) -> Planned:
+    """
+    Return the plan for *project* as `make_plan` does, with as little work as what changed allows.
+
+    *check* looks at the state before Copper is asked, and may raise; with requests open the whole plan is made.
+    """
+    again = _Again(project, client, store, wishes, expires_seconds, clock, Stopwatch(lambda: client.requests.total))
+    planned = _quick(again) or _sieved(again)
+    if planned is None:
+        planned = _whole(again, check)
+    return replace(planned, phases=again.watch.phases)
+
+
+# Nothing moved
+
+
+def _quick(again: _Again) -> Planned | None:
+    """Return the empty plan where one is remembered and nothing moved."""
+    memo = quiet.load(again.project)
+    inputs = _inputs(again) if memo is not None else None
+    if memo is None or memo.inputs != inputs:
+        return None
+    again.watch.lap("digests of the files")
+    with copper_trouble():
+        begun = again.begin(memo.account, frozenset(memo.types))
+        planned_at = again.client.server_clock or again.clock()
+        is_as_before = quiet.is_as_before(begun.looking, begun.account.catalogue, memo)
+    again.watch.lap("Copper" if is_as_before else "account and changes")
+    return _nothing_to_do(again, begun, planned_at) if is_as_before else None
+
+
+def _inputs(again: _Again) -> str | None:
+    head = peek(again.project, again.store)
+    return None if head is None else quiet.inputs_of(again.project, *head, again.wishes)
+
+
+def _nothing_to_do(again: _Again, begun: Begun, planned_at: float) -> Planned:
+    """Return the empty plan of a world in which everything is as it was."""
+    head = peek(again.project, again.store)
+    assert head is not None, "there was one a moment ago"
+    account, now = begun.account, again.clock()
+    plan = Plan(price=price((), account.catalogue, again.wishes.pace))
+    state = State(head[0], position=head[1], account_id=account.id)
+    meta = meta_of(again.project, account, state, plan, {}, now, again.expires_seconds)
+    return Planned(
+        plan=plan,
+        account=account,
+        state=state,
+        sources=Sources((), ()),
+        warnings=(),
+        observed={},
+        planned_at=planned_at,
+        skew_seconds=(again.client.server_clock or now) - now,
+        meta=replace(meta, state_was_empty=False),
+        looking=begun.looking,
+        is_asking=False,
+        decisions=load_decisions(again.project),
+    )
+
+
+def _remember_quiet(again: _Again, planned: Planned, types: list[str], before: str | None) -> None:
+    """Remember an empty plan, if everything that it was made of is as it was *before*."""
+    nothing = Plan(price=planned.plan.price, policies=planned.plan.policies)
+    is_open = planned.warnings or planned.is_asking or planned.state.open_intents
+    if before is None or is_open or planned.plan != nothing or before != _inputs(again):
+        return
+    marks = quiet.marks(planned.looking, dict.fromkeys(types))
+    if marks is not None:
+        labels = labels_of(planned.account.catalogue, dict.fromkeys(types))
+        quiet.save(again.project, quiet.Memo(before, planned.account.id, labels, marks))
+
+
+# A part moved
+
+
+def _sieved(again: _Again) -> Planned | None:
+    """Return the plan of the part that moved; None where the whole must be planned."""
+    inputs, ledger = sieving.inputs_of(again.project, again.wishes), again.ledger
+    if inputs is None or not ledger.is_there:
+        return None
+    try:
+        with ledger.opened():
+            return _of_part(again, ledger, inputs)
+    except Unsieved as reason:
+        again.unsieved = str(reason)
+    except Worn as worn:
+        again.unsieved = "what the last plan found cannot be used"
+        if not worn.is_busy:
+            again.notice = f"The cache of what the last plan found is not used, and made anew: {worn}."
+            ledger.drop()
+    return None
+
+
+def _of_part(again: _Again, ledger: Ledger, inputs: str) -> Planned:
+    project, known = again.project, ledger.head()
+    if known.inputs != inputs:
+        raise Unsieved("settings, options or the version are others")
+    tail = tail_of(project, again.store, known.position, known.state_mark)
+    if tail is None or sieving.log_of(tail.head) != known.lineage:
+        raise Unsieved("the state is another one, or was compacted")
+    quiet_inputs = _inputs(again)
+    again.watch.lap("state")
+    with copper_trouble():
+        begun = again.begin(known.account, frozenset(known.marks))
+        catalogue, looking = begun.account.catalogue, begun.looking
+        planned_at = again.client.server_clock or again.clock()
+        again.watch.lap("account")
+        shelf = shelf_of(project)
+        reading = read_declarations(project, load_project_sources(project), catalogue, shelf)
+        again.watch.lap("files")
+        part = sieving.part_of(ledger, known, tail, looking, catalogue, reading, project.settings.policies)
+    again.watch.lap("what moved")
+    plan, problems = build(part.world, catalogue, again.wishes)
+    warnings = in_file_order([*part.warnings, *problems])
+    if any(each.is_error for each in warnings):
+        raise Unsieved("something is wrong with the files")
+    looking.notices += shelf.notices
+    count, total = len(part.judged), sum(part.after.bound.values())
+    looking.told.append(Told("records", f"{count} of {total} judged; the others are as they were"))
+    now, state = again.clock(), part.world.state
+    meta = meta_of(project, begun.account, state, plan, part.gathered.observed, now, again.expires_seconds)
+    planned = Planned(
+        plan=plan,
+        account=begun.account,
+        state=state,
+        sources=reading.sources,
+        warnings=warnings,
+        observed=part.gathered.observed,
+        planned_at=planned_at,
+        skew_seconds=(again.client.server_clock or now) - now,
+        meta=replace(meta, state_was_empty=False),
+        looking=looking,
+        is_asking=bool(part.gathered.found or part.gathered.related),
+        decisions=load_decisions(project),
+    )
+    again.watch.lap("differences")
+    _note_part(ledger, part, planned, sieving.asking_of(reading))
+    _remember_quiet(again, planned, [name for name, bound in part.after.bound.items() if bound], quiet_inputs)
+    again.watch.lap("notes for the next plan")
+    return planned
+
+
+def _note_part(ledger: Ledger, part: Part, planned: Planned, asking: frozenset[Address]) -> None:
+    said = said_of(planned.plan, planned.warnings)
+    catalogue = planned.account.catalogue
+    entries = list(sieving.entries_of(part.judged, part.world, said, asking, planned.looking, catalogue))
+    ledger.update(part.before, part.after, entries, part.judged)
+
+
+# The whole
+
+
+def _whole(again: _Again, check: Callable[[State], None]) -> Planned:
+    project, store = again.project, again.store
+    inputs, quiet_inputs = sieving.inputs_of(project, again.wishes), _inputs(again)
+    state = read_state(project, store)
+    check(state)
+    again.watch.lap("state")
+    mirror, begun = mirror_of(project), again.begun
+    if begun is not None:
+        begun.looking.has_all = False
+    made = make_whole(project, again.client, state, again.wishes, again.expires_seconds, again.clock, mirror, begun)
+    planned = made.planned
+    again.watch.take(planned.phases)
+    if again.unsieved:
+        planned.looking.told.append(Told("records", f"all judged, for {again.unsieved}"))
+    if again.notice:
+        planned.looking.notices.append(again.notice)
+    if inputs is not None:
+        _note_whole(again, made, inputs)
+    _remember_quiet(again, planned, list({address.type: None for address in state.bindings}), quiet_inputs)
+    again.watch.lap("notes for the next plan")
+    return planned
+
+
+def _note_whole(again: _Again, made: Made, inputs: str) -> None:
+    """Note what a plan of the whole found, where the next one can make use of it."""
+    planned, reading, state = made.planned, made.reading, made.planned.state
+    mark = again.store.mark(state.position)
+    if mark is None or not state.bindings or reading.moved or not reading.sheets or state.open_intents or state.missed:
+        return
+    head = _head(planned, reading, mark, inputs)
+    addresses = dict.fromkeys((*state.bindings, *made.world.desired))
+    said, asking = said_of(planned.plan, planned.warnings), sieving.asking_of(reading)
+    entries = sieving.entries_of(addresses, made.world, said, asking, planned.looking, planned.account.catalogue)
+    with suppress(Worn):  # it only saves work
+        again.ledger.replace(head, entries)
+
+
+def _head(planned: Planned, reading: Reading, mark: str, inputs: str) -> LedgerHead:
+    account = planned.account
+    return sieving.head_of(inputs, planned.state, mark, account.id, account.catalogue, reading, planned.looking)

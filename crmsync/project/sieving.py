@@ -1,0 +1,353 @@
+"""
+Sieving: of all records only those are judged that moved since the last plan, and what they meet is looked at.
+
+The ledger says up to where files, state and Copper were seen, and which records were settled then; each of the three is
+asked what came after. What they name is put together as a part of the world of which the plan is that of the whole
+(`crmsync.plan.restriction`). Where that cannot be had, where something is wrong with the files, or where so much moved that
+it does not pay, there is none, and the whole plan is made: it is the one that counts, and `--no-cache` makes no other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import Any
+
+import crmsync
+from crmsync import resolve
+from crmsync.model.address import Address
+from crmsync.model.bodies import decode_body
+from crmsync.model.catalogue import Catalogue
+from crmsync.model.events import (
+    Bound,
+    Event,
+    FieldsApplied,
+    FieldsReleased,
+    Forgotten,
+    Intent,
+    Missed,
+    Protected,
+    Renamed,
+    Ruled,
+)
+from crmsync.model.records import Declared, Desired, PolicyRule
+from crmsync.model.source import Diagnostic
+from crmsync.model.state import Binding, Head, State
+from crmsync.model.store import Tail
+from crmsync.plan import restriction
+from crmsync.plan.restriction import Replaced, Touch
+from crmsync.plan.world import Rest, Wishes, World
+from crmsync.project.deciding import decisions_path
+from crmsync.project.gather import Gathered, gather
+from crmsync.project.inputs import labels_of
+from crmsync.project.ledger import Entry, Ledger, LedgerHead
+from crmsync.project.looking import Looking
+from crmsync.project.mirror import Mark, content_digest
+from crmsync.project.reading import Reading
+from crmsync.project.session import Project
+from crmsync.state.codec import decode_binding, encode_binding
+
+FORMAT = 1
+#: More than this share of all records is not judged as a part, if it is more than `FEW`.
+LARGEST_SHARE = 0.3
+FEW = 1000
+
+
+class Unsieved(Exception):
+    """There is no part of which the plan would be that of the whole; the message says why, for `-v`."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """
+    A part of the world, with what it was made from.
+
+    *warnings* are about all files, *judged* are the addresses that its plan may say something of. *before* is the head of
+    the ledger, *after* what it will be when these are noted.
+    """
+
+    world: World
+    warnings: tuple[Diagnostic, ...]
+    gathered: Gathered
+    judged: frozenset[Address]
+    before: LedgerHead
+    after: LedgerHead
+
+
+def inputs_of(project: Project, wishes: Wishes) -> str | None:
+    """Return the digest of what every verdict depends on; None for a plan of which the ledger has nothing to say."""
+    is_plain = wishes == Wishes(limits=wishes.limits, pace=wishes.pace, policies=wishes.policies)
+    if not is_plain or project.settings.has_stamp or decisions_path(project).exists():
+        return None
+    told = f"{FORMAT} {crmsync.__version__} {project.settings} {wishes.policies}"
+    return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def log_of(head: Head) -> str:
+    """Return what says whose log a ledger is about, without its secret."""
+    return f"{head.lineage} {blake2b(head.digest_key, digest_size=16).hexdigest()}"
+
+
+def part_of(
+    ledger: Ledger,
+    known: LedgerHead,
+    tail: Tail,
+    looking: Looking,
+    catalogue: Catalogue,
+    reading: Reading,
+    policies: Mapping[str, PolicyRule],
+) -> Part:
+    """Return the part of the world that must be planned. Raises Unsieved, Worn, and what looking at Copper raises."""
+    sieve = _Sieve(ledger, known, tail, looking, catalogue, reading, policies)
+    sieve.refuse()
+    return sieve.part()
+
+
+@dataclass
+class _Sieve:
+    """The tables of one part while it is put together; *entries* is what the ledger knows of those that are looked at."""
+
+    ledger: Ledger
+    known: LedgerHead
+    tail: Tail
+    looking: Looking
+    catalogue: Catalogue
+    reading: Reading
+    policies: Mapping[str, PolicyRule]
+    marks: dict[str, Sequence[Any] | None] = field(default_factory=dict)
+    entries: dict[Address, Entry] = field(default_factory=dict)
+    bindings: dict[Address, Binding] = field(default_factory=dict)
+
+    def refuse(self) -> None:
+        """Raise Unsieved where the whole must be looked at."""
+        reading, known = self.reading, self.known
+        if any(each.is_error for each in reading.diagnostics) or not reading.is_sound:
+            raise Unsieved("something is wrong with the files")
+        if reading.moved:
+            raise Unsieved("records are renamed")
+        if known.labels != labels_of(self.catalogue, known.marks):
+            raise Unsieved("the labels of the account are others")
+        if not sum(known.bound.values()):
+            raise Unsieved("nothing is bound")
+
+    def part(self) -> Part:
+        """Return the part of the world that must be planned."""
+        moved = self._moved()
+        self._learn(moved)
+        if self.tail.events:
+            self._fold()
+        judged = moved | restriction.naming(self._replaced(moved), self.ledger)
+        self._learn(judged - moved)
+        self._refuse_many(len(judged))
+        declared = {address: self.reading.records[address] for address in judged if address in self.reading.records}
+        gathered = gather(self.looking, self.catalogue, declared, self._state(), (), False, self._holders)
+        records = self._resolved(declared, gathered)
+        context = restriction.met(records.values(), gathered.observed.values(), self.catalogue, self.ledger) - judged
+        self._see(context, gathered)
+        whole = self._whole(moved)
+        here = Counter(address.type for address in self.bindings)
+        rest = Rest(context, {name: count - here[name] for name, count in whole.items()})
+        world = World(records, gathered.observed, self._state(), (), gathered.related, {}, rest)
+        marks = dict(self.marks)
+        after = replace(
+            self.known,
+            position=self.tail.position,
+            state_mark=self.tail.mark,
+            files=self.reading.mark(),
+            marks=marks,
+            bound=whole,
+        )
+        return Part(world, self.reading.diagnostics, gathered, judged, self.known, after)
+
+    # What moved
+
+    def _moved(self) -> frozenset[Address]:
+        changes = self.reading.since(self.known.files)
+        if changes is None:
+            raise Unsieved("nobody knows which files changed")
+        touched = _touched(self.tail.events)
+        moved = {*(entry.address for entry in self.ledger.open()), *changes.changed, *changes.removed, *touched}
+        others = {address.type for address in moved} - set(self.known.marks)
+        if others:
+            raise Unsieved(f"{', '.join(sorted(others))} are new")
+        return frozenset(moved | self._moved_in_copper())
+
+    def _moved_in_copper(self) -> set[Address]:
+        """Return the records that look different; those of types without a mirror first, for they may be gone as well."""
+        moved: set[Address] = set()
+        for name, mark in sorted(self.known.marks.items(), key=lambda each: each[1] is not None):
+            entity = self.catalogue[name]
+            if mark is None:
+                moved |= self._differing(name)
+            else:
+                ids = self.looking.changed(entity, Mark(*mark))
+                if ids is None:
+                    raise Unsieved(f"nobody knows which {name} changed in Copper")
+                moved |= {entry.address for entry in self.ledger.bound_to(name, ids)}
+            self.marks[name] = _plain(self.looking.mark(entity))
+        self.looking.has_all = True
+        return moved
+
+    def _differing(self, name: str) -> set[Address]:
+        """Ask for all records of a type without a mirror, and return those that look different."""
+        entries = self.ledger.of_type(name)
+        ids = [entry.record_id for entry in entries if entry.record_id is not None]
+        asked = self.looking.asked.get(name, {})
+        if not asked.keys() >= set(ids):
+            bodies = self.looking.bodies(self.catalogue[name], ids)
+            asked = self.looking.asked[name] = {id: bodies.get(id) for id in ids}
+        now = {id: content_digest(body) for id, body in asked.items() if body is not None}
+        return {entry.address for entry in entries if now.get(entry.record_id or 0) != entry.content}
+
+    def _replaced(self, moved: Iterable[Address]) -> list[Replaced]:
+        """Return those of *moved* that are another record than before, or none."""
+        bound = [(address, binding) for address in moved if (binding := self.bindings.get(address)) is not None]
+        there: set[tuple[str, int]] = set()
+        for entity in self.catalogue.types:
+            mine = [binding.record_id for address, binding in bound if address.type == entity.name]
+            there |= {(entity.name, id) for id in (self.looking.bodies(entity, mine) if mine else ())}
+        found = []
+        for address in moved:
+            entry, binding = self.entries.get(address), self.bindings.get(address)
+            ids = {each.record_id for each in (entry, binding) if each is not None and each.record_id is not None}
+            is_there = binding is not None and (address.type, binding.record_id) in there
+            is_same = entry is not None and entry.is_settled and len(ids) == 1
+            if not (is_same and is_there and address in self.reading.records):
+                found.append(Replaced(address, tuple(sorted(ids))))
+        return found
+
+    def _refuse_many(self, count: int) -> None:
+        if count > max(FEW, LARGEST_SHARE * sum(self.known.bound.values())):
+            raise Unsieved(f"{count} records may have changed")
+
+    # What is known of them
+
+    def _learn(self, addresses: Collection[Address]) -> None:
+        """Look *addresses* up in the ledger, and bring their bindings to the end of the log."""
+        found = self.ledger.find(addresses)
+        self.entries |= found
+        for address, entry in found.items():
+            if entry.record_id is not None:
+                self.bindings[address] = decode_binding(entry.binding)
+
+    def _fold(self) -> None:
+        state = State(self.tail.head, bindings=dict(self.bindings))
+        try:
+            state = state.advance(self.tail.events, self.tail.position)
+        except KeyError as error:
+            raise Unsieved("the state speaks of what the ledger does not know") from error
+        if state.open_intents or state.missed:
+            raise Unsieved("requests of an earlier run are open")
+        self.bindings = dict(state.bindings)
+
+    def _state(self) -> State:
+        return State(self.tail.head, self.tail.position, self.known.account, dict(self.bindings))
+
+    def _whole(self, moved: Collection[Address]) -> dict[str, int]:
+        """Return how many records of each type are bound now."""
+        counts = Counter(self.known.bound)
+        for address in moved:
+            was = address in self.entries and self.entries[address].record_id is not None
+            counts[address.type] += (address in self.bindings) - was
+        return dict(counts)
+
+    # What they should be, and what they meet
+
+    def _holders(self, question: resolve.Question) -> Sequence[Address]:
+        type_name, name, key = question
+        found = (self.reading.records[address] for address in self.reading.holders(type_name, name, [key]))
+        return [each.address for each in found if key in resolve.keys_of(each.fields[name].value)]
+
+    def _resolved(self, declared: Mapping[Address, Declared], gathered: Gathered) -> Mapping[Address, Desired]:
+        resolved = resolve.resolve(
+            self.reading.records, self.catalogue, self.policies, gathered.found, only=declared, holders=self._holders
+        )
+        if any(each.is_error for each in resolved.diagnostics):
+            raise Unsieved("something is wrong with the files")
+        return resolved.records
+
+    def _see(self, context: Collection[Address], gathered: Gathered) -> None:
+        """See the settled records that the judged ones meet."""
+        self._learn(context)
+        for entity in self.catalogue.types:
+            mine = {self.bindings[each].record_id for each in context if each.type == entity.name and each in self.bindings}
+            for body in self.looking.bodies(entity, mine).values() if mine else ():
+                record = decode_body(entity, body, self.catalogue.locale)
+                gathered.observed[entity.name, record.id] = record
+        for address in context:
+            binding = self.bindings.get(address)
+            if binding is None or (address.type, binding.record_id) not in gathered.observed:
+                raise Unsieved(f"{address} is not what it was")
+
+
+def _plain(mark: Mark | None) -> list[Any] | None:
+    return None if mark is None else [mark.read_at, mark.changes, mark.tag]
+
+
+def _touched(events: Iterable[Event]) -> set[Address]:
+    """Return the addresses of which the state knows something else after *events*."""
+    found: set[Address] = set()
+    for event in events:
+        match event:
+            case Renamed(origin, destination):
+                found |= {origin, destination}
+            case Bound() | FieldsApplied() | FieldsReleased() | Forgotten() | Protected() | Ruled() | Intent() | Missed():
+                found.add(event.address)
+    return found
+
+
+# What is noted of a plan
+
+
+def entries_of(
+    addresses: Iterable[Address],
+    world: World,
+    said: Collection[Address],
+    asking: Collection[Address],
+    looking: Looking,
+    catalogue: Catalogue,
+) -> Iterator[Entry]:
+    """
+    Yield what a plan of *world* found of *addresses*.
+
+    *said* are those of which it, or anything wrong with the files, says something; *asking* those whose files ask Copper.
+    """
+    for address in addresses:
+        desired, binding = world.desired.get(address), world.state.bindings.get(address)
+        if desired is None and binding is None:
+            continue
+        id = None if binding is None else binding.record_id
+        record = None if id is None else world.observed.get((address.type, id))
+        is_settled = desired is not None and record is not None and address not in said and address not in asking
+        touches: frozenset[Touch] = frozenset()
+        if is_settled and desired is not None and record is not None:
+            values = {name: each.value for name, each in desired.fields.items()}
+            touches = frozenset(restriction.touches_of(catalogue[address.type], values, record.fields))
+        content = looking.small.get(address.type, {}).get(id or 0, b"")
+        yield Entry(address, id, content, "" if binding is None else encode_binding(binding), is_settled, touches)
+
+
+def asking_of(reading: Reading) -> frozenset[Address]:
+    """Return the records whose files look others up, in Copper if no file has them: what they mean may change any time."""
+    return frozenset(reading.where(lambda sheet: sheet.questions.owners))
+
+
+def head_of(
+    inputs: str, state: State, state_mark: str, account: int, catalogue: Catalogue, reading: Reading, looking: Looking
+) -> LedgerHead:
+    """Return the head of a ledger about all records, after a plan of the whole."""
+    types = {address.type: None for address in (*state.bindings, *reading.records)}
+    marks = {name: _plain(looking.mark(catalogue[name])) for name in types}
+    return LedgerHead(
+        inputs=inputs,
+        lineage=log_of(state.head),
+        position=state.position,
+        state_mark=state_mark,
+        account=account,
+        labels=labels_of(catalogue, types),
+        files=reading.mark(),
+        marks=marks,
+        bound=dict(Counter(address.type for address in state.bindings)),
+    )

@@ -1,0 +1,238 @@
+"""
+Plans of what moved alone: the same as of everything, byte for byte, over random histories, and seldom more than they need.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crmsync.copper import ranks, read
+from crmsync.model.address import Address
+from crmsync.project.planning import Planned
+from crmsync.project.trouble import InputTrouble, RefusedTrouble, UsageTrouble
+from tests.test_cache import Desk
+
+FIRMS, STAFF, DEALS = 20, 24, 6
+
+
+@pytest.fixture(autouse=True)
+def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read, "PAGE_SIZE", 5)
+    monkeypatch.setattr(ranks, "PAGE_SIZE", 5)
+
+
+class Office:
+    """Files about companies, people and opportunities that can be changed, each line as it stands in its file."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.rows: dict[str, dict[str, dict[str, str]]] = {"companies": {}, "people": {}, "opportunities": {}}
+        for number in range(FIRMS):
+            self.rows["companies"][f"f{number}"] = {"name": f"Firm {number}", "email_domain": f"f{number}.test"}
+        for number in range(STAFF):
+            firm = chance.randrange(FIRMS)
+            self.rows["people"][f"p{number}"] = {
+                "name": f"Ann {number}",
+                "emails": f"[a{number}@x.test]",
+                "company": f"f{firm}",
+                "tags": "[ours]",
+            }
+        for number in range(DEALS):
+            contact = f"p{chance.randrange(STAFF)}"
+            self.rows["opportunities"][f"d{number}"] = {"name": f"Deal {number}", "primary_contact": contact}
+
+    def files(self) -> dict[str, str]:
+        """Return the texts by file."""
+        found = {}
+        for type_name, rows in self.rows.items():
+            lines = "".join(f"  {key}: {{{', '.join(f'{n}: {v}' for n, v in row.items())}}}\n" for key, row in rows.items())
+            found[f"crm/{type_name}.yaml"] = f"{type_name}:\n{lines}"
+        return found
+
+    def any(self, type_name: str) -> dict[str, str]:
+        """Return a record to change."""
+        return self.rows[type_name][self.chance.choice(list(self.rows[type_name]))]
+
+    def leave(self, type_name: str) -> None:
+        """Take a record out of the files, and every line that names it."""
+        key = self.chance.choice(list(self.rows[type_name]))
+        del self.rows[type_name][key]
+        for rows in self.rows.values():
+            for row in rows.values():
+                for name in ("company", "primary_contact"):
+                    if row.get(name) == key:
+                        del row[name]
+
+
+def moves(desk: Desk, office: Office, chance: random.Random) -> list[Callable[[], Any]]:
+    """Return everything that may happen between two plans."""
+    sandbox = desk.world.sandbox
+
+    def body(type_name: str) -> dict[str, Any]:
+        return chance.choice(list(sandbox.records(type_name)))
+
+    def edit(type_name: str, **values: Any) -> None:
+        desk.world.clock.sleep(60)
+        sandbox.edit(type_name, body(type_name)["id"], values)
+
+    def merge(type_name: str) -> None:
+        one, two = body(type_name)["id"], body(type_name)["id"]
+        if one != two:
+            sandbox.merge(type_name, one, two)
+
+    return [
+        lambda: edit("people", title=f"Boss {chance.randrange(3)}"),
+        lambda: edit("people", name=f"Zoe {chance.randrange(3)}"),
+        lambda: edit("people", tags=["theirs"]),
+        lambda: edit("people", emails=[{"email": f"a{chance.randrange(STAFF)}@x.test", "category": "work"}]),
+        lambda: edit("companies", details=f"Note {chance.randrange(3)}"),
+        lambda: edit("companies", name=f"Other {chance.randrange(3)}"),
+        lambda: sandbox.create("people", {"name": "New", "emails": [f"n{chance.randrange(5)}@x.test"]}),
+        lambda: sandbox.delete("people", body("people")["id"]),
+        lambda: sandbox.delete("companies", body("companies")["id"]),
+        lambda: merge("companies"),
+        lambda: merge("people"),
+        lambda: office.any("people").update(title=f"Chief {chance.randrange(3)}"),
+        lambda: office.any("people").update(emails=f"[a{chance.randrange(STAFF)}@x.test]"),
+        lambda: office.any("people").update(company=chance.choice(list(office.rows["companies"]))),
+        lambda: office.any("people").update(company=f"{{id: {body('companies')['id']}}}"),
+        lambda: office.any("people").update(company="{name: Firm 3}"),
+        lambda: office.any("people").update(crmsync="{policy: {on_drift: keep}}"),
+        lambda: office.any("companies").update(crmsync="{policy: {on_drift: hold}, protect: true}"),
+        lambda: office.any("companies").update(email_domain=f"f{chance.randrange(FIRMS)}.test"),
+        lambda: office.rows["people"].update({f"n{chance.randrange(5)}": {"name": "N", "emails": "[n1@x.test]"}}),
+        lambda: office.leave("people"),
+        lambda: office.leave("companies"),
+        lambda: office.leave("opportunities"),
+        lambda: desk.world.clock.sleep(chance.choice([1, 200, 4000])),
+        lambda: desk.world.apply(office.files()),
+        lambda: desk.world.apply(office.files(), auto_approve=True),
+        lambda: desk.world.store.compact(desk.world.store.read().position),
+    ]
+
+
+def judged(planned: Planned) -> int | None:
+    """Return how many records were judged; None where it was the whole."""
+    told = [each.way for each in planned.looking.told if each.type == "records"]
+    return int(told[0].split()[0]) if told and told[0][0].isdigit() else None
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_over_random_histories_the_plan_is_the_same(tmp_path: Path, seed: int) -> None:
+    """Whatever happens in files, state and Copper: what moved alone makes the same plan as everything."""
+    chance = random.Random(seed)
+    desk, office = Desk(tmp_path, seed=seed), Office(chance)
+    desk.settle(office.files())
+    desk.plan(office.files())
+    choices = moves(desk, office, chance)
+    for _ in range(12):
+        good = deepcopy(office.rows)
+        for _ in range(chance.choice([1, 1, 2, 4])):
+            act(chance.choice(choices))
+        files = office.files()
+        expected = outcome(desk, files, uses_cache=False)
+        assert expected == outcome(desk, files)
+        if expected.startswith("CRM"):
+            office.rows = good
+
+
+def act(move: Callable[[], Any]) -> None:
+    """Let something happen, if it can."""
+    try:
+        move()
+    except (KeyError, IndexError, ValueError):
+        return  # that record is gone already, or Copper takes no such value
+    except (InputTrouble, UsageTrouble, RefusedTrouble):
+        return  # the files are wrong, so that nothing is applied
+
+
+def outcome(desk: Desk, files: Any, *, uses_cache: bool = True) -> str:
+    """Return the plan as a document, or what is wrong with the files."""
+    try:
+        return desk.text(files, uses_cache=uses_cache)
+    except InputTrouble as trouble:
+        return "\n".join(f"{each.code.number} {each.position} {each.detail}" for each in trouble.diagnostics)
+
+
+def test_few_records_are_judged(tmp_path: Path) -> None:
+    """Two people change, one in a file and one in Copper: they are judged, and nobody else."""
+    chance = random.Random(1)
+    desk, office = Desk(tmp_path), Office(chance)
+    desk.settle(office.files())
+    desk.plan(office.files())
+    office.rows["people"]["p3"]["title"] = "Chief"
+    desk.world.edit("people.p5", name="Someone")
+
+    planned = desk.plan(office.files())
+
+    assert judged(planned) == 2
+    assert [Address("people", "p3"), Address("people", "p5")] == [each.address for each in planned.plan.changes]
+
+
+def test_what_is_open_is_judged_each_time(tmp_path: Path) -> None:
+    """A value that is kept is told by every plan, and costs one record to look at."""
+    desk, office = Desk(tmp_path), Office(random.Random(1))
+    desk.world.settings_text = 'policy: {"*": {on_drift: keep}}\n'
+    desk.settle(office.files())
+    desk.plan(office.files())
+    desk.world.edit("people.p5", name="Someone")
+
+    plans = [desk.plan(office.files()) for _ in range(3)]
+
+    assert [judged(each) for each in plans] == [1, 1, 1]
+    assert [[str(kept.address) for kept in each.plan.kept] for each in plans] == [["people.p5"]] * 3
+
+
+def settled(tmp_path: Path) -> tuple[Desk, Office]:
+    """Return a desk whose files are applied and were planned, so that the ledger is full."""
+    desk, office = Desk(tmp_path), Office(random.Random(1))
+    desk.settle(office.files())
+    desk.plan(office.files())
+    return desk, office
+
+
+def test_a_state_put_back_and_grown_again_is_another_one(tmp_path: Path) -> None:
+    """The position is the same, and what stands there is not: the ledger has nothing to say of it."""
+    desk, office = settled(tmp_path)
+    copy = deepcopy(desk.world.store.__dict__ | {"_lock": None}) | {"_lock": desk.world.store._lock}
+    office.rows["people"]["p3"]["title"] = "Chief"
+    desk.world.apply(office.files())
+    assert judged(desk.plan(office.files())) is not None
+    desk.world.store.__dict__.update(copy)
+    office.rows["people"]["p3"]["title"] = "Buyer"
+    desk.world.apply(office.files())
+
+    assert desk.text(office.files(), uses_cache=False) == desk.text(office.files())
+
+
+def test_a_mirror_put_back_and_grown_again_is_another_one(tmp_path: Path) -> None:
+    """Somebody restores a part of the cache: its changes are numbered as before, and are others."""
+    desk, office = settled(tmp_path)
+    mirror = (desk.cache / "mirror.db").read_bytes()
+    desk.world.edit("people.p3", title="Seller")
+    desk.plan(office.files())
+    (desk.cache / "mirror.db").write_bytes(mirror)
+    desk.world.edit("people.p5", title="Seller")
+    desk.world.edit("people.p3", title=None)
+
+    assert desk.text(office.files(), uses_cache=False) == desk.text(office.files())
+
+
+@pytest.mark.parametrize("name", ["mirror.db", "ledger.db"])
+def test_an_older_copy_of_one_cache_changes_no_plan(tmp_path: Path, name: str) -> None:
+    """Each part of the cache is relative to what it saw, and says so."""
+    desk, office = settled(tmp_path)
+    old = (desk.cache / name).read_bytes()
+    office.rows["people"]["p3"]["title"] = "Chief"
+    desk.world.edit("people.p5", name="Someone")
+    desk.plan(office.files())
+    (desk.cache / name).write_bytes(old)
+    office.rows["people"]["p7"]["title"] = "Chief"
+
+    assert desk.text(office.files(), uses_cache=False) == desk.text(office.files())
