@@ -172,7 +172,7 @@ def _absorb(work: Work, agenda: Agenda, call: CallResult) -> Telling:
         work.no_bulk.add((first.address.type, first.action.value))
     elif call.is_bulk_refused:
         agenda.singly |= {result.step.id for result in call.results if result.status == "retry"}
-    work.replaces_custom_fields = work.replaces_custom_fields or call.replaces_custom_fields
+    work.learn(call.replaces_custom_fields)
     if call.fatal:
         work.stop_reason = call.fatal
     for result in call.results:
@@ -305,8 +305,8 @@ def _take_found(work: Work, agenda: Agenda, prepared: Prepared, observed: Observ
         again = {change.field for step in follow for change in step.fields}
         fields = tuple(change.field for change in prepared.changes if change.field not in again)
         result = replace(result, fields=fields, follow=follow)
-        (result,), was_replaced = yield from restore(work, entity, [prepared], [result])
-        work.replaces_custom_fields = work.replaces_custom_fields or was_replaced
+        (result,), replaces = yield from restore(work, entity, [prepared], [result])
+        work.learn(replaces)
         yield from _remember(work, result, 0.0)  # read while others were settled: too old to rely on
     yield from _absorb_step(work, agenda, result)
 

@@ -47,7 +47,8 @@ class CallResult:
     """
     What became of one call, and what it taught.
 
-    A smaller bulk limit; a bulk call that must be made singly; no such bulk route at all; an account that replaces.
+    A smaller bulk limit; a bulk call that must be made singly; no such bulk route at all; whether the account replaces custom
+    fields, None where it could not be seen.
     """
 
     results: tuple[StepResult, ...]
@@ -55,7 +56,7 @@ class CallResult:
     bulk_size: int | None = None
     is_bulk_refused: bool = False
     is_bulk_missing: bool = False
-    replaces_custom_fields: bool = False
+    replaces_custom_fields: bool | None = None
     fatal: str = ""
 
 

@@ -1,8 +1,9 @@
 """
 Settling: finding out whether a request whose outcome is unknown was executed.
 
-Updates, relations and deletes are settled by re-reading the record. A create is settled once the settling time after
-its last possible send has passed (late commits, search lag): among the unbound records created since the intent, those
+Updates, relations and deletes are settled by re-reading the record; an update of custom fields that was not executed so
+far is looked at again once the settling time has passed, for where an account replaces custom fields, one that is executed
+late empties others. A create is settled once the settling time after its last possible send has passed (late commits, search lag): among the unbound records created since the intent, those
 whose every sent field has the digest in the intent are ours. As many as there are equal intents: bound, in the order of
 ids. None, and none that shares name or natural key either: it never happened, and may be sent again. Anything else is
 for a human to look at.
@@ -48,7 +49,8 @@ def settle(work: Work, intents: Sequence[Intent], bound: set[tuple[str, int]]) -
     settled: list[Settled] = []
     for intent in intents:
         if intent.action is not WriteAction.CREATE:
-            settled.append((yield from _reread(work, intent)))
+            settled.append((yield from _reread(work, intent, _last_sent(work, intent))))
+    settled = yield from _reread_late(work, settled)
     creates = [intent for intent in intents if intent.action is WriteAction.CREATE]
     if creates:
         until = max(_last_sent(work, intent) for intent in creates) + work.job.settle_seconds
@@ -88,9 +90,32 @@ def _last_sent(work: Work, intent: Intent) -> float:
     return intent.server_clock + SEND_SECONDS - work.skew
 
 
-def _reread(work: Work, intent: Intent) -> Generator[Effect, Answer, Settled]:
-    """Settle a write to a record that exists by looking at it."""
-    answer = yield Sleep(_last_sent(work, intent))
+def _reread_late(work: Work, settled: Sequence[Settled]) -> Settling:
+    """Return *settled*, of which those that may still do harm are looked at once more after the settling time."""
+    waiting = [each for each in settled if each.status == "absent" and _may_empty_others(work, each)]
+    if not waiting:
+        return list(settled)
+    lasting = f"waiting until {work.job.settle_seconds:.0f} s after they were sent, for they may still be executed"
+    yield Emit(Progress(0, len(waiting), f"{len(waiting)} updates of custom fields had no clear answer; {lasting}"))
+    later = []
+    for each in settled:
+        until = _last_sent(work, each.intent) + work.job.settle_seconds
+        later.append((yield from _reread(work, each.intent, until)) if each in waiting else each)
+    return later
+
+
+def _may_empty_others(work: Work, settled: Settled) -> bool:
+    """Say whether a request that is executed after all may take custom values with it that it did not send."""
+    rows = work.entity(settled.intent.address).by_id
+    sent = [rows[id] for id in settled.intent.fields if id in rows]
+    if settled.observed is None or work.replaces_custom_fields is False:
+        return False
+    return any(row.definition_id is not None for row in sent)
+
+
+def _reread(work: Work, intent: Intent, at: float) -> Generator[Effect, Answer, Settled]:
+    """Settle a write to a record that exists by looking at it, not before *at*."""
+    answer = yield Sleep(at)
     work.is_stopping = answer.is_stopping
     if answer.is_stopping:
         return Settled(intent, "unknown", None, "interrupted")

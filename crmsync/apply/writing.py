@@ -65,7 +65,7 @@ def update(work: Work, entity: EntityType, steps: Sequence[Step], guard: Guard, 
     for each in prepared:
         values = {change.field: change.after for change in each.changes}
         body = encode_fields(
-            entity, values, each.observed, work.catalogue.locale, all_custom_fields=work.replaces_custom_fields
+            entity, values, each.observed, work.catalogue.locale, all_custom_fields=bool(work.replaces_custom_fields)
         )
         items.append((work.record_id(each.step), body))
     if events:
@@ -200,9 +200,9 @@ def _send(
             return CallResult((*results, *(yield from unclear(prepared, reason))), answer.now)
         case Executed(data):
             verified = yield from verify_all(work, entity, prepared, data, is_bulk)
-            restored, was_replaced = yield from restore(work, entity, prepared, verified)
+            restored, replaces = yield from restore(work, entity, prepared, verified)
             # What the answer shows was so at some moment since the request left.
-            return CallResult((*results, *restored), leaving.now, replaces_custom_fields=was_replaced)
+            return CallResult((*results, *restored), leaving.now, replaces_custom_fields=replaces)
     raise AssertionError("a result is one of three")
 
 

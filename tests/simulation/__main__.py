@@ -37,7 +37,8 @@ def main() -> int:
     seeds = known_seeds() if what == "past" else tuple(map(int, wish.words))
     if len(seeds) == 1 or wish.verbose:
         return max(_one(seed, wish.verbose) for seed in seeds)
-    return _tell(summary_of(seeds), time.monotonic())
+    started = time.monotonic()
+    return _tell(summary_of(seeds), started)
 
 
 def _one(seed: int, is_verbose: bool) -> int:

@@ -102,7 +102,7 @@ class Checker:
         self.members: dict[Spot, dict[Any, float]] = {}
         self.confirmed: dict[tuple[Address, str], Confirmed] = {}
         self.declared_members: dict[tuple[str, str], set[Any]] = {}
-        self.wiped: list[tuple[str, int, Field, Run]] = []
+        self.wiped: dict[Spot, tuple[Field, Run]] = {}
         self.position = 0
         self.is_rolled_back = False
         machine.sandbox.on_write = self.on_write
@@ -267,17 +267,12 @@ class Checker:
                 self._value_kept(executed, intent, row, old, new, looked, run)
 
     def _wiped(self, executed: Executed, item: Item, row: Field, run: Run) -> None:
-        """Remember a custom value that the account threw away because it was not sent: it must be written back."""
-        if executed.at - executed.sender.at > 2.0:
-            # Executed after it was settled as not executed, and perhaps after the values had been written back: nobody
-            # looks any more. Counted like every edit that a late write undoes (docs/reliability.md).
-            self.measured.late_losses += 1
-            return
-        self.wiped.append((executed.type, item.id or 0, row, run))
+        """Remember who last made the account throw a custom value away, by not sending it: it must be written back."""
+        self.wiped[executed.type, item.id or 0, row.name] = row, run
 
     def _all_written_back(self) -> None:
         """I4: where an account replaces custom fields, those that were not sent are there again once the run is over."""
-        for type_name, id, row, run in self.wiped:
+        for (type_name, id, _), (row, run) in self.wiped.items():
             record = self.see(type_name, self.machine.sandbox.raw(type_name, id))
             told = any(outcome.record_id == id and outcome.status in ("failed", "unknown") for outcome in run.outcomes)
             is_known = isinstance(run.result, Applied) and not told and (type_name, id, row.name) not in self.edits
