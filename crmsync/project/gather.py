@@ -16,11 +16,12 @@ from crmsync.copper import read
 from crmsync.copper.client import Client
 from crmsync.model.address import Address
 from crmsync.model.bodies import decode_body
-from crmsync.model.catalogue import STAMP, Catalogue, EntityType
+from crmsync.model.catalogue import STAMP, Catalogue, EntityType, Field
 from crmsync.model.events import Origin
 from crmsync.model.records import Declared, Moved, Observed
 from crmsync.model.state import State
 from crmsync.model.values import Members
+from crmsync.plan.identity import keys_of
 from crmsync.project.looking import Looking
 
 #: From this many searches on it is worth asking how large a scan would be.
@@ -59,6 +60,9 @@ def gather(
         unbound = [each for each in mine if not _is_bound(each.address, state, renamed) and each.options.id is None]
         if not is_destroy:
             _see_candidates(client, catalogue, entity, unbound, gathered.observed)
+            new = {each.address for each in unbound if not each.options.is_new}  # their keys were searched for just now
+            taking = [(each, _record_of(each, state, renamed)) for each in mine if each.address not in new]
+            _see_holders(client, catalogue, entity, taking, gathered.observed)
     _see_relinked(looking, catalogue, gathered.observed)
     if not is_destroy:
         for lookup in resolve.lookups(declared, catalogue, holders=holders):
@@ -120,6 +124,30 @@ def _see_candidates(client: Client, catalogue: Catalogue, entity: EntityType, un
     for match in entity.match_on:
         texts = sorted({text for each in unbound for text in _texts(each, match.by) if not each.options.is_new})
         _see(catalogue, entity, _by(client, entity, match.by, texts), seen)
+
+
+def _record_of(declared: Declared, state: State, renamed: Mapping[Address, Address]) -> int | None:
+    """Return the record that *declared* is known to be before anything is searched for."""
+    origin = declared.address if declared.address in state.bindings else renamed.get(declared.address, declared.address)
+    return state.bindings[origin].record_id if origin in state.bindings else declared.options.id
+
+
+def _see_holders(
+    client: Client, catalogue: Catalogue, entity: EntityType, taking: list[tuple[Declared, int | None]], seen: Seen
+) -> None:
+    """See who holds a unique value that one of *taking* is to get: a plan that Copper would refuse says so itself."""
+    for row in entity.uniques:
+        known = {key for (type_name, _), record in seen.items() if type_name == entity.name for key in _shown(record, row)}
+        texts: set[str] = set()
+        for declared, id in taking:
+            record = seen.get((entity.name, id)) if id is not None else None
+            if record is not None or declared.options.is_new:
+                texts.update(_texts(declared, row.name))
+        _see(catalogue, entity, _by(client, entity, row.name, sorted(texts - known)), seen)
+
+
+def _shown(record: Observed, row: Field) -> Iterable[str]:
+    return (str(key) for key in keys_of(record.fields.get(row.name)) if key is not None)
 
 
 def _texts(declared: Declared, name: str) -> list[str]:
