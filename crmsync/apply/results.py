@@ -47,8 +47,8 @@ class CallResult:
     """
     What became of one call, and what it taught.
 
-    A smaller bulk limit; a bulk call that must be made singly; no such bulk route at all; whether the account replaces custom
-    fields, None where it could not be seen.
+    A smaller bulk limit; a bulk call that must be made singly; no such bulk route at all; whether the account replaces
+    custom fields, None where it could not be seen.
     """
 
     results: tuple[StepResult, ...]

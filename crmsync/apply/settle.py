@@ -1,12 +1,12 @@
 """
 Settling: finding out whether a request whose outcome is unknown was executed.
 
-Updates, relations and deletes are settled by re-reading the record; an update of custom fields that was not executed so
-far is looked at again once the settling time has passed, for where an account replaces custom fields, one that is executed
-late empties others. A create is settled once the settling time after its last possible send has passed (late commits, search lag): among the unbound records created since the intent, those
-whose every sent field has the digest in the intent are ours. As many as there are equal intents: bound, in the order of
-ids. None, and none that shares name or natural key either: it never happened, and may be sent again. Anything else is
-for a human to look at.
+Updates, relations and deletes are settled by re-reading the record. An update of custom fields that was not executed so far
+is looked at again once the settling time has passed: where an account replaces custom fields, one that is executed late
+empties others. A create is settled once the settling time after its last possible send has passed (late commits, search
+lag): among the unbound records created since the intent, those whose every sent field has the digest in the intent are ours.
+As many as there are equal intents: bound, in the order of ids. None, and none that shares name or natural key either: it
+never happened, and may be sent again. Anything else is for a human to look at.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ The simulation: crmsync, Copper, time, the state, trouble and people under one s
     dice        from a seed to a script: account, files and how they change, runs, faults, people
     people      what people do in the web application meanwhile
     schedule    a script carried out, until everything has come to rest
+    rest        I6: whether it has, and whether what is left is rightly left
     invariants  I1 to I10: what must hold of every history
     teeth       mechanisms switched off, one at a time: the simulation must notice
     telling     a history as text

@@ -120,6 +120,10 @@ class Checker:
         """Return a raw record as crmsync would see it."""
         return None if raw is None else self.machine.sandbox.picture(type_name, raw, self.catalogue)
 
+    def raw(self, type_name: str, id: int) -> Mapping[str, Any] | None:
+        """Return a record as Copper holds it."""
+        return self.machine.sandbox.raw(type_name, id)
+
     # ---- people
 
     def on_act(self, act: Act) -> None:
@@ -181,7 +185,7 @@ class Checker:
         """I1: nothing else that we created for this address is alive."""
         assert item.id is not None
         place = executed.type, item.id
-        others = [each for each in self.created.get(intent.address, ()) if self.machine.sandbox.raw(*each) is not None]
+        others = [each for each in self.created.get(intent.address, ()) if self.raw(*each) is not None]
         if others:
             self.breach("I1", f"{intent.address} was created again as {place}, beside {others}")
         self._no_twin(executed, item, intent)
@@ -197,7 +201,7 @@ class Checker:
         looked = run.looked_new.get(executed.type, executed.sender.at) - self.machine.sandbox.quirks.search_lag
         made = item.after or {}
         for at, id in self.made.get(executed.type, ()):
-            other = self.machine.sandbox.raw(executed.type, id)
+            other = self.raw(executed.type, id)
             if (
                 other is None
                 or at >= looked
@@ -273,7 +277,7 @@ class Checker:
     def _all_written_back(self) -> None:
         """I4: where an account replaces custom fields, those that were not sent are there again once the run is over."""
         for (type_name, id, _), (row, run) in self.wiped.items():
-            record = self.see(type_name, self.machine.sandbox.raw(type_name, id))
+            record = self.see(type_name, self.raw(type_name, id))
             told = any(outcome.record_id == id and outcome.status in ("failed", "unknown") for outcome in run.outcomes)
             is_known = isinstance(run.result, Applied) and not told and (type_name, id, row.name) not in self.edits
             if (
@@ -334,7 +338,7 @@ class Checker:
         edit = self.edits[executed_type(intent), intent.record_id or 0, row.name]
         if known is None or known.at >= at or self.is_rolled_back or _same(known.shown, edit[1]):
             return
-        has_moved = not _same(known.wanted, self._wanted(run, intent.address, row.name))
+        has_moved = not _same(known.wanted, self.wanted(run, intent.address, row.name))
         if has_moved and run.wish.mode == "auto":
             self.breach("I4", f"{what}, changed on both sides and nobody was asked")
         policy = self.machine.settings.policies.get("*")
@@ -506,7 +510,7 @@ class Checker:
             return
         if isinstance(event, Refused) or intent.action is WriteAction.CREATE:
             places = [(intent.address.type, item.id or 0) for _, item in self.executions[intent.id]]
-            ids = [place[1] for place in places if self.machine.sandbox.raw(*place) and place not in self.bound()]
+            ids = [place[1] for place in places if self.raw(*place) and place not in self.bound()]
             is_link = intent.action in (WriteAction.RELATE, WriteAction.UNRELATE)
             if intent.address in said:
                 self.said.add(intent.address)  # the user chose among likenesses, or there was only one left
@@ -516,15 +520,15 @@ class Checker:
     def _confirm(self, run: Run, address: Address, fields: Mapping[str, Any]) -> None:
         entity = self.catalogue[address.type]
         binding = self.machine.log.read().bindings.get(address)
-        record = self.see(address.type, self.machine.sandbox.raw(address.type, binding.record_id)) if binding else None
+        record = self.see(address.type, self.raw(address.type, binding.record_id)) if binding else None
         for id in fields:
             row = entity.by_id.get(id)
             if row is not None:
-                wanted = self._wanted(run, address, row.name)
+                wanted = self.wanted(run, address, row.name)
                 shown = record.fields.get(row.name) if record is not None else None
                 self.confirmed[address, id] = Confirmed(wanted, shown, self.machine.hub.now)
 
-    def _wanted(self, run: Run, address: Address, name: str) -> Value:
+    def wanted(self, run: Run, address: Address, name: str) -> Value:
         """Return what the files of a run want a field to be."""
         for (files_id, _), declarations in self.machine.read_files.items():
             if files_id == id(run.files) and address in declarations.records:
@@ -562,7 +566,7 @@ class Checker:
         unsettled = {intent.address for intent in state.open_intents.values()} | self.said
         for address, places in self.created.items():
             for place in places:
-                if self.machine.sandbox.raw(*place) is None or address in unsettled or self.is_rolled_back:
+                if self.raw(*place) is None or address in unsettled or self.is_rolled_back:
                     continue
                 if place not in bound:
                     self.breach("I2", f"{place} was created for {address} and is bound to nothing")

@@ -15,7 +15,6 @@ from random import Random
 from typing import Any
 
 from crmsync.model.address import Address
-from crmsync.model.plan import Held
 from crmsync.model.settings import Pace, Settings
 from crmsync.project.applying import Applied
 from crmsync.project.session import Project
@@ -28,6 +27,7 @@ from tests.simulation.files import Files
 from tests.simulation.hub import Hub
 from tests.simulation.invariants import Breach, Checker, Measured
 from tests.simulation.machine import LINEAGE, Machine, Network, Run, RunWish, account_of, edges, in_place
+from tests.simulation.rest import Rest
 
 START = 1_790_000_000.0
 #: How old the records are that were there before anything is applied, in seconds.
@@ -81,6 +81,7 @@ class Schedule:
         self.machine.real_reads = wish.real_reads
         catalogue = account_of(self.sandbox, Project(Path("/nowhere"), settings, {}), START).catalogue
         self.checker = Checker(self.machine, catalogue)
+        self.rest = Rest(self.machine, self.checker, bool(wish.before))
         self.deeds = list(wish.deeds)
         self.machine.before_request = lambda number: self._let_people_act("request", number)
         self.machine.while_looking = lambda run: self._let_people_act("plan", self.machine.shown, run=run)
@@ -101,14 +102,14 @@ class Schedule:
             if number == 0:
                 picture = self.machine.log.picture()
             self._round([self.machine.start(wish, each.files) for wish in each.runs])
-            self._rest(each.rest)
+            self._wait(each.rest)
             if each.goes_back and picture is not None:
                 self._go_back(picture)
             picture = self.machine.log.picture()
         self.machine.tell("calm")
         self.machine.network = Network(latency=0.2)
         self._let_people_act("request", 10**9)
-        self._rest(200.0)
+        self._wait(200.0)
         files = self._come_to_rest(self.script.rounds[-1].files)
         self.checker.finish()
         seconds = self.hub.now - START
@@ -134,7 +135,7 @@ class Schedule:
     def _round(self, runs: list[Run]) -> None:
         self.hub.run(lambda: all(run.result is not None and not run.process.is_running for run in runs))
 
-    def _rest(self, seconds: float) -> None:
+    def _wait(self, seconds: float) -> None:
         """Let time pass in which nobody runs anything; what was on its way arrives."""
         until = self.hub.now + seconds
         over: list[bool] = []
@@ -146,32 +147,27 @@ class Schedule:
     def _run(self, files: Files, **wishes: Any) -> Run:
         run = self.machine.start(RunWish(**wishes), files)
         self._round([run])
-        self._rest(60.0)
+        self._wait(60.0)
         return run
 
     def _come_to_rest(self, files: Files) -> Files:
         """I6: without other people's hands three runs do it; with them, as many as it takes to follow the advice."""
         for _ in range(RUNS_TO_REST):
             run = self._run(files)
-            if self._is_at_rest(run):
+            if self.rest.is_reached(run):
                 break
-        if self._is_untouched and not self.sandbox.has_other_labels:
-            self._must_rest(run, files)
+        if self.rest.is_untouched and not self.sandbox.has_other_labels:
+            self.rest.must_hold(run, files)
         for _ in range(ADVISED_RUNS):
             advised = self._advised(run, files)
             if advised is files:
                 self._forget_undeclared(files)
             run = self._run(advised, mode="asked")
-            if advised is files and self._is_at_rest(run):
+            if advised is files and self.rest.is_reached(run):
                 break
             files = advised
-        self._must_rest(run, files)
+        self.rest.must_hold(run, files)
         return files
-
-    @property
-    def _is_untouched(self) -> bool:
-        """Say whether nobody but crmsync had a hand in it, and nothing was restored."""
-        return not self.sandbox.touched and not self.checker.is_rolled_back
 
     def _forget_undeclared(self, files: Files) -> None:
         """Let the user forget what is unsettled and not declared any more: nobody wants to know which record it is."""
@@ -180,54 +176,6 @@ class Schedule:
         if undeclared:
             self._round([self.machine.forget(RunWish(), files, undeclared)])
             self.checker.created = {a: places for a, places in self.checker.created.items() if a not in undeclared}
-
-    def _is_at_rest(self, run: Run) -> bool:
-        """Say whether nothing is left to do; a change that Copper refuses, because of what people did, is left for them."""
-        if not isinstance(run.result, Applied) or run.plan is None or self.machine.log.read().open_intents:
-            return False
-        refused = {outcome.address for outcome in run.outcomes if outcome.status == "failed" and "refused" in outcome.detail}
-        waiting = {outcome.address for outcome in run.outcomes if outcome.status == "skipped" and refused}
-        left = {change.address for change in run.plan.changes}
-        has_others = bool(self.sandbox.touched or self.script.before)
-        return not left or (has_others and left <= refused | waiting)
-
-    def _must_rest(self, run: Run, files: Files) -> None:
-        if not self._is_at_rest(run):
-            plan = run.plan.changes if run.plan is not None else ()
-            open_ = [str(each.address) for each in self.machine.log.read().open_intents.values()]
-            seen = f"{run.result!r}" if isinstance(run.result, BaseException) else ""
-            seen += "".join(str(each) for each in getattr(run.result, "diagnostics", ()))
-            self.checker.breach("I6", f"no rest: changes {[str(e.address) for e in plan]}, open {open_} {seen}")
-            return
-        self._must_be_there(run, files)
-
-    def _must_be_there(self, run: Run, files: Files) -> None:
-        """I6: every declared record is bound and as declared, but for those with which people had to do."""
-        assert run.plan is not None
-        bindings = self.machine.log.read().bindings
-        told = {held.address for held in run.plan.held} | {kept.address for kept in run.plan.kept}
-        told |= {address for address, _ in run.plan.gone} | set(run.plan.unsettled)
-        strict = self._is_untouched and not any(held.rival for held in run.plan.held)
-        told |= {outcome.address for outcome in run.outcomes if outcome.status in ("failed", "skipped")}
-        for held in run.plan.held if strict else ():
-            # What would be left without its company stays; the files say no more about that link.
-            if (held.address in files.records or "leave" not in held.reason) and not self._is_left_to_another(held, files):
-                self.checker.breach("I6", f"nobody interfered, and yet {held.address} is held: {held.reason}")
-        for address in [each for each, id in run.plan.gone if (each.type, id) not in self.checker.deleted] if strict else ():
-            self.checker.breach("I6", f"nobody interfered, and yet {address} is gone")
-        for address in files.records:
-            binding = bindings.get(address)
-            if binding is None and address not in told:
-                self.checker.breach("I6", f"{address} is declared, not bound, and nobody says why")
-            elif binding is not None and self.sandbox.raw(address.type, binding.record_id) is None and address not in told:
-                self.checker.breach("I6", f"{address} is bound to {binding.record_id}, which is gone")
-
-    def _is_left_to_another(self, held: Held, files: Files) -> bool:
-        """Say whether a unique value is wanted that another record has, of which the files no longer declare that field."""
-        # What is no longer declared is left as it is, so it cannot be had: the files contradict, and the plan says so.
-        uniques = {row.name for row in self.checker.catalogue[held.address.type].uniques}
-        holders = [files.records[each] for each in files.records if f", and {each}, " in held.reason]
-        return "once" in held.reason and any(not uniques & set(written) for written in holders)
 
     def _advised(self, run: Run, files: Files) -> Files:
         """Return the files as a user changes them who follows the advice of the last run."""

@@ -1,0 +1,110 @@
+"""
+I6: whether everything has come to rest, and whether what was not done is rightly not done.
+
+Where nobody interfered nothing may be held, but for what nobody could do: a unique value that somebody has who keeps it.
+That is looked up in Copper; the reason that a plan gives is not taken for a proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from crmsync.model.address import Address
+from crmsync.model.plan import Held, Plan
+from crmsync.plan.identity import keys_of
+from crmsync.project.applying import Applied
+from tests.simulation.files import Files
+from tests.simulation.invariants import Checker
+from tests.simulation.machine import Machine, Run
+
+
+@dataclass
+class Rest:
+    """What of a schedule has come to rest; *has_others*: records were in Copper before anything was applied."""
+
+    machine: Machine
+    checker: Checker
+    has_others: bool
+
+    @property
+    def is_untouched(self) -> bool:
+        """Say whether nobody but crmsync had a hand in it, and nothing was restored."""
+        return not self.machine.sandbox.touched and not self.checker.is_rolled_back
+
+    def is_reached(self, run: Run) -> bool:
+        """Say whether nothing is left to do; a change that Copper refuses, because of what people did, is left for them."""
+        if not isinstance(run.result, Applied) or run.plan is None or self.machine.log.read().open_intents:
+            return False
+        refused = {outcome.address for outcome in run.outcomes if outcome.status == "failed" and "refused" in outcome.detail}
+        waiting = {outcome.address for outcome in run.outcomes if outcome.status == "skipped" and refused}
+        left = {change.address for change in run.plan.changes}
+        has_others = bool(self.machine.sandbox.touched or self.has_others)
+        return not left or (has_others and left <= refused | waiting)
+
+    def must_hold(self, run: Run, files: Files) -> None:
+        """Note what *run*, the last, left undone, and what it should not have left."""
+        if not self.is_reached(run):
+            plan = run.plan.changes if run.plan is not None else ()
+            open_ = [str(each.address) for each in self.machine.log.read().open_intents.values()]
+            seen = f"{run.result!r}" if isinstance(run.result, BaseException) else ""
+            seen += "".join(str(each) for each in getattr(run.result, "diagnostics", ()))
+            self.checker.breach("I6", f"no rest: changes {[str(e.address) for e in plan]}, open {open_} {seen}")
+            return
+        assert run.plan is not None
+        if self.is_untouched and not any(held.rival for held in run.plan.held):
+            self._nothing_is_amiss(run, run.plan, files)
+        self._all_is_there(run, run.plan, files)
+
+    def _nothing_is_amiss(self, run: Run, plan: Plan, files: Files) -> None:
+        """Nobody interfered: nothing is held but for a good cause, and nothing is gone."""
+        for held in plan.held:
+            # What would be left without its company stays; the files say no more about that link.
+            is_left = held.address not in files.records and "leave" in held.reason
+            if not is_left and not self.is_left_to_another(held, run, files):
+                self.checker.breach("I6", f"nobody interfered, and yet {held.address} is held: {held.reason}")
+        for address in [each for each, id in plan.gone if (each.type, id) not in self.checker.deleted]:
+            self.checker.breach("I6", f"nobody interfered, and yet {address} is gone")
+
+    def _all_is_there(self, run: Run, plan: Plan, files: Files) -> None:
+        """Every declared record is bound and there, or the run says something about it."""
+        bindings = self.machine.log.read().bindings
+        told = {held.address for held in plan.held} | {kept.address for kept in plan.kept}
+        told |= {address for address, _ in plan.gone} | set(plan.unsettled)
+        told |= {outcome.address for outcome in run.outcomes if outcome.status in ("failed", "skipped")}
+        for address in files.records:
+            binding = bindings.get(address)
+            if binding is None and address not in told:
+                self.checker.breach("I6", f"{address} is declared, not bound, and nobody says why")
+            elif binding is not None and self.checker.raw(address.type, binding.record_id) is None and address not in told:
+                self.checker.breach("I6", f"{address} is bound to {binding.record_id}, which is gone")
+
+    def is_left_to_another(self, held: Held, run: Run, files: Files, behind: frozenset[Address] = frozenset()) -> bool:
+        """
+        Say whether a unique value is wanted that another record has and keeps.
+
+        It keeps it when nobody declares it, when its file does not declare that field, which is then left as it is, or when
+        it is itself held for such a reason; two that wait for each other are no reason.
+        """
+        if "once" not in held.reason or held.address in behind:
+            return False
+        behind |= {held.address}
+        return any(self._keeps(address, name, run, files, behind) for address, name in self._holders(held, run))
+
+    def _holders(self, held: Held, run: Run) -> Iterator[tuple[Address | None, str]]:
+        """Yield who has a unique value that *held* wants, None where nobody manages it, and in which field."""
+        type_name = held.address.type
+        for row in self.checker.catalogue[type_name].uniques:
+            wanted = set(keys_of(self.checker.wanted(run, held.address, row.name))) - {None}
+            for id, raw in self.machine.sandbox.everything(type_name).items():
+                record = self.checker.see(type_name, raw)
+                if record is not None and id != held.record_id and wanted & set(keys_of(record.fields.get(row.name))):
+                    yield self.checker.bound().get((type_name, id)), row.name
+
+    def _keeps(self, owner: Address | None, name: str, run: Run, files: Files, behind: frozenset[Address]) -> bool:
+        if owner is None:
+            return True
+        if owner in files.records and name not in files.records[owner]:
+            return True
+        helds = [each for each in (run.plan.held if run.plan is not None else ()) if each.address == owner]
+        return any(owner not in files.records or self.is_left_to_another(each, run, files, behind) for each in helds)
