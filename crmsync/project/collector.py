@@ -6,10 +6,13 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+#: From so many new objects on it is worth calling them permanent. What a small plan makes costs less to look at than that.
+MANY = 100_000
+
 
 @contextmanager
 def without_collector() -> Iterator[None]:
-    """Pause the collector; what is there at the end counts as permanent, until the next pause."""
+    """Pause the collector; where much was made, what is there at the end counts as permanent, until the next pause."""
     if not gc.isenabled():
         yield
         return
@@ -20,5 +23,6 @@ def without_collector() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.freeze()
+        if gc.get_count()[0] > MANY:
+            gc.freeze()
         gc.enable()

@@ -494,6 +494,8 @@ class Machine:
 
 _BLIND = (WriteAction.RELATE, WriteAction.UNRELATE, WriteAction.DELETE)
 
+#: So many accounts that people changed are kept read, each about a megabyte; most schedules have the usual one.
+MOST_ACCOUNTS = 30
 _READERS: dict[int, tuple[Account, Reader]] = {}
 
 
@@ -501,7 +503,7 @@ def reader_of(account: Account) -> Reader:
     """Return the reader for the rows of *account*."""
     known = _READERS.get(id(account))
     if known is None:
-        if len(_READERS) > 500:
+        if len(_READERS) > MOST_ACCOUNTS:
             _READERS.clear()
         known = _READERS[id(account)] = (account, Reader(account.catalogue))
     return known[1]
@@ -571,7 +573,7 @@ def account_of(sandbox: Watched, project: Project, now: float) -> Account:
     client = Client(send, Pacer(10_000, 1_000, clock=lambda: now), clock=lambda: now)
     account = REAL_READ_ACCOUNT(project, client, None)
     sandbox.faults = faults
-    if len(_ACCOUNTS) > 500:
+    if len(_ACCOUNTS) > MOST_ACCOUNTS:
         _ACCOUNTS.clear()
     _ACCOUNTS[id(sandbox.account)] = (sandbox.account, account)
     return account
