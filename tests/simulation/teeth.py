@@ -23,6 +23,7 @@ from crmsync.model.effects import Append, Emit, Progress, Sleep
 from crmsync.model.events import Intent
 from crmsync.model.plan import Cause
 from crmsync.model.records import OnDelete
+from crmsync.model.store import NO_COPIES
 from crmsync.plan import diff, guard, removal
 from crmsync.project import reviewing
 from crmsync.project.runner import Runner
@@ -90,8 +91,8 @@ def _stubborn_write(client: Client, request: Any, is_bulk: bool = False, permit:
         return _WRITE(client, request, is_bulk)
 
 
-def _unfenced_append(log: Log, position: int, events: Any) -> int:
-    new = _APPEND(log, log._position, events)
+def _unfenced_append(log: Log, position: int, events: Any, copies: Any = NO_COPIES) -> int:
+    new = _APPEND(log, log._position, events, copies)
     log._state = log._state.advance(events, new)
     return new
 
