@@ -9,7 +9,7 @@ mirror, and Copper is asked. Nothing is written to Copper on the word of a mirro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from math import ceil
@@ -111,6 +111,45 @@ class Looking:
             self._give_up(stale)
         return self.fresh.get(entity.name)
 
+    def prepare(self, entity: EntityType, ids: Collection[int]) -> frozenset[int]:
+        """Have the records with *ids* at hand, in the mirror or asked for, and return those that exist."""
+        wanted = sorted(set(ids))
+        if self.mirror is None or ceil(len(wanted) / read.PAGE_SIZE) <= MIRROR_REQUESTS:
+            return self._all_asked(entity, wanted)
+        try:
+            with self.mirror.opened():
+                return self._prepared(self.mirror, entity, wanted)
+        except Stale as stale:
+            self._give_up(stale)
+            return self._all_asked(entity, wanted)
+
+    def _prepared(self, mirror: Mirror, entity: EntityType, wanted: list[int]) -> frozenset[int]:
+        self._make_fresh(mirror, entity, wanted)
+        if self.fresh[entity.name] is None:
+            return self._all_asked(entity, wanted)
+        kept = mirror.kept(entity.name)
+        others = [id for id in wanted if id not in kept]
+        found = self._kept(mirror, entity, others) if others else {}
+        self.asked.setdefault(entity.name, {}).update((id, found.get(id)) for id in others)
+        self._note_gone(entity, set(others) - set(found))
+        return kept.intersection(wanted) | set(found)
+
+    def _all_asked(self, entity: EntityType, wanted: list[int]) -> frozenset[int]:
+        bodies = self._noted(entity, wanted)
+        self.asked[entity.name] = {id: bodies.get(id) for id in wanted}
+        return frozenset(bodies)
+
+    def unlink(self) -> None:
+        """Read again what named a record that is gone, once all types are at hand."""
+        if self.mirror is not None:
+            try:
+                with self.mirror.opened():
+                    for entity in self.catalogue.types:
+                        if self.fresh.get(entity.name) is not None:
+                            self._unlinked(self.mirror, entity)
+            except Stale as stale:
+                self._give_up(stale)
+
     def _known(self, entity: EntityType, wanted: list[int]) -> dict[int, Body]:
         """Return what was asked for already, or is in the mirror, or else ask for it."""
         known = self.asked.get(entity.name, {})
@@ -184,9 +223,7 @@ class Looking:
         return bodies
 
     def _mirrored(self, mirror: Mirror, entity: EntityType, wanted: list[int]) -> dict[int, Body]:
-        self._refresh(mirror)
-        if entity.name not in self.fresh:
-            self.fresh[entity.name] = self._filled(mirror, entity, set(wanted))
+        self._make_fresh(mirror, entity, wanted)
         if self.fresh[entity.name] is None:
             return self._noted(entity, wanted)
         bodies = mirror.bodies(entity.name, wanted)
@@ -194,6 +231,12 @@ class Looking:
         if others:
             bodies |= self._kept(mirror, entity, others)
         return bodies
+
+    def _make_fresh(self, mirror: Mirror, entity: EntityType, wanted: list[int]) -> None:
+        """Bring the mirror up to date, and fill it where it has nothing of a type."""
+        self._refresh(mirror)
+        if entity.name not in self.fresh:
+            self.fresh[entity.name] = self._filled(mirror, entity, set(wanted))
 
     def _kept(self, mirror: Mirror, entity: EntityType, ids: list[int]) -> dict[int, Body]:
         """Ask for records whose bodies the mirror has not, and keep those it knows of."""

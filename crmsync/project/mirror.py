@@ -172,6 +172,12 @@ class Mirror:
             sql = "SELECT id FROM record WHERE type = ? AND id > ? AND content IS NOT NULL ORDER BY id LIMIT ?"
             return [row[0] for row in self._sql(sql, (type_name, id, limit))]
 
+    def kept(self, type_name: str) -> frozenset[int]:
+        """Return the bound records of a type. Raises Stale."""
+        with _stale():
+            sql = "SELECT id FROM record WHERE type = ? AND content IS NOT NULL"
+            return frozenset(row[0] for row in self._sql(sql, (type_name,)))
+
     def naming(self, type_name: str, key: str, id: int) -> list[int]:
         """Return the bound records whose bodies have *id* under *key*. Raises Stale."""
         with _stale():

@@ -132,7 +132,7 @@ def make_whole(
     decisions = load_decisions(project)
     sources = with_others(load_project_sources(project), decisions.document)
     shelf = shelf_of(project) if mirror is not None else None
-    ahead = None if wishes.is_destroy else _refuse_unreadable(project, sources, shelf)
+    ahead = None if wishes.is_destroy else refuse_unreadable(project, sources, shelf)
     watch.lap("files")
     with copper_trouble():
         account = begun.account if begun is not None else read_account(project, client, state.account_id)
@@ -184,7 +184,7 @@ def mirror_of(project: Project) -> Mirror:
     return Mirror(project.cache / "mirror.db")
 
 
-def _refuse_unreadable(project: Project, sources: Sources, shelf: Shelf | None) -> Ahead | None:
+def refuse_unreadable(project: Project, sources: Sources, shelf: Shelf | None) -> Ahead | None:
     """
     Stop before anything is read from Copper when a file cannot be parsed: what it declared would seem to be gone.
 

@@ -17,7 +17,7 @@ from crmsync.model.address import Address
 from crmsync.model.plan import Plan
 from crmsync.model.source import in_file_order
 from crmsync.model.state import State
-from crmsync.model.store import Store
+from crmsync.model.store import Store, Tail
 from crmsync.plan.build import build
 from crmsync.plan.cost import price
 from crmsync.plan.restriction import said_of
@@ -39,6 +39,7 @@ from crmsync.project.planning import (
     meta_of,
     mirror_of,
     read_account,
+    refuse_unreadable,
 )
 from crmsync.project.reading import Reading
 from crmsync.project.session import (
@@ -51,7 +52,11 @@ from crmsync.project.session import (
     tail_of,
 )
 from crmsync.project.sieving import Part, Unsieved
+from crmsync.project.sifting import Sifting, present
 from crmsync.project.stopwatch import Stopwatch
+
+#: From so many bound records on they are not all held at once.
+SIFTED = 1000
 
 
 @dataclass
@@ -66,6 +71,7 @@ class _Again:
     clock: Callable[[], float]
     watch: Stopwatch
     begun: Begun | None = None
+    quiet_inputs: str | None = None
     unsieved: str = ""
     notice: str = ""
 
@@ -192,25 +198,32 @@ def _of_part(again: _Again, ledger: Ledger, inputs: str) -> Planned:
     tail = tail_of(project, again.store, known.position, known.state_mark)
     if tail is None or sieving.log_of(tail.head) != known.lineage:
         raise Unsieved("the state is another one, or was compacted")
-    quiet_inputs = _inputs(again)
+    again.quiet_inputs = _inputs(again)
     again.watch.lap("state")
     with copper_trouble():
         begun = again.begin(known.account, frozenset(known.marks))
-        catalogue, looking = begun.account.catalogue, begun.looking
         planned_at = again.client.server_clock or again.clock()
         again.watch.lap("account")
         shelf = shelf_of(project)
-        reading = read_declarations(project, load_project_sources(project), catalogue, shelf)
+        reading = read_declarations(project, load_project_sources(project), begun.account.catalogue, shelf)
+        begun.looking.notices += shelf.notices
         again.watch.lap("files")
-        part = sieving.part_of(ledger, known, tail, looking, catalogue, reading, project.settings.policies)
+        return _planned(again, ledger, known, tail, begun, reading, planned_at)
+
+
+def _planned(
+    again: _Again, ledger: Ledger, known: LedgerHead, tail: Tail, begun: Begun, reading: Reading, planned_at: float
+) -> Planned:
+    """Return the plan of what moved since *known*. Raises Unsieved, Worn, and what looking at Copper raises."""
+    project, catalogue, looking = again.project, begun.account.catalogue, begun.looking
+    part = sieving.part_of(ledger, known, tail, looking, catalogue, reading, project.settings.policies)
     again.watch.lap("what moved")
     plan, problems = build(part.world, catalogue, again.wishes)
     warnings = in_file_order([*part.warnings, *problems])
     if any(each.is_error for each in warnings):
         raise Unsieved("something is wrong with the files")
-    looking.notices += shelf.notices
     count, total = len(part.judged), sum(part.after.bound.values())
-    looking.told.append(Told("records", f"{count} of {total} judged; the others are as they were"))
+    looking.told.append(Told("records", f"{count} of {total} judged closely"))
     now, state = again.clock(), part.world.state
     meta = meta_of(project, begun.account, state, plan, part.gathered.observed, now, again.expires_seconds)
     planned = Planned(
@@ -229,7 +242,7 @@ def _of_part(again: _Again, ledger: Ledger, inputs: str) -> Planned:
     )
     again.watch.lap("differences")
     _note_part(ledger, part, planned, sieving.asking_of(reading))
-    _remember_quiet(again, planned, [name for name, bound in part.after.bound.items() if bound], quiet_inputs)
+    _remember_quiet(again, planned, [name for name, bound in part.after.bound.items() if bound], again.quiet_inputs)
     again.watch.lap("notes for the next plan")
     return planned
 
@@ -245,42 +258,90 @@ def _note_part(ledger: Ledger, part: Part, planned: Planned, asking: frozenset[A
 
 
 def _whole(again: _Again, check: Callable[[State], None]) -> Planned:
-    project, store = again.project, again.store
-    inputs, quiet_inputs = sieving.inputs_of(project, again.wishes), _inputs(again)
-    state = read_state(project, store)
+    again.quiet_inputs = _inputs(again)
+    inputs = sieving.inputs_of(again.project, again.wishes)
+    state = read_state(again.project, again.store)
     check(state)
     again.watch.lap("state")
-    mirror, begun = mirror_of(project), again.begun
-    if begun is not None:
-        begun.looking.has_all = False
-    made = make_whole(project, again.client, state, again.wishes, again.expires_seconds, again.clock, mirror, begun)
-    planned = made.planned
-    again.watch.take(planned.phases)
+    planned = _sifted(again, state, inputs) if inputs is not None else None
+    if planned is None:
+        planned = _judged(again, state, inputs)
     if again.unsieved:
-        planned.looking.told.append(Told("records", f"all judged, for {again.unsieved}"))
+        planned.looking.told.append(Told("records", f"all looked at, for {again.unsieved}"))
     if again.notice:
         planned.looking.notices.append(again.notice)
+    return planned
+
+
+def _sifted(again: _Again, state: State, inputs: str) -> Planned | None:
+    """Return the plan of a large project, a few records at a time; None where it must be made of all at once."""
+    project, mark, ledger = again.project, again.store.mark(state.position), again.ledger
+    if mark is None or len(state.bindings) < SIFTED or state.open_intents or state.missed:
+        return None
+    shelf, sources = shelf_of(project), load_project_sources(project)
+    ahead = refuse_unreadable(project, sources, shelf)
+    again.watch.lap("files")
+    try:
+        with copper_trouble():
+            begun = again.begun or _begun(again, state)
+            again.begun = begun
+            again.watch.lap("account")
+            reading = read_declarations(project, sources, begun.account.catalogue, shelf, ahead)
+            again.watch.lap("records")
+            if reading.moved or not reading.sheets or any(each.is_error for each in reading.diagnostics):
+                return None
+            planned_at = again.client.server_clock or again.clock()
+            _sift(again, begun, reading, state, inputs, mark)
+            begun.looking.notices += shelf.notices
+            with ledger.opened():
+                tail = Tail(state.head, state.position, mark, ())
+                return _planned(again, ledger, ledger.head(), tail, begun, reading, planned_at)
+    except (Unsieved, Worn) as reason:
+        again.unsieved = str(reason)
+        return None
+
+
+def _begun(again: _Again, state: State) -> Begun:
+    account = read_account(again.project, again.client, state.account_id)
+    return Begun(account, Looking(again.client, account.id, account.catalogue, mirror_of(again.project)))
+
+
+def _sift(again: _Again, begun: Begun, reading: Reading, state: State, inputs: str, mark: str) -> None:
+    """Look at every record, and make a ledger of what is found. Raises Unsieved, Worn."""
+    account, looking = begun.account, begun.looking
+    catalogue = account.catalogue
+    ids = present(looking, catalogue, state)
+    again.watch.lap("Copper")
+    head = sieving.head_of(inputs, state, mark, account.id, catalogue, reading, looking)
+    sifting = Sifting(looking, catalogue, state, reading, again.project.settings.policies, ids)
+    again.ledger.replace(head, sifting.entries())
+    again.watch.lap("all records, at a glance")
+
+
+def _judged(again: _Again, state: State, inputs: str | None) -> Planned:
+    """Return the plan that is made of everything at once."""
+    mirror, begun = mirror_of(again.project), again.begun
+    if begun is not None:
+        begun.looking.has_all = False
+    made = make_whole(again.project, again.client, state, again.wishes, again.expires_seconds, again.clock, mirror, begun)
+    again.watch.take(made.planned.phases)
     if inputs is not None:
         _note_whole(again, made, inputs)
-    _remember_quiet(again, planned, list({address.type: None for address in state.bindings}), quiet_inputs)
+    types = list({address.type: None for address in state.bindings})
+    _remember_quiet(again, made.planned, types, again.quiet_inputs)
     again.watch.lap("notes for the next plan")
-    return planned
+    return made.planned
 
 
 def _note_whole(again: _Again, made: Made, inputs: str) -> None:
     """Note what a plan of the whole found, where the next one can make use of it."""
     planned, reading, state = made.planned, made.reading, made.planned.state
-    mark = again.store.mark(state.position)
+    mark, account = again.store.mark(state.position), made.planned.account
     if mark is None or not state.bindings or reading.moved or not reading.sheets or state.open_intents or state.missed:
         return
-    head = _head(planned, reading, mark, inputs)
+    head = sieving.head_of(inputs, state, mark, account.id, account.catalogue, reading, planned.looking)
     addresses = dict.fromkeys((*state.bindings, *made.world.desired))
     said, asking = said_of(planned.plan, planned.warnings), sieving.asking_of(reading)
-    entries = sieving.entries_of(addresses, made.world, said, asking, planned.looking, planned.account.catalogue)
+    entries = sieving.entries_of(addresses, made.world, said, asking, planned.looking, account.catalogue)
     with suppress(Worn):  # it only saves work
         again.ledger.replace(head, entries)
-
-
-def _head(planned: Planned, reading: Reading, mark: str, inputs: str) -> LedgerHead:
-    account = planned.account
-    return sieving.head_of(inputs, planned.state, mark, account.id, account.catalogue, reading, planned.looking)

@@ -330,7 +330,8 @@ def _applied() -> _Codec:
     full = _record(Applied)
 
     def encode(value: Applied) -> Any:
-        return value.asked if value == Applied(value.asked, value.asked) else full.encode(value)
+        is_plain = value.asked == value.answered and not (value.members or value.is_kept or value.is_handed_over)
+        return value.asked if is_plain else full.encode(value)
 
     return _Codec(encode, lambda data: Applied(data, data) if isinstance(data, str) else full.decode(data))
 
