@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import time
@@ -76,11 +77,15 @@ class Client:
         """Copper's clock now, in unix seconds, as the Date header of the last answer tells; None before one did."""
         return None if self._ahead is None else self._clock() + self._ahead
 
-    def read(self, request: Request) -> Response:
-        """Return the answer to a request that only looks, tried up to 4 times within 60 seconds. Raises CopperError."""
-        return self.read_data(request)[0]
+    def read(self, request: Request, leaves: Callable[[], None] = lambda: None) -> Response:
+        """
+        Return the answer to a request that only looks, tried up to 4 times within 60 seconds. Raises CopperError.
 
-    def read_data(self, request: Request) -> tuple[Response, Any]:
+        *leaves* is called right before each try is sent.
+        """
+        return self.read_data(request, leaves)[0]
+
+    def read_data(self, request: Request, leaves: Callable[[], None] = lambda: None) -> tuple[Response, Any]:
         """Return the answer of `read` and the data in its body. Raises CopperError."""
         if not only_looks(request):
             raise ReadOnlyClient(f"{request.method} {request.path} writes, and was asked as a read.")
@@ -89,6 +94,7 @@ class Client:
             # The pacer's waiting is not Copper's fault and costs no patience.
             permit = self._pacer.reserve(False)
             started = self._clock()
+            leaves()
             answer = self._try(request, permit)
             wait = self._wait(answer, attempt)
             patience -= self._clock() - started + wait
@@ -117,10 +123,10 @@ class Client:
                 for each in waiting:
                     each.cancel()
 
-    def reserve(self, is_bulk: bool) -> Permit:
-        """Wait for the pace to allow one more write, and return the permit for `write`."""
+    def reserve(self, is_bulk: bool, patience: float = math.inf) -> Permit | None:
+        """Wait for the pace to allow one more write, and return the permit for `write`; None when that takes too long."""
         self._refuse_to_write()
-        return self._pacer.reserve(is_bulk)
+        return self._pacer.reserve_within(patience, is_bulk)
 
     def write(self, request: Request, is_bulk: bool = False, permit: Permit | None = None) -> Response:
         """
@@ -151,6 +157,7 @@ class Client:
     def _sent(self, request: Request, permit: Permit, *, is_write: bool) -> Response:
         self._count(is_write, permit.is_bulk)
         status = pause = None
+        permit.leaves()
         try:
             response = self._send(request)
             status, pause = response.status, retry_after(response)

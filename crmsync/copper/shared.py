@@ -7,39 +7,90 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 from threading import Lock
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
+
+from crmsync.copper.rhythm import Call, Rhythm
 
 try:
     import fcntl
 except ImportError:  # Windows: each process paces itself
     fcntl = None  # type: ignore[assignment]
 
+#: Answers that came within so many seconds are kept as one, as of the last: a fast account must not make the log long.
+TOGETHER = 0.05
+#: How many bulk calls are remembered: more than may go out in a second.
+CALLS = 24
+
+
+class Stamp(NamedTuple):
+    """So many requests were answered between *first* and *at*, and count as of *at*."""
+
+    at: float
+    number: int
+    first: float
+
+
+class Slot(NamedTuple):
+    """A request that is under way since *since*."""
+
+    since: float
+    is_bulk: bool = False
+
 
 @dataclass(slots=True)
 class Log:
     """
-    When recent requests were answered, oldest first; which are under way, by token, and since when.
+    When recent requests were answered, oldest first; which are under way, by token; and what was learnt from them.
 
-    *last_bulk* is when the last bulk call went out.
+    *calls* are the bulk calls answered last, without those refused. *last* and *last_bulk* are when one went out.
+    *shrunk_to* is the limit that a 429 taught at *shrunk_at*; until *paused_until* nothing may go out.
     """
 
-    stamps: list[float] = field(default_factory=list)
-    in_flight: dict[str, float] = field(default_factory=dict)
+    stamps: list[Stamp] = field(default_factory=list)
+    in_flight: dict[str, Slot] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+    last: float = -math.inf
     last_bulk: float = -math.inf
+    shrunk_to: float = math.inf
+    shrunk_at: float = -math.inf
+    paused_until: float = -math.inf
+    rhythm: Rhythm = field(default_factory=Rhythm)
+
+    @property
+    def count(self) -> int:
+        """How many requests take a place in the window: answered in it, or under way."""
+        return sum(stamp.number for stamp in self.stamps) + len(self.in_flight)
 
     def tidy(self, now: float, window: float, patience: float) -> None:
         """Drop what is older than *window*; take requests older than *patience* as answered then."""
-        for token, sent_at in list(self.in_flight.items()):
-            if not 0 <= now - sent_at <= patience:
-                self.stamps.append(sent_at + patience)
-                del self.in_flight[token]
         # Times to come are from before the machine was started.
-        self.stamps = sorted(stamp for stamp in self.stamps if 0 <= now - stamp < window)
-        if self.last_bulk > now:
-            self.last_bulk = -math.inf
+        if max(self.last, self.shrunk_at, *(stamp.at for stamp in self.stamps)) > now:
+            self._start_anew()
+        for token, slot in list(self.in_flight.items()):
+            if now - slot.since > patience:
+                over = slot.since + patience
+                self.stamps = sorted([*self.stamps, Stamp(over, 1, over)])
+                del self.in_flight[token]
+        self.stamps = [stamp for stamp in self.stamps if now - stamp.at < window]
+
+    def answered(self, now: float) -> None:
+        """Note that a request was answered."""
+        last = self.stamps[-1] if self.stamps else None
+        if last is not None and now - last.first < TOGETHER:
+            self.stamps[-1] = Stamp(now, last.number + 1, last.first)
+        else:
+            self.stamps.append(Stamp(now, 1, now))
+
+    def called(self, call: Call) -> None:
+        """Note a bulk call that was answered."""
+        self.calls = [*self.calls[1 - CALLS :], call]
+
+    def _start_anew(self) -> None:
+        for name, value in ((each.name, getattr(Log(), each.name)) for each in fields(Log)):
+            setattr(self, name, value)
 
 
 class Shelf(Protocol):
@@ -95,18 +146,22 @@ class FileShelf:
 
 
 def _written(log: Log) -> bytes:
-    last_bulk = None if log.last_bulk == -math.inf else log.last_bulk
-    return json.dumps({"stamps": log.stamps, "in_flight": log.in_flight, "last_bulk": last_bulk}).encode()
+    data = {name: getattr(log, name) for name in ("stamps", "in_flight", "calls", *_TIMES)}
+    return json.dumps({**data, "rhythm": astuple(log.rhythm)}).encode()
 
 
 def _read(text: bytes) -> Log:
     try:
         data: Any = json.loads(text)
-        last_bulk = data["last_bulk"]
         return Log(
-            [float(stamp) for stamp in data["stamps"]],
-            {str(token): float(sent_at) for token, sent_at in data["in_flight"].items()},
-            -math.inf if last_bulk is None else float(last_bulk),
+            [Stamp(float(at), int(count), float(first)) for at, count, first in data["stamps"]],
+            {str(token): Slot(float(since), bool(is_bulk)) for token, (since, is_bulk) in data["in_flight"].items()},
+            [Call(float(sent), float(answered)) for sent, answered in data["calls"]],
+            rhythm=Rhythm(*map(float, data["rhythm"])),
+            **{name: float(data[name]) for name in _TIMES},
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         return Log()
+
+
+_TIMES = ("last", "last_bulk", "shrunk_to", "shrunk_at", "paused_until")

@@ -14,7 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmsync.copper.pace import PATIENCE, Pacer, Permit, allowed, delay, spacing
+from crmsync.copper.pace import PATIENCE, Pacer, Permit, allowed, delay, shrunk
+from crmsync.copper.rhythm import LEAST, Call, Rhythm
+from crmsync.copper.shared import Stamp
 from tests.copper.conftest import Time
 
 
@@ -35,20 +37,56 @@ from tests.copper.conftest import Time
 )
 def test_the_delay_follows_the_log(stamps, in_flight, limit, expected):
     """What is under way and what was answered in the last 60 seconds counts; the oldest gives way first."""
-    assert pytest.approx(expected) == delay(100.0, stamps, in_flight, limit)
+    assert pytest.approx(expected) == delay(100.0, [Stamp(at, 1, at) for at in stamps], in_flight, limit)
+
+
+def test_answers_that_were_kept_together_count_together():
+    """Three answers in one stamp give way as one."""
+    stamps = [Stamp(90.0, 3, 89.96), Stamp(95.0, 1, 95.0)]
+
+    assert [pytest.approx(50.05), pytest.approx(55.05)] == [delay(100.0, stamps, 0, limit) for limit in (4, 1)]
 
 
 def test_the_limit_grows_back():
-    """Half a request a second, from what it was shrunk to up to the ceiling, and never below one."""
-    limits = [allowed(now, 180, 135.0, 0.0) for now in (0.0, 10.0, 90.0, 1000.0)]
+    """Slowly at first, then faster: an hour later, and after three and a half minutes, it is whole."""
+    limits = [allowed(60.0 * minutes, 180, 135.0, 0.0) for minutes in (0, 1, 2, 3, 3.5, 60)]
 
-    assert limits == [135, 140, 180, 180]
+    assert limits == [135, 136, 147, 175, 180, 180]
     assert allowed(0.0, 180, 0.2, 0.0) == 1
+    assert allowed(0.0, 180, math.inf, -math.inf) == 180
 
 
-def test_the_spacing_narrows_again():
-    """Halved every ten seconds down to the even spacing."""
-    assert [spacing(now, 0.34, 1.36, 0.0) for now in (0.0, 10.0, 60.0)] == [1.36, 0.68, 0.34]
+@pytest.mark.parametrize(
+    ("limit", "count", "expected"),
+    [(180, 140, 138.0), (140, 140, 138.0), (140, 160, 138.0), (180, 20, 135.0), (1, 1, 1.0)],
+)
+def test_a_refusal_says_what_is_left(limit, count, expected):
+    """What was in the window when it was full is ours; a quarter of the limit is the most that one refusal takes."""
+    assert expected == shrunk(limit, count)
+
+
+def test_a_margin_is_found_at_which_few_calls_are_refused():
+    """Each refusal widens the margin, each success takes back a little of that; it stays above the spread of latencies."""
+    once = Rhythm().refused(Call(10.0, 10.3))
+    calm = once
+    for second in range(200):
+        calm = calm.answered(Call(20.0 + second, 20.3 + second))
+
+    assert pytest.approx(LEAST + 0.084) == once.margin
+    assert LEAST < calm.margin < once.margin
+    assert once.refused(Call(10.1, 10.4)).margin == once.margin
+    assert Rhythm(spread=0.1).answered(Call(0.0, 0.3)).margin == pytest.approx(0.12)
+
+
+@pytest.mark.parametrize(
+    ("sent", "answered", "expected"),
+    [(1.02, 1.32, False), (0.9, 1.2, True), (1.1, 1.25, True), (1.29, 1.59, False)],
+)
+def test_a_refusal_is_laid_to_the_second_or_to_the_minute(sent, answered, expected):
+    """A call that came a second after the third before it, whether sendings are compared or answers, was not too soon."""
+    calls = [Call(third / 3, third / 3 + 0.3) for third in range(3)]
+
+    assert expected == Rhythm(latency=0.3).explains(Call(sent, answered), calls, 3)
 
 
 @dataclass
@@ -118,6 +156,15 @@ class World:
         permit.done(status)
 
 
+OF_ANOTHER_START = {
+    "stamps": [[1e9, 1, 1e9]],
+    "in_flight": {"a": [1e9, True]},
+    "calls": [[1e9, 1e9]],
+    **dict.fromkeys(("last", "last_bulk", "shrunk_to", "shrunk_at", "paused_until"), 1e9),
+    "rhythm": [0.02, 1e9, 0.3, 0.1],
+}
+
+
 def busiest(times: list[float], window: float) -> int:
     """Return how many of *times* fall into the fullest half-open window."""
     ordered = sorted(times)
@@ -167,20 +214,20 @@ def test_bulk_calls_are_spaced_evenly():
     assert max(gaps) < 0.4
 
 
-def test_a_refused_bulk_call_widens_the_spacing():
-    """After a 429 bulk calls keep twice the distance, which shrinks again with time."""
+def test_bulk_calls_that_came_too_soon_go_further_apart():
+    """A refusal that the second explains widens the margin, and leaves the limit of the minute alone."""
     time = Time()
     pacer = Pacer(clock=time.clock, sleep=time.sleep)
-    pacer.reserve(is_bulk=True).done(429)
-    started = time.now
+    started = []
+    for status in [200] * 6 + [429] + [200] * 20:
+        permit = pacer.reserve(is_bulk=True)
+        started.append(time.now)
+        time.now += 0.1 if status == 429 else 0.3
+        permit.done(status)
 
-    pacer.reserve(is_bulk=True).done(200)
-    assert 0.6 < time.now - started < 0.7
-    time.now += 60
-    started = time.now
-    pacer.reserve(is_bulk=True).done(200)
-    pacer.reserve(is_bulk=True).done(200)
-    assert time.now - started < 0.4
+    seconds = [later - earlier for earlier, later in zip(started, started[3:], strict=False)]
+    assert (min(seconds[:3]), pacer.limit) == (pytest.approx(1.02, abs=0.03), 180)
+    assert 1.05 < seconds[-1] < 1.2
 
 
 def test_reads_do_not_wait_for_bulk_calls():
@@ -191,6 +238,30 @@ def test_reads_do_not_wait_for_bulk_calls():
     pacer.reserve(is_bulk=False)
 
     assert time.slept == []
+
+
+def test_what_one_process_learns_another_knows(tmp_path):
+    """Limit, margin and pause are in the file, too."""
+    time, path = Time(), tmp_path / "pace.json"
+    first = Pacer(clock=time.clock, sleep=time.sleep, path=path)
+    second = Pacer(clock=time.clock, sleep=time.sleep, path=path)
+    first.reserve().done(429, 5.0)
+    limit = second.limit
+    second.reserve()
+
+    assert (limit, time.now) == (135, pytest.approx(1005.0))
+
+
+def test_many_answers_do_not_make_the_log_long(tmp_path):
+    """An account without limits answers ten thousand requests in a minute; the file stays as small as for a thousand."""
+    time, path = Time(), tmp_path / "pace.json"
+    pacer = Pacer(1_000_000, 100_000, clock=time.clock, sleep=time.sleep, path=path)
+    for _ in range(2000):
+        permit = pacer.reserve(is_bulk=True)
+        time.now += 0.001
+        permit.done(200)
+
+    assert path.stat().st_size < 5000
 
 
 def test_retry_after_holds_everybody():
@@ -215,6 +286,20 @@ def test_one_burst_shrinks_the_limit_once():
     pacer.reserve().done(429)
 
     assert (once, pacer.limit) == (135, 101)
+
+
+def test_requests_go_evenly_while_somebody_else_is_there():
+    """A burst would take the other's turn; before the first refusal there is nobody to think of."""
+    time = Time()
+    pacer = Pacer(clock=time.clock, sleep=time.sleep)
+    pacer.reserve().done(200)
+    pacer.reserve().done(429)
+    alone = time.now
+    for _ in range(4):
+        pacer.reserve().done(200)
+
+    assert alone == 1000
+    assert time.now - alone == pytest.approx(4 * 60.05 / 135, abs=0.05)
 
 
 def test_a_cancelled_permit_gives_its_slot_back():
@@ -294,6 +379,7 @@ def test_processes_share_the_pace(tmp_path):
         "[]",
         '{"stamps":1,"in_flight":{},"last_bulk":0}',
         json.dumps({"stamps": [1e9], "in_flight": {"a": 1e9}, "last_bulk": 1e9}),
+        json.dumps(OF_ANOTHER_START),
     ],
 )
 def test_an_odd_shared_file_counts_as_none(tmp_path, content):
