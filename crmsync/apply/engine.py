@@ -7,7 +7,7 @@ prerequisite failed, and settles what is unclear before it ends. It never asks "
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 
 from crmsync.apply.agenda import Agenda, agenda_of, next_call
@@ -40,6 +40,8 @@ from crmsync.model.records import Observed
 
 #: How often one step is tried when nothing happened each time (429, a bad bulk neighbour, a read that failed).
 MAX_ATTEMPTS = 6
+#: How much of the longest time that an intent took to be noted is expected of the next.
+FADING = 0.9
 
 Engine = Generator[Effect, Answer, Mapping[str, int]]
 Telling = Generator[Effect, Answer, None]
@@ -52,7 +54,9 @@ def run(job: Job) -> Engine:
     answer = yield Emit(Progress(0, len(job.plan.steps)))
     yield Append([RunStarted(job.run, answer.now, job.account_id, job.plan_digest, job.by), *_opening(work)])
     yield from _tell_opening(work)
-    for step, twin in (yield from find_twins(work)):
+    twins = yield from find_twins(work)
+    agenda.drop({step.id for step, _ in twins})
+    for step, twin in twins:
         detail = f'Somebody created "{twin.name}" (#{twin.id}) since the plan was made. Run again to adopt it.'
         yield from _fail(work, agenda, StepResult(step, "conflict", detail))
     yield from _carry_out(work, agenda)
@@ -84,28 +88,40 @@ def _work(job: Job) -> Work:
         ids=ids | {address: id for address, id in adopted.items() if id is not None},
         bindings=bindings,
         changes={change.address: change for change in job.plan.changes},
+        notes=_by_address(job.plan.notes),
         bulk_size=job.bulk_size,
         skew=job.skew_seconds,
     )
 
 
+def _by_address(notes: Sequence[Note]) -> dict[Address, list[Note]]:
+    found: dict[Address, list[Note]] = {}
+    for note in notes:
+        found.setdefault(note.address, []).append(note)
+    return found
+
+
 def _carry_out(work: Work, agenda: Agenda) -> Telling:
     """Make calls until there is nothing left to do, or nothing more may be done."""
+    answer = yield Emit(Progress(len(work.done), len(work.job.plan.steps)))
     while True:
         if work.may_go_on and agenda.in_flight < work.job.parallel:
-            task = yield from next_call(work, agenda)
+            task = next_call(work, agenda, answer.now)
             if task is not None:
-                agenda.in_flight += 1
                 answer = yield Start(task)
                 work.is_stopping = answer.is_stopping
                 continue
         if agenda.in_flight:
             answer = yield Join()
-            agenda.in_flight -= 1
             work.is_stopping = answer.is_stopping
-            yield from _absorb(work, agenda, answer.value)
+            agenda.absorb(answer.value, answer.now)
+            if isinstance(answer.value.result, CallResult):
+                yield from _absorb(work, agenda, answer.value.result)
+            else:
+                yield Emit(Progress(len(work.done), len(work.job.plan.steps)))
         elif work.unclear and work.may_go_on:
             yield from _settle_unclear(work, agenda)
+            answer = yield Emit(Progress(len(work.done), len(work.job.plan.steps)))
         elif not work.may_go_on or not agenda.has_ready:
             return
 
@@ -175,6 +191,13 @@ def _absorb(work: Work, agenda: Agenda, call: CallResult) -> Telling:
     work.learn(call.replaces_custom_fields)
     if call.fatal:
         work.stop_reason = call.fatal
+    work.noting = max(call.noting, FADING * work.noting)
+    if call.results and call.results[0].status == "late":
+        steps = [result.step for result in call.results]
+        agenda.late |= {step.id for step in steps}
+        agenda.read_again((steps[0].address.type, steps[0].action))
+        agenda.put_back(steps)
+        return
     for result in call.results:
         if result.step.action is WriteAction.DELETE and result.status in ("done", "unknown"):
             work.deleted.add((result.step.address.type, work.record_id(result.step)))
@@ -187,10 +210,10 @@ def _remember(work: Work, result: StepResult, at: float) -> Telling:
     """Keep the record that an answer showed; a new one gets what the plan noted about it."""
     assert result.observed is not None
     address = result.step.address
-    work.fresh[address] = (result.observed, at)
+    work.remember(address, result.observed, at)
     work.ids[address] = result.observed.id
     if result.step.action is WriteAction.CREATE:
-        events = [event for note in work.job.plan.notes if note.address == address for event in _note_events(note)]
+        events = [event for note in work.notes.get(address, ()) for event in _note_events(note)]
         if events:
             yield Append(events)
 
@@ -258,9 +281,6 @@ def _fail(work: Work, agenda: Agenda, result: StepResult) -> Telling:
         yield from _tell(work, _outcome(work, failed, failed.status))
         work.failed[step.id] = failed.detail
         work.todo.pop(step.id, None)
-        queue = agenda.ready.get((step.address.type, step.action))
-        if queue is not None and step in queue:
-            queue.remove(step)
         waiting = [work.todo.pop(id) for id in agenda.dependants.get(step.id, ()) if id in work.todo]
         failing += [StepResult(each, "skipped", f"It waited for {step.address}.") for each in waiting]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,54 +41,65 @@ def read_guard(work: Work, entity: EntityType, steps: Sequence[Step], now: float
     found: dict[Address, Observed | None] = {}
     alone: list[Step] = []
     searched: list[Step] = []
-    oldest = now
+    oldest = math.inf
     for step in steps:
         known = work.fresh.get(step.address)
-        if known is None:
-            searched.append(step)
-        elif now - known[1] <= GUARD_SECONDS / 2:
+        if known is not None and now - known[1] <= GUARD_SECONDS / 2:
             found[step.address] = known[0]
             oldest = min(oldest, known[1])
-        else:
+        elif step.address in work.written:
             alone.append(step)
+        else:
+            searched.append(step)
     if searched:
-        seen = yield from _search(work, entity, searched)
+        seen, left = yield from _search(work, entity, searched)
         if isinstance(seen, str):
-            return Guard(oldest, trouble=seen)
+            return Guard(now, trouble=seen)
+        oldest = min(oldest, now if left is None else left)
         found |= {step.address: seen[work.record_id(step)] for step in searched if work.record_id(step) in seen}
         alone += [step for step in searched if work.record_id(step) not in seen]
     for step in alone:
-        record = yield from read_one(work, entity, work.record_id(step))
+        record, left = yield from _read_one(work, entity, work.record_id(step))
         if isinstance(record, str):
-            return Guard(oldest, trouble=record)
+            return Guard(now, trouble=record)
         found[step.address] = record
+        oldest = min(oldest, now if left is None else left)
     return Guard(oldest, found)
 
 
-def _search(work: Work, entity: EntityType, steps: Sequence[Step]) -> Generator[Effect, Answer, dict[int, Observed] | str]:
+def _search(
+    work: Work, entity: EntityType, steps: Sequence[Step]
+) -> Generator[Effect, Answer, tuple[dict[int, Observed] | str, float | None]]:
     answer = yield Read(requests.by_ids(entity, [work.record_id(step) for step in steps]))
     data = data_of(answer)
     if not isinstance(data, list):
-        return _trouble(answer)
+        return _trouble(answer), answer.left
     try:
         records = [decode_body(entity, body, work.catalogue.locale) for body in data]
     except (ValueError, TypeError, AttributeError) as error:
-        return f"Copper showed a record that makes no sense: {error}"
-    return {record.id: record for record in records}
+        return f"Copper showed a record that makes no sense: {error}", answer.left
+    return {record.id: record for record in records}, answer.left
 
 
 def read_one(work: Work, entity: EntityType, id: int) -> Generator[Effect, Answer, Observed | str | None]:
     """Return the record with *id*, None when Copper says that there is none, or a text when nobody could say."""
+    return (yield from _read_one(work, entity, id))[0]
+
+
+def _read_one(
+    work: Work, entity: EntityType, id: int
+) -> Generator[Effect, Answer, tuple[Observed | str | None, float | None]]:
+    """Return what `read_one` does, and when the request left."""
     answer = yield Read(requests.get(entity, id))
     if not isinstance(answer.value, Failed) and answer.value.status == 404:
-        return None
+        return None, answer.left
     data = data_of(answer)
     if not isinstance(data, Mapping) or data.get("id") != id:
-        return _trouble(answer)
+        return _trouble(answer), answer.left
     try:
-        return decode_body(entity, data, work.catalogue.locale)
+        return decode_body(entity, data, work.catalogue.locale), answer.left
     except (ValueError, TypeError, AttributeError) as error:
-        return f"Copper showed a record that makes no sense: {error}"
+        return f"Copper showed a record that makes no sense: {error}", answer.left
 
 
 def newest(work: Work, entity: EntityType, since: int, readings: int = 1) -> Generator[Effect, Answer, list[Observed] | str]:

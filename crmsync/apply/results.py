@@ -26,7 +26,8 @@ class StepResult:
     """
     What became of one step.
 
-    *status* is done, conflict, failed, skipped, unknown, or retry (nothing happened, it may be tried again).
+    *status* is done, conflict, failed, skipped, unknown, retry (nothing happened, it may be tried again), or late (nothing
+    happened, it must be re-read).
     *set_aside* names fields that a person moved since the plan; *is_partly*: the other fields of the step go on.
     *prepared* is what was sent, where nobody knows what became of it. *follow* are steps that this one made necessary.
     """
@@ -49,10 +50,13 @@ class CallResult:
 
     A smaller bulk limit; a bulk call that must be made singly; no such bulk route at all; whether the account replaces
     custom fields, None where it could not be seen.
+    *left* is when its request left, *noting* how long its intents took to be written down before, in seconds.
     """
 
     results: tuple[StepResult, ...]
     at: float
+    left: float | None = None
+    noting: float = 0.0
     bulk_size: int | None = None
     is_bulk_refused: bool = False
     is_bulk_missing: bool = False
@@ -63,6 +67,11 @@ class CallResult:
 def stopped(steps: Sequence[Step], at: float) -> CallResult:
     """Return what becomes of a call that is not made because the user asked to stop while it waited for the pace."""
     return CallResult(tuple(StepResult(step, "retry", "interrupted") for step in steps), at)
+
+
+def late(steps: Sequence[Step], at: float) -> CallResult:
+    """Return what becomes of a call whose reading was too old when its turn came."""
+    return CallResult(tuple(StepResult(step, "late") for step in steps), at)
 
 
 Call = Generator[Effect, Answer, CallResult]

@@ -7,13 +7,14 @@ They go the way of every call (`crmsync.apply.writing`), one record at a time be
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Generator
 
-from crmsync.apply import requests
+from crmsync.apply import requests, writing
 from crmsync.apply.answers import confirmed_fields, seen, unclear
 from crmsync.apply.classify import NotExecuted, Unclear, classify
 from crmsync.apply.reading import Guard, find_naming, read_one
-from crmsync.apply.results import Call, CallResult, Prepared, StepResult, stopped
+from crmsync.apply.results import Call, CallResult, Prepared, StepResult, late, stopped
 from crmsync.apply.work import GUARD_SECONDS, Work
 from crmsync.apply.writing import before, intent_of, prepare, refused, young
 from crmsync.model.catalogue import EntityType
@@ -25,11 +26,13 @@ from crmsync.model.values import is_empty
 from crmsync.plan.diff import is_met, moved_fields
 
 
-def route(work: Work, entity: EntityType, step: Step, guard: Guard, prefix: str) -> Call:
+def route(work: Work, entity: EntityType, step: Step, guard: Guard, prefix: str, *, may_wait: bool = False) -> Call:
     """Relate or unrelate one record: the way a person's company changes once the person exists (copper-api.md 7.8)."""
-    answer = yield Reserve(False)
+    answer = yield Reserve(False, guard.at + work.good_for if may_wait else math.inf)
     if answer.is_stopping:
         return stopped([step], answer.now)
+    if answer.value is False or (may_wait and writing.is_old(work, guard, answer.now)):
+        return late([step], answer.now)
     guard = yield from young(work, entity, [step], guard, answer.now)
     prepared, results, events = prepare(work, entity, [step], guard, prefix, answer.now)
     if events:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from crmsync.apply.results import Prepared
@@ -11,7 +12,7 @@ from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType
 from crmsync.model.digest import Digester
 from crmsync.model.effects import Outcome
-from crmsync.model.plan import Change, FieldChange, Plan, Step, StepId
+from crmsync.model.plan import Change, FieldChange, Note, Plan, Step, StepId
 from crmsync.model.records import Observed
 from crmsync.model.settings import Pace
 from crmsync.model.state import Binding, State
@@ -19,8 +20,8 @@ from crmsync.model.values import Value
 
 #: How old a read may be, in seconds, when a write relies on it (design.md, promise 4).
 GUARD_SECONDS = 5.0
-#: How much may be read ahead, in seconds of writing: less than a reading is good for.
-ROOM_SECONDS = 3.0
+#: What a reading must at least have left when its write is prepared, and how often the time that noting an intent takes.
+LEFT_SECONDS, NOTINGS = 0.1, 1.5
 #: How long an intent lives, in seconds: after that its request is not sent any more.
 SEND_SECONDS = 15.0
 
@@ -60,11 +61,14 @@ class Work:
     ids: dict[Address, int]
     bindings: Mapping[Address, Binding]
     changes: Mapping[Address, Change]
+    notes: Mapping[Address, Sequence[Note]] = field(default_factory=dict)
     todo: dict[StepId, Step] = field(default_factory=dict)
     done: set[StepId] = field(default_factory=set)
     failed: dict[StepId, str] = field(default_factory=dict)
     unclear: dict[str, Prepared] = field(default_factory=dict)
+    written: set[Address] = field(default_factory=set)
     fresh: dict[Address, tuple[Observed, float]] = field(default_factory=dict)
+    noting: float = 0.0
     earlier: set[tuple[str, int]] = field(default_factory=set)
     earlier_by_mark: dict[tuple[str, str], set[int]] = field(default_factory=dict)
     deleted: set[tuple[str, int]] = field(default_factory=set)
@@ -97,6 +101,19 @@ class Work:
     def id_of(self, value: Value) -> Value:
         """Return the id behind an address, any other value as it is."""
         return self.ids[value] if isinstance(value, Address) else value
+
+    def remember(self, address: Address, observed: Observed, at: float) -> None:
+        """Keep what the answer to a write showed at *at*, for as long as it may be relied on."""
+        self.written.add(address)
+        self.fresh.pop(address, None)
+        self.fresh[address] = observed, at
+        for old in list(itertools.takewhile(lambda each: at - self.fresh[each][1] > GUARD_SECONDS, self.fresh)):
+            del self.fresh[old]
+
+    @property
+    def good_for(self) -> float:
+        """How old a reading may be, in seconds, when the intents of its write are still to be noted."""
+        return GUARD_SECONDS - max(LEFT_SECONDS, NOTINGS * self.noting)
 
     @property
     def may_go_on(self) -> bool:

@@ -8,6 +8,7 @@ steps; it changes nothing that others see.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from crmsync.apply.answers import confirmed_fields, unclear, verify_all
 from crmsync.apply.classify import Executed, NotExecuted, Unclear, bulk_limit, classify
 from crmsync.apply.reading import Guard, read_guard
 from crmsync.apply.restoring import restore
-from crmsync.apply.results import Call, CallResult, Prepared, StepResult, stopped
+from crmsync.apply.results import Call, CallResult, Prepared, StepResult, late, stopped
 from crmsync.apply.twins import besides, likeness
 from crmsync.apply.work import GUARD_SECONDS, SEND_SECONDS, Work
 from crmsync.model.bodies import encode_fields
@@ -47,20 +48,36 @@ def create(work: Work, entity: EntityType, steps: Sequence[Step], is_bulk: bool,
     values = [{change.field: change.after for change in each.changes} for each in prepared]
     bodies = [encode_fields(entity, each, None, work.catalogue.locale) for each in values]
     request = requests.create(entity, bodies, is_bulk)
-    return (yield from _send(work, entity, prepared, (), request, is_bulk))
+    return (yield from _send(work, entity, prepared, (), request, is_bulk, answer.now))
 
 
-def update(work: Work, entity: EntityType, steps: Sequence[Step], guard: Guard, is_bulk: bool, prefix: str) -> Call:
-    """Update the records of *steps* in one call, each with the fields that change and nothing else."""
-    answer = yield Reserve(is_bulk)
+def update(
+    work: Work,
+    entity: EntityType,
+    steps: Sequence[Step],
+    guard: Guard,
+    is_bulk: bool,
+    prefix: str,
+    *,
+    may_wait: bool = False,
+) -> Call:
+    """
+    Update the records of *steps* in one call, each with the fields that change and nothing else.
+
+    With *may_wait* the steps are late when the guard is too old by now, and are re-read together with others.
+    """
+    answer = yield Reserve(is_bulk, guard.at + work.good_for if may_wait else math.inf)
     if answer.is_stopping:
         return stopped(steps, answer.now)
+    if answer.value is False or (may_wait and is_old(work, guard, answer.now)):
+        return late(steps, answer.now)
     guard = yield from young(work, entity, steps, guard, answer.now)
     prepared, results, events = prepare(work, entity, steps, guard, prefix, answer.now)
     if not prepared:
         if events:
             yield Append(events)
         return CallResult(tuple(results), answer.now)
+    noting = answer.now
     items = []
     for each in prepared:
         values = {change.field: change.after for change in each.changes}
@@ -71,14 +88,19 @@ def update(work: Work, entity: EntityType, steps: Sequence[Step], guard: Guard, 
     if events:
         yield Append(events)
     request = requests.update(entity, items, is_bulk)
-    return (yield from _send(work, entity, prepared, results, request, is_bulk))
+    return (yield from _send(work, entity, prepared, results, request, is_bulk, noting))
+
+
+def is_old(work: Work, guard: Guard, now: float) -> bool:
+    """Say whether a write that is prepared *now* would leave more than five seconds after the reading of *guard*."""
+    return now - guard.at > work.good_for
 
 
 def young(
     work: Work, entity: EntityType, steps: Sequence[Step], guard: Guard, now: float
 ) -> Generator[Effect, Answer, Guard]:
     """Return *guard*, or a new one where it is too old to rely on."""
-    if now - guard.at <= GUARD_SECONDS - 1:
+    if not is_old(work, guard, now):
         return guard
     return (yield from read_guard(work, entity, steps, now))
 
@@ -112,7 +134,7 @@ def prepare(
         elif moved:
             results.append(StepResult(step, "conflict", MOVED, set_aside=moved))
         else:
-            results.append(StepResult(step, "done", "already so", observed))
+            results.append(StepResult(step, "done", "already so"))
     return prepared, results, events
 
 
@@ -180,10 +202,12 @@ def _send(
     results: Sequence[StepResult],
     request: Request,
     is_bulk: bool,
+    noting_since: float,
 ) -> Call:
     """Commit the intents, send once, and make of the answer what can be made of it."""
     intents = [each.intent for each in prepared]
     leaving = yield Append(intents, [before(entity, each) for each in prepared])
+    left, noting = leaving.now, leaving.now - noting_since
     answer = yield Send(request, min(intent.send_by for intent in intents))
     match classify(answer.value):
         case NotExecuted() as refusal:
@@ -191,18 +215,20 @@ def _send(
             return CallResult(
                 results=(*results, *(refused(each.step, refusal, is_bulk) for each in prepared)),
                 at=answer.now,
+                left=left,
+                noting=noting,
                 bulk_size=bulk_limit(refusal.reason) if is_bulk else None,
                 is_bulk_refused=is_bulk and not refusal.may_retry and not refusal.is_fatal,
                 is_bulk_missing=is_bulk and refusal.status in (404, 405),
                 fatal=refusal.reason if refusal.is_fatal else "",
             )
         case Unclear(reason):
-            return CallResult((*results, *(yield from unclear(prepared, reason))), answer.now)
+            return CallResult((*results, *(yield from unclear(prepared, reason))), answer.now, left, noting)
         case Executed(data):
             verified = yield from verify_all(work, entity, prepared, data, is_bulk)
             restored, replaces = yield from restore(work, entity, prepared, verified)
             # What the answer shows was so at some moment since the request left.
-            return CallResult((*results, *restored), leaving.now, replaces_custom_fields=replaces)
+            return CallResult((*results, *restored), left, left, noting, replaces_custom_fields=replaces)
     raise AssertionError("a result is one of three")
 
 

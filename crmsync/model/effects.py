@@ -8,6 +8,7 @@ performs the effects for real (`crmsync.project.runner`), a scheduler performs t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,9 +36,14 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """Wait for the pace to allow one more write, so that an intent is written when its request can leave at once."""
+    """
+    Wait for the pace to allow one more write, so that an intent is written when its request can leave at once.
+
+    Answered with False, as soon as that is known, when it is only allowed after *until* (unix seconds).
+    """
 
     is_bulk: bool
+    until: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +94,17 @@ Effect = Append | Read | Reserve | Send | Copy | Sleep | Emit | Start | Join
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The world's answer at *now* (our clock, unix seconds); *is_stopping* once the user asked to stop."""
+    """
+    The world's answer at *now* (our clock, unix seconds); *is_stopping* once the user asked to stop.
+
+    *left* is when the request of a `Read` left, at its last try: what is read was so then or later. None where nobody
+    looked; then it left after the effect was yielded.
+    """
 
     now: float
     value: Any = None
     is_stopping: bool = False
+    left: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

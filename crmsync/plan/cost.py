@@ -20,8 +20,8 @@ from crmsync.model.settings import Pace
 
 #: Copper takes 10 records in a bulk call (developer.copper.com, bulk pages).
 BULK_SIZE = 10
-#: Records are re-read together when they can be written within this many seconds; a reading is good for five.
-GUARD_SECONDS = 3.0
+#: Records are re-read together when they can be written within this many seconds, 14 bulk calls; a reading is good for five.
+GUARD_SECONDS = 14 / 3
 
 _BULK_NAME = {WriteAction.CREATE: "create", WriteAction.UPDATE: "update"}
 #: Requests beside the write and the guard: a delete reads the record it copies and what names it, a link is re-read.

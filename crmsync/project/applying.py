@@ -285,8 +285,8 @@ def settle_first(run: Run, state: State) -> State:
 
 
 def calls_in_flight(project: Project) -> int:
-    """Return how many calls may be under way: each waits for two appends, which may take a second."""
-    return 4 if is_local(project.settings.state) else 16
+    """Return how many calls may be under way: each waits for Copper, and for two appends, which may take a second."""
+    return 6 if is_local(project.settings.state) else 16
 
 
 def run_name() -> str:

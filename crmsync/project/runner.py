@@ -115,8 +115,8 @@ class Runner:
                     effect = task.send(answer)
                 except StopIteration as end:
                     return end.value
-                value = self._perform(effect)
-                answer = Answer(self._clock(), value, self._stopping.is_set())
+                value, left = self._read(effect) if isinstance(effect, Read) else (self._perform(effect), None)
+                answer = Answer(self._clock(), value, self._stopping.is_set(), left)
         finally:
             self._give_back()
 
@@ -124,11 +124,10 @@ class Runner:
         match effect:
             case Append(events, before):
                 self._log.write([*events, *before])
-            case Read():
-                return self._read(effect)
-            case Reserve(is_bulk):
+            case Reserve(is_bulk, until):
                 self._give_back()
-                self._permits.permit = self._client.reserve(is_bulk)
+                self._permits.permit = self._client.reserve(is_bulk, until - self._clock())
+                return self._permits.permit is not None
             case Send():
                 return self._send(effect)
             case Copy():
@@ -149,9 +148,15 @@ class Runner:
         copies = self._keeper.copies_of([each for each in items if isinstance(each, Before)])
         self.position = self._store.append(self.position, events, copies)
 
-    def _read(self, effect: Read) -> Any:
+    def _read(self, effect: Read) -> tuple[Any, float | None]:
+        """Return the answer, and when its request left."""
+        left: list[float] = []
+        answer = self._answer(effect, lambda: left.append(self._clock()))
+        return answer, left[-1] if left else None
+
+    def _answer(self, effect: Read, leaves: Callable[[], None]) -> Any:
         try:
-            return self._client.read(effect.request)
+            return self._client.read(effect.request, leaves)
         except CopperError as error:
             is_answer = error.status is not None and 400 <= error.status < 500 and error.status not in (408, 429)
             if is_answer and (error.status != 404 or getattr(error, "is_record", False)):

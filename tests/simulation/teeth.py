@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from crmsync.apply import agenda, engine, reading, settle, single, writing
+from crmsync.apply import agenda, engine, reading, settle, single, work, writing
 from crmsync.apply.classify import NotExecuted, Unclear, classify
 from crmsync.apply.reading import Guard
 from crmsync.copper.client import Client
@@ -129,7 +129,7 @@ def _all(planned: Any, *rest: Any) -> Any:
 
 
 _AT_ONCE: Missing = {(settle, "Sleep"): lambda until: Sleep(0.0)}
-_NO_AGE: Missing = {(writing, "GUARD_SECONDS"): 1e9, (reading, "GUARD_SECONDS"): 1e9, (writing, "young"): _young}
+_NO_AGE: Missing = {(each, "GUARD_SECONDS"): 1e9 for each in (work, writing, reading)} | {(writing, "young"): _young}
 _AS_CHANGED: Missing = {(single, "_moved"): lambda *_: (), (removal, "moved_fields"): lambda *_: ()}
 _UNASKED: Missing = {(single, "find_naming"): _nobody, (guard, "dependants"): lambda *_: ()}
 

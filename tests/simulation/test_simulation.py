@@ -40,7 +40,7 @@ KNOWN = {
     "settling time": 1,
     "intents": 0,
     "guard read": 1,
-    "age of a reading": 5,
+    "age of a reading": 19,
     "value compare": 9,
     "sparse body": 0,
     "append fence": 16,
@@ -56,7 +56,7 @@ KNOWN = {
     "digests": 13,
     "review of conflicts": 15,
     "keyed digests": 0,
-    "pace": 13,
+    "pace": 18,
     "twins": 5,
 }
 
