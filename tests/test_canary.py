@@ -2,7 +2,7 @@
 Nothing leaks: a key, a state key and customers' values that are nowhere else, through every command, fault and verbosity.
 
 All that is printed and all that is written is searched for them, in each of the forms that a text takes on its way. The
-keys belong nowhere; values belong in saved plans, in copies of deleted records, in the mirror, and on stdout and stderr.
+keys belong nowhere; values belong in saved plans, copies, decisions, the mirror, and on stdout and stderr.
 """
 
 from __future__ import annotations
@@ -152,6 +152,10 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("apply", "plan.json", "--settle", "0"),
     ("apply", "-y", "--settle", "0"),
     ("apply", "-y", "--json", "--settle", "0", "--backup", "copies"),
+    ("plan", "--decisions", "--for-approval"),
+    ("runs",),
+    ("undo", "RUN", "-y", "--settle", "0"),
+    ("state", "copies"),
     ("get", "companies", "-o", "csv"),
     ("get", "people"),
     ("labels", "users"),
@@ -195,7 +199,7 @@ class Searched:
 
     def run(self, *words: str) -> Ran:
         """Run a command, and search what it printed and wrote."""
-        ran = self.desk.run(*words)
+        ran = self.desk.run(*(_last_run(self.desk) if word == "RUN" else word for word in words))
         self.runs += 1
         where = " ".join(words)
         self.found += [f"{where}: output: {each}" for each in seen_in((ran.out + ran.err).encode(), self.secrets)]
@@ -222,7 +226,15 @@ class Searched:
         """Say whether values belong into the file: the mirror, asked-for backups; plans and copies that nothing seals."""
         if name.startswith("copies/") or name.endswith("/mirror.db"):
             return True
+        # An archive of decisions is as the file was: in the open, private.
+        if name == "decisions.yaml" or name.startswith(".crmsync/runs/decisions-"):
+            return True
         return not self.has_state_key and (name == "plan.json" or name.startswith(".crmsync/runs/"))
+
+
+def _last_run(desk: Desk) -> str:
+    runs = json.loads(desk.run("runs", "--json").out or "[]")
+    return str(runs[0]["run"]) if runs else "none"
 
 
 def _values() -> dict[str, str]:
