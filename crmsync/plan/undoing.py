@@ -17,7 +17,7 @@ from crmsync.model.events import Applied, Origin, WriteAction
 from crmsync.model.plan import Action, Cause, Change, Delta, FieldChange, Held, Note, Plan
 from crmsync.model.records import Observed
 from crmsync.model.undo import Before
-from crmsync.model.values import Members, Value, is_empty
+from crmsync.model.values import Member, Members, Value, is_empty
 from crmsync.plan import guard
 from crmsync.plan.build import counts_of, held_order
 from crmsync.plan.cost import price
@@ -162,9 +162,9 @@ def _reverted_members(
 
 
 def _untouched(
-    row: Field, touched: Iterable[object], known: Applied | None, digester: Digester
+    row: Field, touched: Iterable[Member], known: Applied | None, digester: Digester
 ) -> Mapping[str, tuple[str, str]]:
-    keys = {digester.member_key(row, each) for each in touched}  # type: ignore[arg-type]
+    keys = {digester.member_key(row, each) for each in touched}
     return {} if known is None else {key: pair for key, pair in known.members.items() if key not in keys}
 
 

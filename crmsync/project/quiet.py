@@ -41,14 +41,19 @@ class Memo:
     types: Mapping[str, Mapping[str, Any]]
 
 
-def inputs_of(project: Project, head: Head, position: int, wishes: Wishes) -> str | None:
-    """Return the digest of everything on this machine that a plan depends on; None when a plan is not to be remembered."""
-    if wishes != Wishes(limits=wishes.limits, pace=wishes.pace, policies=wishes.policies) or not position:
+def inputs_of(project: Project, head: Head, place: tuple[int, str | None], wishes: Wishes) -> str | None:
+    """
+    Return the digest of everything on this machine that a plan depends on; None when a plan is not to be remembered.
+
+    *place* is the position of the state and its mark: a copy that was restored and went on is another log of that length.
+    """
+    position, mark = place
+    if wishes != Wishes(limits=wishes.limits, pace=wishes.pace, policies=wishes.policies) or not position or mark is None:
         return None
     if decisions_path(project).exists():
         return None  # what waits there for a choice must be looked at
     key = blake2b(head.digest_key, digest_size=16).hexdigest()
-    return files_of(project, (head.lineage, position, key))
+    return files_of(project, (head.lineage, position, mark, key))
 
 
 def load(project: Project) -> Memo | None:

@@ -130,8 +130,11 @@ def _quick(again: _Again) -> Planned | None:
 
 
 def _inputs(again: _Again) -> str | None:
-    head = peek(again.project, again.store)
-    return None if head is None else quiet.inputs_of(again.project, *head, again.wishes)
+    known = peek(again.project, again.store)
+    if known is None:
+        return None
+    head, position = known
+    return quiet.inputs_of(again.project, head, (position, again.store.mark(position)), again.wishes)
 
 
 def _nothing_to_do(again: _Again, begun: Begun, planned_at: float) -> Planned:
