@@ -223,8 +223,8 @@ class Searched:
                 yield from (f"{name}: {each}" for each in seen_in(content, _values()))
 
     def holds_values(self, name: str) -> bool:
-        """Say whether values belong into the file: the mirror, asked-for backups; plans and copies that nothing seals."""
-        if name.startswith("copies/") or name.endswith("/mirror.db"):
+        """Say whether values belong into the file: the caches, asked-for backups; plans and copies that nothing seals."""
+        if name.startswith("copies/") or name.endswith(("/mirror.db", ".sheet")):
             return True
         # An archive of decisions is as the file was: in the open, private.
         if name == "decisions.yaml" or name.startswith(".crmsync/runs/decisions-"):
