@@ -164,6 +164,7 @@ def test_what_is_written_is_for_its_owner_alone(desk: Desk, umask: int) -> None:
     desk.write("crm/a.yaml", ACME + "  other:\n    name: Other\n")
     desk.done("apply", "-y")
     desk.write("crm/a.yaml", ACME)
+    (desk.root / "plans").mkdir()
     before = {path for path in desk.root.rglob("*") if ".crmsync" not in path.parts}
     earlier = os.umask(umask)
     try:

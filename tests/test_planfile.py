@@ -85,3 +85,14 @@ def test_a_plan_is_saved_over_files_only(desk: Desk) -> None:
 
     assert _said(ran) == (64, "error: The plan cannot be saved to pipe: There is something that is not a file.\n")
     assert (desk.root / "pipe").is_fifo()
+
+
+def test_a_plan_is_not_saved_into_a_folder_that_is_not_there(desk: Desk) -> None:
+    """A slip of the pen makes no folders, and costs no request."""
+    desk.write("crm/a.yaml", "companies:\n  acme: {name: Acme}\n")
+
+    ran = desk.run("plan", "--out", "plnas/plan.json")
+
+    assert (ran.code, ran.out, len(desk.sandbox.log)) == (64, "", 0)
+    assert "There is no folder plnas" in ran.err
+    assert not (desk.root / "plnas").exists()

@@ -35,7 +35,7 @@ from crmsync.model.events import (
     RunStarted,
     WriteAction,
 )
-from crmsync.model.plan import Action, Note
+from crmsync.model.plan import Action, Cause, Note, Step
 from crmsync.model.records import Observed
 
 #: How often one step is tried when nothing happened each time (429, a bad bulk neighbour, a read that failed).
@@ -250,7 +250,10 @@ def _finish(work: Work, agenda: Agenda, result: StepResult, *, is_quiet: bool = 
     step = result.step
     work.done.add(step.id)
     work.todo.pop(step.id, None)
-    if not is_quiet and not (result.follow and not result.fields):
+    if _is_first_half(work, step):
+        work.withheld[step.address] = _outcome(work, result, "applied")
+    elif not is_quiet and not (result.follow and not result.fields):
+        work.withheld.pop(step.address, None)
         yield from _tell(work, _outcome(work, result, "applied"))
     _line_up(work, agenda, result)
     waiting = agenda.dependants.get(step.id, [])
@@ -263,6 +266,18 @@ def _finish(work: Work, agenda: Agenda, result: StepResult, *, is_quiet: bool = 
         agenda.waiting[id] -= 1
         if agenda.waiting[id] == 0 and id in work.todo:
             agenda.push(work.todo[id])
+
+
+def _is_first_half(work: Work, step: Step) -> bool:
+    """Say whether a step only gave up a value for another record, and the one that writes its own is still to come."""
+    is_release = bool(step.fields) and all(change.cause is Cause.RELEASED for change in step.fields)
+    return is_release and any(other.address == step.address for other in work.todo.values())
+
+
+def _tell_withheld(work: Work, address: Address) -> Telling:
+    """Tell that a value was given up: what was to come after that did not."""
+    if address in work.withheld:
+        yield from _tell(work, work.withheld.pop(address))
 
 
 def _line_up(work: Work, agenda: Agenda, result: StepResult) -> None:
@@ -278,6 +293,7 @@ def _fail(work: Work, agenda: Agenda, result: StepResult) -> Telling:
     while failing:
         failed = failing.pop(0)
         step = failed.step
+        yield from _tell_withheld(work, step.address)
         yield from _tell(work, _outcome(work, failed, failed.status))
         work.failed[step.id] = failed.detail
         work.todo.pop(step.id, None)
@@ -338,6 +354,8 @@ def _leave_rest(work: Work) -> Telling:
         result = StepResult(prepared.step, "unknown", "Its request had no clear answer; the next run settles it.")
         yield from _tell(work, _outcome(work, result, "unknown"))
     why = "interrupted" if work.is_stopping else work.stop_reason
+    for address in list(work.withheld):
+        yield from _tell_withheld(work, address)
     for step in list(work.todo.values()):
         cause = next((work.failed[id] for id in step.after if id in work.failed), "")
         yield from _tell(work, _outcome(work, StepResult(step, "skipped", why or cause), "skipped"))

@@ -73,6 +73,7 @@ class Work:
     earlier_by_mark: dict[tuple[str, str], set[int]] = field(default_factory=dict)
     deleted: set[tuple[str, int]] = field(default_factory=set)
     outcomes: dict[str, set[Address]] = field(default_factory=dict)
+    withheld: dict[Address, Outcome] = field(default_factory=dict)
     attempts: Counter[StepId] = field(default_factory=Counter)
     bulk_size: int = 10
     no_bulk: set[tuple[str, str]] = field(default_factory=set)

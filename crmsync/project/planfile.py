@@ -12,6 +12,12 @@ from crmsync.project.trouble import RefusedTrouble, UsageTrouble
 _PURPOSE = "plan"
 
 
+def check_place(path: Path) -> None:
+    """Raise UsageTrouble where a plan could not be saved to *path*: a slip of the pen makes no folders."""
+    if not path.parent.is_dir():
+        raise UsageTrouble(f"There is no folder {path.parent} to save the plan in. Make it, or name another place.")
+
+
 def write_plan(path: Path, text: str, environ: Mapping[str, str]) -> None:
     """Write a plan to *path*. Raises UsageTrouble."""
     from crmsync.state.sealing import encrypt  # for its cost: most plans are only looked at

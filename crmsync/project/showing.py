@@ -14,7 +14,7 @@ from crmsync.project import deciding
 from crmsync.project.approving import remember_plan, share_plan
 from crmsync.project.connect import connect
 from crmsync.project.keeping import last_written
-from crmsync.project.planfile import write_plan
+from crmsync.project.planfile import check_place, write_plan
 from crmsync.project.planning import Planned, make_plan
 from crmsync.project.replanning import replan
 from crmsync.project.reviewing import sealed
@@ -68,6 +68,8 @@ def plan_to_show(
                 "plan saved now could be wrong. Let `crmsync apply` settle that first."
             )
 
+    if out is not None:
+        check_place(out)
     with opened_store(project, create=False) as store:
         client = connect(project, may_write=False)
         if uses_cache:
