@@ -10,12 +10,14 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from functools import cache
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, Entry, Field, Write
 from crmsync.model.codes import CODES
-from crmsync.model.records import Declared, Desired, DesiredField, Mode, Observed, Policy, PolicyRule
+from crmsync.model.records import Declared, DeclaredField, Desired, DesiredField, Mode, Observed, Policy, PolicyRule
 from crmsync.model.source import Diagnostic, Listing, Position, Problem, Scalar, in_file_order
 from crmsync.model.suggest import did_you_mean
 from crmsync.model.values import Label, Labels, Lookup, Member, Members, Value, Written, is_empty
@@ -30,6 +32,7 @@ _ANY_TYPE = "*"
 _LABEL_BY_ID = re.compile(r"#([0-9]{1,18})")
 _SET_MODES = (Mode.OWN, Mode.ADD)
 _TO_LOOK_UP = (Label, Labels, Lookup)
+_KNOWN = frozenset({str, bool, int, Decimal, date, Members})
 _SAYS_NOTHING = PolicyRule()
 
 _NOUNS = {
@@ -105,7 +108,7 @@ def resolve_alone(declared: Mapping[Address, Declared], catalogue: Catalogue, po
     """
     resolving = _ResolvingAlone(catalogue, policies)
     for record in declared.values():
-        resolving.record(record)
+        resolving.look_at(record)
     return Alone(in_file_order(resolving.diagnostics), tuple(resolving.pointers))
 
 
@@ -153,14 +156,14 @@ class _Resolving:
         self._keys_of_type = cache(lambda type_name: [each.key for each in declared if each.type == type_name])
         self._near_key = cache(lambda address: did_you_mean(address.key, self._keys_of_type(address.type)))
 
-    def record(self, record: Declared) -> Desired:
-        """Return one record as it should be."""
+    def record(self, record: Declared, fields: Mapping[str, DeclaredField] | None = None) -> Desired:
+        """Return one record as it should be, or only some of its *fields*."""
         by_name = self._catalogue[record.address.type].by_name
         shared = self._shared(record.address.type)
         own = record.options.policy
         is_silent = own == _SAYS_NOTHING
-        fields: dict[str, DesiredField] = {}
-        for name, declared in record.fields.items():
+        desired: dict[str, DesiredField] = {}
+        for name, declared in (record.fields if fields is None else fields).items():
             field = by_name.get(name)
             if field is None:
                 continue  # a custom field of an account that is not known yet
@@ -177,8 +180,8 @@ class _Resolving:
                     singular = self._catalogue[record.address.type].singular
                     detail = f"A {singular} cannot be without {name}. Write a value, or remove the line."
                     self._tell(_Place(record, field, position), "CRM041", detail)
-                fields[name] = DesiredField(value, policy, position)
-        return Desired(record.address, fields, record.position, record.options)
+                desired[name] = DesiredField(value, policy, position)
+        return Desired(record.address, desired, record.position, record.options)
 
     def _shared(self, type_name: str) -> list[PolicyRule]:
         layers = (self._policies.get(_ANY_TYPE), self._policies.get(type_name))
@@ -393,6 +396,14 @@ class _ResolvingAlone(_Resolving):
     def __init__(self, catalogue: Catalogue, policies: Mapping[str, PolicyRule]) -> None:
         super().__init__({}, catalogue, policies, None)
         self.pointers: list[Pointer] = []
+
+    def look_at(self, record: Declared) -> None:
+        """Note all that there is to say of *record*: of a value that is known and not empty there is nothing."""
+        fields = record.fields
+        if record.options.policy == _SAYS_NOTHING:
+            fields = {name: each for name, each in fields.items() if each.value.__class__ not in _KNOWN or not each.value}
+        if fields:
+            self.record(record, fields)
 
     def _reference(self, lookup: Lookup, place: _Place) -> Address | int | None:
         if lookup.by == "id":

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -80,9 +81,14 @@ def _parse_day(text: str) -> date | Fault:
 
 
 def _parse_date(text: str, field: Field, locale: Locale) -> Written | Fault:
+    return _day_in(text, locale.zone)
+
+
+@lru_cache(maxsize=10_000)
+def _day_in(text: str, zone: ZoneInfo) -> date | Fault:
     day = _parse_day(text)
-    if isinstance(day, date) and start_of_day(day, locale.zone) is None:
-        return Fault("CRM021", f"There was no {day} in {locale.zone.key}, the time zone of this account.")
+    if isinstance(day, date) and start_of_day(day, zone) is None:
+        return Fault("CRM021", f"There was no {day} in {zone.key}, the time zone of this account.")
     return day
 
 

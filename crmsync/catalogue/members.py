@@ -102,6 +102,8 @@ def tag_key(text: str, locale: Locale) -> str:
 
 
 def _folded(text: str) -> str:
+    if text.isascii():
+        return text.lower().strip()
     return unicodedata.normalize("NFC", text.casefold()).strip()
 
 
@@ -182,11 +184,16 @@ def _entries(node: Node, form: Form, field: Field) -> tuple[Scalar, Scalar | Non
         return node, None
     if form.item is None or not isinstance(node, Table):
         return Fault("CRM014", f'An entry of "{field.name}" is one text.').at(node.position)
-    for key, _ in node.entries:
-        if key.text not in (form.item, "category"):
+    text: Node | None = None
+    category: Node | None = None
+    for key, value in node.entries:
+        if key.text == form.item:
+            text = value
+        elif key.text == "category":
+            category = value
+        else:
             detail = f'An entry of "{field.name}" has `{form.item}` and `category`, not {quoted(key.text)}.'
             return Fault("CRM011", detail).at(key.position)
-    text, category = node.get(form.item), node.get("category")
     if not isinstance(text, Scalar) or not isinstance(category, Scalar | None):
         return Fault("CRM014", f"Write {{{form.item}: ..., category: ...}}, each with one text.").at(node.position)
     return text, category

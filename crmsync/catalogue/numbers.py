@@ -23,6 +23,8 @@ _TRUTH = {"true": True, "yes": True, "false": False, "no": False}
 
 def _parse_number(text: str, field: Field, locale: Locale) -> Written | Fault:
     digits = text.strip()
+    if digits.isdecimal() and digits.isascii() and len(digits) <= MAX_DIGITS:
+        return Decimal(digits)  # a whole number that a double holds
     if not _NUMBER.fullmatch(digits):
         return Fault("CRM023", f"{quoted(text)} is not a number. Write digits and a point, such as 12500.50.")
     number = Decimal(digits)

@@ -1,5 +1,5 @@
 """
-Text in, nodes out: the one place that knows YAML.
+Text in, nodes out: the one place that knows YAML (`lines` knows the part of it that nearly all files are written in).
 
 PyYAML's loaders decide too much: they turn `NO` into false, `00501` into 321, drop duplicate keys without a word, and
 their composer dies of a small file that is nested deeply. So only the parser's *events* are used here. Every scalar
@@ -17,6 +17,7 @@ from functools import cached_property
 import yaml
 
 from crmsync.config.building import BOUNDS, LINE_BREAK, Bounds, Builder, control_diagnostic, split_lines
+from crmsync.config.lines import read_lines
 from crmsync.config.wording import TOLD_AT_THEIR_BEGINNING, TOO_DEEP, say_problem
 from crmsync.model.codes import CODES
 from crmsync.model.source import Diagnostic, Node, Position, in_file_order
@@ -31,12 +32,17 @@ __all__ = ["Bounds", "Document", "parse"]
 
 @dataclass(frozen=True)
 class Document:
-    """A file as nodes; *root* is None when there is nothing to read. *text* is what was parsed, for carets."""
+    """
+    A file as nodes; *root* is None when there is nothing to read. *text* is what was parsed, for carets.
+
+    *is_rows*: it has one record a line, each of which stands for itself.
+    """
 
     file: str
     root: Node | None
     diagnostics: tuple[Diagnostic, ...] = ()
     text: str | None = field(default=None, repr=False)
+    is_rows: bool = False
 
     @cached_property
     def lines(self) -> tuple[str, ...]:
@@ -57,6 +63,9 @@ def parse(data: bytes, file: str, limits: Bounds = BOUNDS) -> Document:
     text, unreadable = _decode(data, file)
     if unreadable is not None:
         return Document(file, None, (unreadable,))
+    usual = read_lines(text, file, limits.depth, limits.nodes)
+    if usual is not None:
+        return Document(file, usual, (), text)
     found: list[Diagnostic] = []
     if _CONTROL_IN_TEXT.search(text) is not None:
         found += _find_controls(text, file)

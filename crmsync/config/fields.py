@@ -30,11 +30,19 @@ class FieldReader:
         self._catalogue = catalogue
         self._groups = {entity.name: groups_of(entity) for entity in catalogue.types}
         self._custom = {entity.name: _by_label(entity) for entity in catalogue.types}
+        self._unique: dict[tuple[str, str], tuple[str, Field]] = {}  # labels that were found before, as written
 
     def read(self, table: Table, entity: EntityType, address: Address | None, diagnostics: list[Diagnostic]) -> Fields:
         """Return the fields that *table* declares, and add what is wrong with them to *diagnostics*."""
         fields: dict[str, DeclaredField] = {}
+        locale = self._catalogue.locale
         for name, field, node in self._places(table, entity, address, diagnostics):
+            if node.__class__ is Scalar and _is_usual(node) and field.write is not Write.NEVER:
+                # Nearly always one word that the kind reads; whatever is wrong with it is told below.
+                written, problems = field.kind.read(node, field, locale)
+                if not problems:
+                    fields[name] = DeclaredField(written, node.position)
+                    continue
             value, problems = self._value(node, field)
             for each in problems:
                 diagnostics.append(Diagnostic(each.code, each.detail, each.position, address, each.severity))
@@ -88,9 +96,13 @@ class FieldReader:
         self, label: str, position: Position, entity: EntityType, address: Address | None, diagnostics: list[Diagnostic]
     ) -> tuple[str, Field] | None:
         """Return name and row of the custom field that a file calls *label* or ``label#id``."""
+        known = self._unique.get((entity.name, label))
+        if known is not None:
+            return known
         by_label = self._custom[entity.name]
         fields = by_label.get(_folded(label), ())
         if len(fields) == 1:
+            self._unique[entity.name, label] = fields[0].name, fields[0]
             return fields[0].name, fields[0]
         if fields:
             ids = " or ".join(f'"{label}#{field.definition_id}"' for field in fields)
@@ -138,6 +150,11 @@ class FieldReader:
             return ()  # told by the schema check
         detail = f'"{field.name}" is computed by Copper and cannot be written. Remove the line.'
         return (Problem(CODES["CRM018"], detail, node.position),)
+
+
+def _is_usual(node: Scalar) -> bool:
+    """Say whether *node* is one text that means nothing but itself."""
+    return bool(node.text) and not (node.is_plain and (node.text == "null" or node.text in _LOOKS_LIKE_NULL))
 
 
 def _by_label(entity: EntityType) -> dict[str, tuple[Field, ...]]:

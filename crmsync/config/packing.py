@@ -140,7 +140,7 @@ _UNPACK: Mapping[str, Callable[[list[Any], Position, int], Written]] = {
 
 def _packed_options(options: RecordOptions, line: int) -> list[Any] | int:
     """Return *options* as plain data, 0 when there are none."""
-    if options == _NOTHING_SAID:
+    if options is _NOTHING_SAID or options == _NOTHING_SAID:
         return 0
     place = _place(options.id_position, None, line)
     return [options.id, place, options.is_new, options.is_protected, _packed_rule(options.policy)]

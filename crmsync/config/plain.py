@@ -64,8 +64,10 @@ def has_empty(node: Node) -> bool:
     """Say whether anything in *node* was left unwritten."""
     if isinstance(node, Scalar):
         return not node.text and node.is_plain
-    for child in node.items if isinstance(node, Listing) else [value for _, value in node.entries]:
-        if isinstance(child, Scalar):
+    if isinstance(node, Listing):
+        return any((not each.text and each.is_plain) if each.__class__ is Scalar else has_empty(each) for each in node.items)
+    for _, child in node.entries:
+        if child.__class__ is Scalar:
             if not child.text and child.is_plain:
                 return True
         elif has_empty(child):

@@ -48,7 +48,10 @@ class Table:
 
     def get(self, name: str) -> Node | None:
         """Return what stands under *name*, or None."""
-        return next((node for key, node in self.entries if key.text == name), None)
+        for key, node in self.entries:
+            if key.text == name:
+                return node
+        return None
 
 
 Node = Scalar | Listing | Table
