@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +21,7 @@ import pytest
 from crmsync import resolve
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
+from crmsync.project import crew, pieces
 from crmsync.project import reading as reading_module
 from crmsync.project.files import find_sources
 from crmsync.project.reading import Changes, Reading, read_carefully, read_project
@@ -58,7 +62,9 @@ opportunities:
   renewal: {name: Renewal, company: acme, primary_contact: ann, monetary_value: 50000, close_date: 2026-12-31}
   second: {name: Second, company: {name: Bolt}, pipeline: Sales, stage: Qualifying}
 """
-FILES = {"crm/a-firms.yaml": FIRMS, "crm/b-staff.yaml": STAFF, "crm/c-deals.yaml": DEALS}
+ROW = '{{"key": "r{0}", "name": "Row {0}", "emails": ["r{0}@rows.test"], "tags": ["x"], "company": "cent"}}\n'
+ROWS = "".join(map(ROW.format, range(40))) + '{"key": "last", "name": "Last", "title": null, "company": {"name": "Cent"}}\n'
+FILES = {"crm/a-firms.yaml": FIRMS, "crm/b-staff.yaml": STAFF, "crm/c-deals.yaml": DEALS, "crm/people-2026.jsonl": ROWS}
 
 
 class Folder:
@@ -93,12 +99,19 @@ class Folder:
 def told(reading: Reading) -> tuple[object, ...]:
     """Return all that a reading says, its complaints as they are printed."""
     text = diagnostics_text(reading.diagnostics, reading.sources.line_of)
+    assert len(reading.records) == len(list(reading.records))
     return text, dict(reading.records), list(reading.records.values()), reading.moved, reading.is_sound, reading.file_count
+
+
+@pytest.fixture(autouse=True)
+def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "_LEAST_BYTES", 200)
+    monkeypatch.setattr(pieces, "_CUT_EVERY", 5)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
-    """Return a project of three files."""
+    """Return a project of three YAML files and one of rows."""
     return Folder(tmp_path)
 
 
@@ -139,6 +152,18 @@ EDITS: list[Callable[[str, random.Random], str]] = [
     _swap("companies.old", "companies.bolt"),
     _swap("ann:", "cid:"),
     _swap("people:", "persons:"),
+    _swap('"r7"', '"r8"'),
+    _swap('"r7"', '"ann"'),
+    _swap('"name": "Row 9",', ""),
+    _swap('"name": "Row 9",', '"nmae": "Row 9",'),
+    _swap('"emails": ["r5@', '"emails": ["r6@'),
+    _swap('"r20", ', ""),
+    _swap('"tags": ["x"]', '"tags": ["x", 12, null, true]'),
+    _swap('"tags": ["x"]', '"tags": ["\\ud83d", "\\u0007", "é"]'),
+    _swap('"tags": ["x"]', '"tags": "x", "tags": "y"'),
+    _swap("}\n", "}}\n"),
+    _swap("}\n", "\n"),
+    _lines(lambda lines, chance: chance.shuffle(lines)),
     lambda text, chance: text + "people:\n  dan: {name: Dan, emails: [ann@acme.test]}\n",
     lambda text, chance: text + "companies:\n  acme: {name: Acme}\n",
     lambda text, chance: text + "companies:\n  more: {name: Acme, crmsync: {id: 77}}\n",
@@ -179,8 +204,10 @@ def test_only_files_that_changed_are_read(folder: Folder, monkeypatch: pytest.Mo
     folder.read()
     folder.write("crm/b-staff.yaml", STAFF.replace("Ann", "Anne"))
     parsed: list[str] = []
-    original = reading_module.parse
-    monkeypatch.setattr(reading_module, "parse", lambda data, name: parsed.append(name) or original(data, name))
+    original = reading_module.parse_piece
+    monkeypatch.setattr(
+        reading_module, "parse_piece", lambda piece, data: parsed.append(piece.source.name) or original(piece, data)
+    )
 
     folder.read()
 
@@ -206,7 +233,7 @@ def test_files_with_errors_are_not_kept(folder: Folder) -> None:
     readings = [folder.read(shelf) for _ in range(2)]
 
     assert [[each.code.number for each in reading.diagnostics] for reading in readings] == [["CRM011"]] * 2
-    assert len(list(shelf.folder.iterdir())) == 2
+    assert len(list(shelf.folder.iterdir())) == len(readings[0].sheets) - 1
 
 
 def test_warnings_are_kept_with_the_file(folder: Folder) -> None:
@@ -276,7 +303,7 @@ def test_one_record_is_looked_up(folder: Folder) -> None:
     read, careful = folder.read(), folder.read_carefully()
 
     assert {address: read.records[address] for address in careful.records} == careful.records
-    assert (len(read.records), Address("people", "eve") in read.records) == (8, False)
+    assert (len(read.records), Address("people", "eve") in read.records) == (49, False)
     with pytest.raises(KeyError):
         read.records[Address("people", "eve")]
 
@@ -363,7 +390,7 @@ def test_what_is_not_used_is_thrown_away(folder: Folder) -> None:
     shelf.collect(own, now=shelf.folder.stat().st_mtime + KEPT_SECONDS + 60)
 
     assert (several, {f"{id}.sheet" for id in own}) == (
-        2 + KEPT_PER_FILE, {path.name for path in shelf.folder.iterdir()}
+        len(own) - 1 + KEPT_PER_FILE, {path.name for path in shelf.folder.iterdir()}
     )  # fmt: skip
 
 
@@ -401,3 +428,73 @@ def test_validate_uses_the_shelf(folder: Folder) -> None:
         [len(each.diagnostics) for each in (first, again, torn)],
         [len(each.notices) for each in (first, again, torn)],
     ) == ([1, 1, 1], [0, 0, 1])
+
+
+def test_one_row_of_many_is_read_again(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of rows is cut by its content, so that an edit moves no cut but those around it."""
+    before = folder.read()
+    folder.write("crm/people-2026.jsonl", ROWS.replace('"Row 3"', '"Row three, and then some"').replace("}\n", "}\n\n", 1))
+
+    after = folder.read()
+
+    old, new = ({sheet.id for sheet in read.sheets if sheet.file.endswith("jsonl")} for read in (before, after))
+    assert (len(new) > 4, len(new - old) <= 3) == (True, True)
+    assert after.since(before.mark()) == Changes((Address("people", "r3"),), ())
+    assert told(folder.read_carefully()) == told(after)
+
+
+@pytest.fixture
+def crowd(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    """A project that is worth two other processes."""
+    monkeypatch.setattr(crew, "WORTH_BYTES", 4)
+    monkeypatch.setattr(crew, "_cores", lambda: 2)
+    return folder
+
+
+def test_other_processes_read_the_same(crowd: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a shelf and without one; files with errors are read here, to be told."""
+    alone: list[str] = []
+    original = reading_module._read
+    monkeypatch.setattr(
+        reading_module, "_read", lambda piece, *rest: alone.append(piece.source.name) or original(piece, *rest)
+    )
+    crowd.write("crm/b-staff.yaml", STAFF.replace("title", "titel"))
+    careful = told(crowd.read_carefully())
+
+    assert careful == told(crowd.read(Shelf(crowd.root / "elsewhere")))
+    assert careful == told(crowd.read(Shelf(crowd.root / "crmsync.yaml")))
+    assert {"crm/b-staff.yaml"} == set(alone)
+
+
+@pytest.mark.parametrize("program", ["no-such-program", "/bin/false", "/bin/true"])
+def test_without_other_processes_this_one_reads(crowd: Folder, monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    """They cannot be started, or end at once."""
+    monkeypatch.setattr(sys, "executable", program)
+
+    assert told(crowd.read_carefully()) == told(crowd.read())
+
+
+def test_other_processes_do_not_get_the_key(crowd: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They read files, and need to know nothing else."""
+    monkeypatch.setenv("COPPER_API_KEY", "secret")
+    seen: list[dict[str, str]] = []
+    original = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, env, **k: seen.append(env) or original(*a, env=env, **k))
+
+    crowd.read()
+
+    assert ["COPPER_API_KEY" in environ for environ in seen] == [False, False]
+
+
+def test_interrupted_reading_leaves_no_process(crowd: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ends the parent's wait ends the others."""
+    started: list[subprocess.Popen[bytes]] = []
+    original = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: started.append(original(*a, **k)) or started[-1])
+    monkeypatch.setattr(threading.Thread, "join", lambda thread: (_ for _ in ()).throw(KeyboardInterrupt))
+
+    with pytest.raises(KeyboardInterrupt):
+        crowd.read()
+
+    assert len(started) == 2
+    assert all(each.returncode is not None for each in started)

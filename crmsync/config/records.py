@@ -12,13 +12,15 @@ from crmsync.config.frame import frame
 from crmsync.config.moved import read_moved
 from crmsync.config.options import OptionsReader
 from crmsync.config.plain import PlainRecords
+from crmsync.config.rows import type_of
 from crmsync.config.structure import check_structure
 from crmsync.config.twins import find_twins
 from crmsync.model.address import KEY_PATTERN, Address
 from crmsync.model.catalogue import Catalogue, EntityType
 from crmsync.model.codes import CODES
 from crmsync.model.records import Declared, Moved
-from crmsync.model.source import Diagnostic, Position, Scalar, Table, in_file_order
+from crmsync.model.source import Diagnostic, Node, Position, Scalar, Table, in_file_order
+from crmsync.model.suggest import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,13 @@ class RecordReader:
         self.plain = PlainRecords(catalogue)
         self.shape = frame(schema, catalogue)
 
-    def read(self, document: Document) -> Declarations:
-        """Return what one file says, with what is wrong in it whatever the other files say."""
-        reading = _Reading(self)
+    def read(self, document: Document, taken: Mapping[Address, Position] | None = None) -> Declarations:
+        """
+        Return what one file says, with what is wrong in it whatever the other files say.
+
+        Addresses that are *taken* stand in an earlier file, at these places: that is told, and the record not read.
+        """
+        reading = _Reading(self, taken)
         reading.read(document)
         return reading.alone()
 
@@ -72,7 +78,8 @@ def read_records(
 class _Reading:
     """What has been read so far."""
 
-    def __init__(self, reader: RecordReader) -> None:
+    def __init__(self, reader: RecordReader, taken: Mapping[Address, Position] | None = None) -> None:
+        self._taken = taken or {}
         self._catalogue = reader.catalogue
         self._fields = reader.fields
         self._options = reader.options
@@ -85,8 +92,10 @@ class _Reading:
     def read(self, document: Document) -> None:
         """Add what one file says."""
         self._diagnostics += document.diagnostics
-        odd = replace(document, root=self._plain.odd_part(document.root))
-        self._diagnostics += check_structure(odd, self._shape)
+        if document.is_rows and self._is_of_no_type(document):
+            return
+        for odd in _odd_parts(document, self._plain.odd_part(document.root)):
+            self._diagnostics += check_structure(odd, self._shape)
         if isinstance(document.root, Table):
             self._moved += read_moved(document.root, self._catalogue, self._diagnostics)
             defaults = document.root.get("defaults")
@@ -94,6 +103,17 @@ class _Reading:
                 entity = self._catalogue.by_name.get(key.text)
                 if entity is not None and isinstance(node, Table):
                     self._read_type(entity, node, self._read_defaults(entity, defaults))
+
+    def _is_of_no_type(self, document: Document) -> bool:
+        """Tell that a file of rows is not called after a type."""
+        name = type_of(document.file)
+        if name in self._catalogue.by_name:
+            return False
+        known = ", ".join(f"{entity.name}.jsonl" for entity in self._catalogue.types)
+        detail = f'There is no record type called "{name}".{did_you_mean(name, self._catalogue.by_name)} A file of rows is '
+        detail += f"called after their type: {known}, or with more after a hyphen."
+        self._diagnostics.append(Diagnostic(CODES["CRM012"], detail, Position(document.file, 1, 1)))
+        return True
 
     def _read_defaults(self, entity: EntityType, defaults: object) -> Fields:
         table = defaults.get(entity.name) if isinstance(defaults, Table) else None
@@ -105,8 +125,9 @@ class _Reading:
                 continue  # told by its shape
             address = Address(entity.name, key.text)
             earlier = self._records.get(address)
-            if earlier is not None:
-                self._tell_repeated(address, key, earlier.position)
+            first = earlier.position if earlier is not None else self._taken.get(address)
+            if first is not None:
+                self._tell_repeated(address, key, first)
                 continue
             self._records[address] = self._read_record(entity, address, key.position, node, defaults)
 
@@ -135,6 +156,16 @@ class _Reading:
             diagnostics += stray_moves(self._moved, self._records)
         diagnostics += nothing_declared(bool(self._records), diagnostics)
         return Declarations(self._records, tuple(self._moved), in_file_order(diagnostics))
+
+
+def _odd_parts(document: Document, odd: Node | None) -> Iterator[Document]:
+    """Yield what of *document* is to be checked: row by row where there are rows, of which several may have one key."""
+    if not document.is_rows or not isinstance(odd, Table):
+        yield replace(document, root=odd)
+        return
+    for type_name, rows in odd.entries:
+        for row in rows.entries if isinstance(rows, Table) else ():
+            yield replace(document, root=Table(((type_name, Table((row,), row[0].position)),), odd.position))
 
 
 def nothing_declared(has_records: bool, diagnostics: Sequence[Diagnostic]) -> Iterator[Diagnostic]:

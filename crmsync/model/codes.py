@@ -31,7 +31,7 @@ CODES = _rows(
     ("CRM006", "Tag not allowed", "Tags such as !!python/object are never read; write the plain value."),
     ("CRM007", "Control character", "Only tab and newline are allowed in values."),
     ("CRM008", "No records", "The files below `records` declare nothing at all."),
-    ("CRM009", "Table not readable yet", "Only YAML and JSON record files are read by this version."),
+    ("CRM009", "Table not readable yet", "Only YAML, JSON and JSON Lines files are read by this version."),
     ("CRM010", "Duplicate key", "A mapping names the same key twice; only one of them could win."),
     # Structure
     ("CRM011", "Unknown field", "The type has no field of this name."),
@@ -77,13 +77,14 @@ CODES = _rows(
     ("CRM044", "No such record", "Copper has no record with this id."),
     ("CRM045", "Profile missing", "The settings have profiles, so one must be named."),
     ("CRM047", "Entry missing", "This mapping is of no use without the entry named."),
-    ("CRM060", "File not read", "Only .yaml, .yml and .json files below `records` are read."),
+    ("CRM060", "File not read", "Only .yaml, .yml, .json and .jsonl files below `records` are read."),
     (
         "CRM061",
         "Decision out of date",
         "A choice in decisions.yaml counts only while the file, Copper and what was last applied are as they were.",
     ),
     ("CRM062", "Handed over", "A decision gave this field to the people in Copper; the line in the file does nothing."),
+    ("CRM050", "Not valid JSON", "In a .jsonl file each line is one record, a JSON object with an entry `key`."),
     # Looking at Copper
     ("CRM048", "Unknown operator", "Conditions compare with = != >= <= and ~ (contains)."),
     ("CRM049", "Unknown word", "The command knows no table, part or id of this name."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from crmsync.config.document import Document, parse, shown_lines
+from crmsync.config.rows import is_rows, shown_line
 from crmsync.config.settings import read_settings
 from crmsync.model.codes import CODES
 from crmsync.model.settings import Settings
@@ -20,9 +22,11 @@ from crmsync.model.source import Diagnostic, Position, Severity
 from crmsync.project.trouble import InputTrouble, LineOf, UsageTrouble
 
 SETTINGS_FILE = "crmsync.yaml"
-_RECORD_SUFFIXES = {".yaml", ".yml", ".json"}
+#: Of a line of a file of rows at most so much is shown.
+SHOWN_BYTES = 4096
+_RECORD_SUFFIXES = {".yaml", ".yml", ".json", ".jsonl"}
 _PROSE_SUFFIXES = {".md", ".bak", ".orig"}
-_TABLE_SUFFIXES = {".csv", ".tsv", ".jsonl", ".xlsx", ".xls", ".ods"}
+_TABLE_SUFFIXES = {".csv", ".tsv", ".xlsx", ".xls", ".ods"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +61,35 @@ class Sources:
         return total
 
     @cached_property
-    def _lines(self) -> dict[str, tuple[str, ...]]:
+    def _lines(self) -> dict[str, Sequence[str]]:
         return {document.file: document.lines for document in self.others}
 
-    def _lines_of(self, file: str) -> tuple[str, ...]:
+    def _lines_of(self, file: str) -> Sequence[str]:
         """Read *file* again: few are ever shown, and the texts of all would fill the memory."""
         for source in self.files:
             if source.name == file:
                 with suppress(OSError):
-                    return shown_lines(source.path.read_bytes())
+                    return _Rows(source.path) if is_rows(file) else shown_lines(source.path.read_bytes())
         return ()
+
+
+class _Rows(Sequence[str]):
+    """The lines of a file that may be too large for the memory: only where they begin is in it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._starts = array("Q", [0])
+        with path.open("rb") as file:
+            for line in file:
+                self._starts.append(self._starts[-1] + len(line))
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    def __getitem__(self, number: Any) -> Any:
+        with self._path.open("rb") as file:
+            file.seek(self._starts[number])
+            return shown_line(file.readline(SHOWN_BYTES))
 
 
 def with_others(sources: Sources, document: Document | None) -> Sources:
@@ -175,7 +198,7 @@ def _look_at(root: Path, path: Path, found: list[Source], diagnostics: list[Diag
         return
     suffix = path.suffix.casefold()
     if suffix in _TABLE_SUFFIXES:
-        detail = f"{name} is a table, and this version reads YAML and JSON. Convert it, or move it out of `records`."
+        detail = f"{name} is a table, and this version reads YAML, JSON and JSONL. Convert it, or move it out of `records`."
         diagnostics.append(Diagnostic(CODES["CRM009"], detail, Position(name, 1, 1)))
     elif suffix in _RECORD_SUFFIXES:
         found.append(Source(path, name))

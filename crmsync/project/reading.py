@@ -11,15 +11,13 @@ thousand records are known without being in memory. What the next plan wants to 
     reading.holders(type, field, keys)                     the records that a lookup by one of these keys may find
     reading.naming(addresses, questions)                   the records that may refer to these
 
-`holders` and `naming` may name one record too many, which costs a look at it, and never one too few. Where records of
-several files have one address, all files are read in the old, careful way, which knows which of them came first.
+`holders` and `naming` may name one record too many, which costs a look at it, and never one too few.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
@@ -28,25 +26,30 @@ from pathlib import Path
 from crmsync import resolve
 from crmsync.config.document import Document, parse
 from crmsync.config.records import RecordReader, nothing_declared, read_records, stray_moves
+from crmsync.config.rows import is_rows, parse_rows
 from crmsync.config.twins import find_twins
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
 from crmsync.model.records import Declared, Moved
 from crmsync.model.settings import Settings
-from crmsync.model.source import Diagnostic, in_file_order
-from crmsync.project.files import Source, Sources, schema, unreadable
+from crmsync.model.source import Diagnostic, Position, in_file_order
+from crmsync.project.crew import is_known, processes_for, read_apart
+from crmsync.project.files import Sources, schema, unreadable
+from crmsync.project.pieces import Piece, digest_of, parse_piece, pieces_of
 from crmsync.project.sheets import (
     Damaged,
     Sheet,
+    from_bytes,
     hash_of_address,
     hash_of_question,
     sheet_of,
+    to_bytes,
 )
 from crmsync.project.shelf import Shelf, basis_of, sheet_id
 from crmsync.project.trouble import Trouble
 
-#: Files that were parsed already, by name, with what they held then.
-Parsed = Mapping[str, tuple[bytes, Document]]
+#: Pieces that were parsed already.
+Parsed = Mapping[Piece, Document]
 
 #: So many records of one file are made at a time while all are looked at.
 _AT_A_TIME = 200
@@ -67,21 +70,31 @@ class SheetReader:
     """Reads files into sheets, all with the same catalogue and settings."""
 
     def __init__(self, catalogue: Catalogue, settings: Settings, parsed: Parsed) -> None:
-        self._parsed = parsed
+        self.catalogue = catalogue
+        self.settings = settings
+        self.parsed = parsed
         self.basis = basis_of(catalogue, settings)
-        self._catalogue = catalogue
-        self._policies = settings.policies
         self._reader = RecordReader(catalogue, settings.profile, schema("records"), settings.profiles)
 
-    def sheet(self, name: str, content: bytes) -> Sheet:
-        """Return the sheet of the file called *name*."""
-        held, document = self._parsed.get(name, (None, None))
-        if document is None or held != content:
-            document = parse(content, name)
-        read = self._reader.read(document)
-        alone = resolve.resolve_alone(read.records, self._catalogue, self._policies)
-        id = sheet_id(self.basis, name, content)
-        return sheet_of(id, document, read, alone, self._catalogue)
+    def id(self, piece: Piece) -> str:
+        """Return the name of the sheet of *piece*."""
+        return sheet_id(self.basis, piece.source.name, piece.digest)
+
+    def sheet(self, piece: Piece, taken: Mapping[Address, Position] | None = None) -> Sheet:
+        """Return the sheet of *piece*, without the addresses that are *taken*. Raises OSError, Trouble."""
+        document = self.parsed.get(piece)
+        if document is None:
+            content = piece.content()
+            if digest_of(content) != piece.digest:
+                raise Trouble(f"{piece.source.name} was changed while it was read. Run the command again.")
+            document = parse_piece(piece, content)
+        read = self._reader.read(document, taken)
+        alone = resolve.resolve_alone(read.records, self.catalogue, self.settings.policies)
+        return sheet_of(self.id(piece), document, piece.line, read, alone, self.catalogue)
+
+    def can_be_sent(self) -> bool:
+        """Say whether another process can read in the same way."""
+        return all(is_known(row.kind) for entity in self.catalogue.types for row in entity.fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +130,10 @@ class Reading:
 
     def mark(self) -> dict[str, str]:
         """Return what to remember in order to ask later what changed `since`."""
-        return {"basis": self.basis, **{sheet.file: sheet.id for sheet in self.sheets}}
+        ids: dict[str, list[str]] = {}
+        for sheet in self.sheets:
+            ids.setdefault(sheet.file, []).append(sheet.id)
+        return {"basis": self.basis, **{file: " ".join(each) for file, each in ids.items()}}
 
     def since(self, mark: Mark) -> Changes | None:
         """
@@ -127,19 +143,19 @@ class Reading:
         """
         if mark.get("basis") != self.basis or self.shelf is None or not self.sheets:
             return None
-        current = {sheet.file: sheet for sheet in self.sheets}
+        known = {id for file, ids in mark.items() if file != "basis" for id in ids.split()}
+        current = {sheet.id for sheet in self.sheets}
         before: list[Sheet] = []
-        for file, id in mark.items():
-            if file != "basis" and (file not in current or current[file].id != id):
-                sheet = self.shelf.find(id)
-                if sheet is None:
-                    return None
-                before.append(sheet)
+        for id in known - current:
+            sheet = self.shelf.find(id)
+            if sheet is None:
+                return None
+            before.append(sheet)
         old = dict(chain.from_iterable(zip(each.names, each.digests, strict=True) for each in before))
-        fresh = [sheet for file, sheet in current.items() if mark.get(file) != sheet.id]
+        fresh = [sheet for sheet in self.sheets if sheet.id not in known]
         new = dict(chain.from_iterable(zip(each.names, each.digests, strict=True) for each in fresh))
         changed = (name for name, digest in new.items() if old.get(name) != digest)
-        return Changes(tuple(map(_address, changed)), tuple(_address(name) for name in old if name not in new))
+        return Changes(tuple(map(_address, changed)), tuple(_address(name) for name in sorted(old) if name not in new))
 
     def holders(self, type_name: str, field_name: str, keys: Iterable[str]) -> tuple[Address, ...]:
         """Return the records that lookups of *keys* may find, in the order of the files."""
@@ -177,10 +193,10 @@ def _address(name: str) -> Address:
 
 @dataclass(eq=False)
 class SheetRecords(Mapping[Address, Declared]):
-    """The records of sheets; *mend* makes a sheet anew of which a record turned out to be damaged."""
+    """The records of sheets; *mend* makes one anew of which a record turned out to be damaged."""
 
     sheets: list[Sheet]
-    mend: Callable[[Sheet], Sheet]
+    mend: Callable[[int], Sheet]
 
     def __len__(self) -> int:
         return sum(len(sheet.names) for sheet in self.sheets)
@@ -215,7 +231,7 @@ class SheetRecords(Mapping[Address, Declared]):
         try:
             return self.sheets[at].records(start, stop)
         except (Damaged, OSError):
-            self.sheets[at] = self.mend(self.sheets[at])
+            self.sheets[at] = self.mend(at)
             return self.sheets[at].records(start, stop)
 
     def _place(self, address: Address) -> tuple[int, int] | None:
@@ -251,16 +267,16 @@ def read_project(sources: Sources, catalogue: Catalogue, settings: Settings, she
 
     With a *shelf* only those files are read that are not on it. Raises Trouble when a file changes meanwhile.
     """
+    if resolve.has_misfit(catalogue, settings.policies):
+        return read_carefully(sources, catalogue, settings)
     reader = SheetReader(catalogue, settings, parsed)
-    sheets, unopened = _sheets(sources.files, reader, shelf)
+    pieces, unopened = _pieces(sources)
+    sheets = _sheets(pieces, reader, shelf)
     if shelf is not None and sheets:
         shelf.collect(sheet.id for sheet in sheets)
+    sheets = _without_repeated(pieces, sheets, reader)
     declared = set(chain.from_iterable(sheet.own for sheet in sheets))
-    is_twice = len(declared) < sum(len(sheet.own) for sheet in sheets)
-    if is_twice or resolve.has_misfit(catalogue, settings.policies):
-        return read_carefully(sources, catalogue, settings)
-    paths = {source.name: source.path for source in sources.files}
-    records = SheetRecords(sheets, lambda sheet: _mended(sheet, paths[sheet.file], reader, shelf))
+    records = SheetRecords(sheets, lambda at: _mended(pieces[at], reader, shelf))
     moved = tuple(move for sheet in sheets for move in sheet.moved)
     outside = (*sources.diagnostics, *unopened)
     is_sound = bool(sheets) and all(sheet.is_sound for sheet in sheets) and not any(each.is_error for each in outside)
@@ -273,38 +289,105 @@ def read_project(sources: Sources, catalogue: Catalogue, settings: Settings, she
     return replace(reading, diagnostics=in_file_order(found))
 
 
-def _sheets(files: Iterable[Source], reader: SheetReader, shelf: Shelf | None) -> tuple[list[Sheet], list[Diagnostic]]:
-    """Return the sheets of *files* in their order, and what is wrong with those that cannot be opened."""
-    sheets: list[Sheet] = []
+def _pieces(sources: Sources) -> tuple[list[Piece], list[Diagnostic]]:
+    """Return the pieces of all files in their order, and what is wrong with files that cannot be opened."""
+    pieces: list[Piece] = []
     unopened: list[Diagnostic] = []
-    for source in files:
+    for source in sources.files:
         try:
-            content = source.path.read_bytes()
+            pieces += pieces_of(source)
         except OSError as error:
             unopened.append(unreadable(source.name, error))
-            continue
-        known = None if shelf is None else shelf.find(sheet_id(reader.basis, source.name, content))
-        sheets.append(known or _read(source.name, content, reader, shelf))
-    return sheets, unopened
+    return pieces, unopened
 
 
-def _read(name: str, content: bytes, reader: SheetReader, shelf: Shelf | None) -> Sheet:
-    """Return the sheet of a file, the one on the shelf where it could be put there: its records need no memory then."""
-    sheet = reader.sheet(name, content)
-    if shelf is not None and not any(each.is_error for each in sheet.diagnostics) and shelf.keep(sheet):
-        return shelf.find(sheet.id) or sheet
+def _sheets(pieces: Sequence[Piece], reader: SheetReader, shelf: Shelf | None) -> list[Sheet]:
+    """Return the sheets of *pieces*, those from the *shelf* that are there."""
+    sheets: dict[int, Sheet] = {}
+    for at, piece in enumerate(pieces):
+        found = None if shelf is None else shelf.find(reader.id(piece), piece.line)
+        if found is not None:
+            sheets[at] = found
+    dirty = [at for at in range(len(pieces)) if at not in sheets]
+    told = _read_apart([pieces[at] for at in dirty], reader, shelf)
+    for number, at in enumerate(dirty):
+        taken = _taken(told.get(number), pieces[at], shelf)
+        sheets[at] = taken if taken is not None else _read(pieces[at], reader, shelf)
+    return [sheets[at] for at in range(len(pieces))]
+
+
+def _read_apart(pieces: Sequence[Piece], reader: SheetReader, shelf: Shelf | None) -> Mapping[int, object]:
+    """Let other processes read *pieces*, where there is so much of them that it pays, and return what they say."""
+    count = processes_for(sum(piece.size for piece in pieces if piece not in reader.parsed))
+    if not count or len(pieces) < count or not reader.can_be_sent():
+        return {}
+    folder = None if shelf is None else shelf.folder
+    return read_apart(pieces, Apart(reader.catalogue, reader.settings, folder), count)
+
+
+@dataclass(frozen=True)
+class Apart:
+    """What another process needs to know in order to read pieces."""
+
+    catalogue: Catalogue
+    settings: Settings
+    folder: Path | None
+
+    def read(self, piece: Piece) -> str | bytes | None:
+        """Return the name of the sheet that is on the shelf now, else its bytes; None when something is to be told of it."""
+        try:
+            sheet = self._reader.sheet(piece)
+        except (OSError, Trouble):
+            return None
+        if sheet.has_errors:
+            return None
+        return sheet.id if self.folder is not None and Shelf(self.folder).keep(sheet) else to_bytes(sheet)
+
+    @cached_property
+    def _reader(self) -> SheetReader:
+        return SheetReader(self.catalogue, self.settings, {})
+
+
+def _taken(told: object, piece: Piece, shelf: Shelf | None) -> Sheet | None:
+    """Return the sheet that another process read."""
+    if isinstance(told, bytes):
+        return from_bytes(told)
+    return shelf.find(told, piece.line) if isinstance(told, str) and shelf is not None else None
+
+
+def _read(piece: Piece, reader: SheetReader, shelf: Shelf | None) -> Sheet:
+    """Return the sheet of a piece, the one on the shelf where it could be put there: its records need no memory then."""
+    try:
+        sheet = reader.sheet(piece)
+    except OSError as error:
+        raise Trouble(f"{piece.source.name} could be opened a moment ago, and no more: {error.strerror}.") from error
+    if shelf is not None and not sheet.has_errors and shelf.keep(sheet):
+        return shelf.find(sheet.id, piece.line) or sheet
     return sheet
 
 
-def _mended(sheet: Sheet, path: Path, reader: SheetReader, shelf: Shelf | None) -> Sheet:
-    """Return *sheet* read anew. Raises Trouble when its file is another one now."""
+def _mended(piece: Piece, reader: SheetReader, shelf: Shelf | None) -> Sheet:
+    """Return the sheet of *piece* read anew. Raises Trouble when the file is another one now."""
     if shelf is not None:
-        shelf.drop(sheet.id, Damaged(f"records of {sheet.file} are not there any more"))
-    with suppress(OSError):
-        content = path.read_bytes()
-        if sheet_id(reader.basis, sheet.file, content) == sheet.id:
-            return reader.sheet(sheet.file, content)
-    raise Trouble(f"{sheet.file} was changed while it was read. Run the command again.")
+        shelf.drop(reader.id(piece), Damaged(f"records of {piece.source.name} are not there any more"))
+    return _read(piece, reader, None)
+
+
+def _without_repeated(pieces: Sequence[Piece], sheets: list[Sheet], reader: SheetReader) -> list[Sheet]:
+    """Return *sheets* without the records whose address an earlier one has; that is told, and they are not read."""
+    count = sum(len(sheet.own) for sheet in sheets)
+    if len(set(chain.from_iterable(sheet.own for sheet in sheets))) == count:
+        return sheets
+    counts = Counter(chain.from_iterable(sheet.own for sheet in sheets))
+    first: dict[Address, Position] = {}
+    kept: list[Sheet] = []
+    for piece, sheet in zip(pieces, sheets, strict=True):
+        repeated = [number for number, own in enumerate(sheet.own) if counts[own] > 1]
+        taken = {address: first[address] for address in map(sheet.address, repeated) if address in first}
+        kept.append(reader.sheet(piece, taken) if taken else sheet)
+        for number in repeated:
+            first.setdefault(sheet.address(number), Position(sheet.file, sheet.lines[number], 1))
+    return kept
 
 
 def _twins(reading: Reading, catalogue: Catalogue) -> Iterator[Diagnostic]:
@@ -353,19 +436,16 @@ def _strays(reading: Reading, declared: set[int], catalogue: Catalogue, settings
 
 
 def parse_all(sources: Sources) -> tuple[Parsed, list[Diagnostic]]:
-    """Return all files parsed, with what is wrong with them as text."""
-    parsed: dict[str, tuple[bytes, Document]] = {}
-    found = list(sources.diagnostics)
-    for source in sources.files:
+    """Return all files parsed, with what is wrong with them as text. Raises Trouble."""
+    pieces, found = _pieces(sources)
+    parsed: dict[Piece, Document] = {}
+    for piece in pieces:
         try:
-            content = source.path.read_bytes()
+            document = parsed[piece] = parse_piece(piece, piece.content())
         except OSError as error:
-            found.append(unreadable(source.name, error))
-            continue
-        document = parse(content, source.name)
-        parsed[source.name] = content, document
+            raise Trouble(f"{piece.source.name} could be opened a moment ago, and no more: {error.strerror}.") from error
         found += document.diagnostics
-    return parsed, found
+    return parsed, [*sources.diagnostics, *found]
 
 
 def read_carefully(sources: Sources, catalogue: Catalogue, settings: Settings) -> Reading:
@@ -374,9 +454,11 @@ def read_carefully(sources: Sources, catalogue: Catalogue, settings: Settings) -
     found = list(sources.diagnostics)
     for source in sources.files:
         try:
-            documents.append(parse(source.path.read_bytes(), source.name))
+            content = source.path.read_bytes()
         except OSError as error:
             found.append(unreadable(source.name, error))
+            continue
+        documents.append(parse_rows(content, source.name) if is_rows(source.name) else parse(content, source.name))
     unopened = len(sources.files) - len(documents)
     read = read_records(documents, catalogue, settings.profile, schema("records"), settings.profiles)
     resolved = resolve.resolve(read.records, catalogue, settings.policies, None)

@@ -11,8 +11,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -56,7 +55,7 @@ class Column:
 @dataclass(frozen=True)
 class Sheet:
     """
-    One file: *names* are the addresses in its order, *ends* where the packed records end.
+    One piece of a file, from *line* on: *names* are the addresses in its order, *ends* where the packed records end.
 
     *is_sound*: nothing is wrong with its text; *is_readable*: it holds something that can be looked at. *digests* are those
     of the packed records. *own* are hashes of the addresses, *claims* of what a record alone may say,
@@ -68,6 +67,7 @@ class Sheet:
     id: str
     is_sound: bool
     is_readable: bool
+    line: int
     moved: tuple[Moved, ...]
     diagnostics: tuple[Diagnostic, ...]
     names: tuple[str, ...]
@@ -81,6 +81,11 @@ class Sheet:
     others: Column
     questions: Column
     bodies: Bodies = field(repr=False, compare=False)
+
+    @property
+    def has_errors(self) -> bool:
+        """Say whether something stops a run; of warnings a plan can be made."""
+        return any(each.is_error for each in self.diagnostics)
 
     def address(self, number: int) -> Address:
         """Return the address of a record."""
@@ -106,10 +111,19 @@ class Sheet:
             raise Damaged(f"a record of {self.file} is damaged")
         return unpack(data, self.address(number), self.file, self.lines[number])
 
-    @cached_property
-    def numbers(self) -> Mapping[str, int]:
-        """The records by their addresses."""
-        return {name: number for number, name in enumerate(self.names)}
+    def from_line(self, line: int) -> Sheet:
+        """Return this sheet as that of a piece that begins on *line*, because lines above it came or went."""
+        down = line - self.line
+        if not down:
+            return self
+        diagnostics = tuple(_moved_down(each, down) for each in self.diagnostics)
+        lines = array("Q", [each + down for each in self.lines])
+        return replace(self, line=line, lines=lines, diagnostics=diagnostics)
+
+
+def _moved_down(each: Diagnostic, down: int) -> Diagnostic:
+    place = each.position
+    return each if place is None else replace(each, position=place._replace(line=place.line + down))
 
 
 def hash_of(*parts: object) -> int:
@@ -124,28 +138,30 @@ def hash_of_bytes(data: bytes) -> int:
 
 def hash_of_address(address: Address) -> int:
     """Return the hash of a record's address."""
-    return hash_of(address.type, address.key)
+    return hash_of_bytes(f"{address.type}\0{address.key}".encode())
 
 
 def hash_of_question(question: Question) -> int:
     """Return the hash of a lookup, which is that of a key under which records are found."""
-    return hash_of("key", *question)
+    type_name, name, key = question
+    return hash_of_bytes(f"key\0{type_name}\0{name}\0{key}".encode("utf-8", "surrogatepass"))
 
 
-def sheet_of(id: str, document: Document, read: Declarations, alone: Alone, catalogue: Catalogue) -> Sheet:
+def sheet_of(id: str, document: Document, line: int, read: Declarations, alone: Alone, catalogue: Catalogue) -> Sheet:
     """Return the sheet of one file, of which *read* and *alone* are all there is to say."""
     bodies, ends = bytearray(), array("Q")
     digests, lines = array("Q"), array("Q")
     claimed, found, numbers = _Columns(), _Columns(), {}
+    by_type = {entity.name: (entity, searched(entity)) for entity in catalogue.types}
     for number, (address, record) in enumerate(read.records.items()):
         packed = pack(record)
         bodies += packed
         ends.append(len(bodies))
         digests.append(hash_of_bytes(packed))
         lines.append(record.position.line)
-        entity = catalogue[address.type]
-        claimed.add(number, (_hash_of_claim(entity, claim) for claim in claims(record, entity)))
-        found.add(number, _keys_of_record(record, entity))
+        entity, names = by_type[address.type]
+        claimed.add(number, [_hash_of_claim(entity, claim) for claim in claims(record, entity)])
+        found.add(number, _keys_of_record(record, entity.name, names))
         numbers[address] = number
     targets, others, questions = _pointers(alone.pointers, numbers)
     return Sheet(
@@ -153,6 +169,7 @@ def sheet_of(id: str, document: Document, read: Declarations, alone: Alone, cata
         id=id,
         is_sound=not any(each.is_error for each in document.diagnostics),
         is_readable=document.root is not None,
+        line=line,
         moved=read.moved,
         diagnostics=tuple(dict.fromkeys((*read.diagnostics, *alone.diagnostics))),
         names=tuple(map(str, read.records)),
@@ -198,12 +215,11 @@ def _hash_of_claim(entity: EntityType, claim: Claim) -> int:
     return hash_of("claim", entity.name, claim.by, claim.key, claim.within, scope)
 
 
-def _keys_of_record(record: Declared, entity: EntityType) -> Iterator[int]:
-    """Yield the hashes of the keys under which a lookup finds *record*."""
-    for name in searched(entity):
-        declared = record.fields.get(name)
-        if declared is not None:
-            yield from (hash_of_question((entity.name, name, key)) for key in keys_of(declared.value))
+def _keys_of_record(record: Declared, type_name: str, names: Iterable[str]) -> list[int]:
+    """Return the hashes of the keys under which a lookup finds *record*."""
+    fields = record.fields
+    pairs = ((name, key) for name in names if name in fields for key in keys_of(fields[name].value))
+    return [hash_of_question((type_name, name, key)) for name, key in pairs]
 
 
 def searched(entity: EntityType) -> tuple[str, ...]:
@@ -241,6 +257,7 @@ def to_bytes(sheet: Sheet) -> bytes:
     about = {
         "id": sheet.id,
         "file": sheet.file,
+        "line": sheet.line,
         "moved": [[str(each.origin), str(each.destination), *each.position[1:]] for each in sheet.moved],
         "diagnostics": [_diagnostic_data(each) for each in sheet.diagnostics],
         "parts": [len(part) for part in parts],
@@ -281,12 +298,22 @@ def from_head(id: str, prefix: bytes, head: bytes, bodies: Bodies) -> Sheet:
         id=id,
         is_sound=True,
         is_readable=True,
+        line=about["line"],
         moved=tuple(_moved(file, *each) for each in about["moved"]),
         diagnostics=tuple(_diagnostic(each) for each in about["diagnostics"]),
         names=tuple(names.decode().split("\n")) if names else (),
         bodies=bodies,
         **values,
     )
+
+
+def from_bytes(data: bytes) -> Sheet:
+    """Return the sheet that `to_bytes` made *data* of, wherever it comes from. Raises Damaged."""
+    prefix = data[:PREFIX_BYTES]
+    size = head_bytes(prefix)
+    head = data[PREFIX_BYTES : PREFIX_BYTES + size]
+    id = json.loads(head[4 : 4 + int.from_bytes(head[:4], "big")])["id"]
+    return from_head(id, prefix, head, _in_memory(data[PREFIX_BYTES + size :]))
 
 
 def _parts(head: bytes, start: int, sizes: Iterable[int]) -> Iterator[bytes]:

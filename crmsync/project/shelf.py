@@ -17,6 +17,7 @@ import secrets
 import sys
 import time
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
@@ -34,7 +35,7 @@ from crmsync.project.sheets import PREFIX_BYTES, Damaged, Sheet, from_head, head
 FORMAT = 1
 #: A sheet that nothing asked for in so many seconds is thrown away; a mirror is not trusted for longer either.
 KEPT_SECONDS = 7 * 24 * 3600.0
-#: Of one file so many sheets are kept at most: as it is, and as it was when the last plans were made.
+#: So many generations of one file's sheets are kept: as it is, and as it was when the last plans were made.
 KEPT_PER_FILE = 3
 _TOUCHED_SECONDS = 3600.0
 _SUFFIX = ".sheet"
@@ -80,10 +81,10 @@ def _library(name: str) -> str:
     return f"{spec.origin} {seen.st_size} {seen.st_mtime_ns}"
 
 
-def sheet_id(basis: str, file: str, content: bytes) -> str:
-    """Return the name of the sheet of a *file* with this *content*."""
+def sheet_id(basis: str, file: str, digest: bytes) -> str:
+    """Return the name of the sheet of a piece of *file* whose content has this *digest*."""
     own = blake2b(file.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-    whole = blake2b(content, digest_size=32).digest() + f"{basis} {file}".encode("utf-8", "surrogatepass")
+    whole = digest + f"{basis} {file}".encode("utf-8", "surrogatepass")
     return f"{own}-{blake2b(whole, digest_size=16).hexdigest()}"
 
 
@@ -94,15 +95,15 @@ class Shelf:
     folder: Path
     notices: list[str] = field(default_factory=list)
 
-    def find(self, id: str) -> Sheet | None:
-        """Return the sheet called *id*, or None where there is none that can be used."""
+    def find(self, id: str, line: int = 1) -> Sheet | None:
+        """Return the sheet called *id*, of a piece that begins on *line*, or None where there is none that can be used."""
         path = self._path(id)
         try:
             with path.open("rb") as file:
                 prefix = file.read(PREFIX_BYTES)
                 size = head_bytes(prefix)
                 head = file.read(min(size, path.stat().st_size))
-            sheet = from_head(id, prefix, head, _on_disk(path, PREFIX_BYTES + size))
+            sheet = from_head(id, prefix, head, _on_disk(path, PREFIX_BYTES + size)).from_line(line)
             if path.stat().st_size != PREFIX_BYTES + size + (sheet.ends[-1] if sheet.ends else 0):
                 raise Damaged("it was cut short")
         except FileNotFoundError:
@@ -148,9 +149,10 @@ class Shelf:
                         os.utime(path, (now, now))
                 else:
                     by_file.setdefault(path.name.partition("-")[0], []).append((touched, path))
-        for others in by_file.values():
+        pieces = Counter(id.partition("-")[0] for id in kept)
+        for file, others in by_file.items():
             for place, (touched, path) in enumerate(sorted(others, reverse=True), start=1):
-                if place >= KEPT_PER_FILE or now - touched > KEPT_SECONDS:
+                if place > (KEPT_PER_FILE - 1) * max(pieces[file], 1) or now - touched > KEPT_SECONDS:
                     with contextlib.suppress(OSError):
                         path.unlink(missing_ok=True)
 
