@@ -396,14 +396,29 @@ class _ResolvingAlone(_Resolving):
     def __init__(self, catalogue: Catalogue, policies: Mapping[str, PolicyRule]) -> None:
         super().__init__({}, catalogue, policies, None)
         self.pointers: list[Pointer] = []
+        self._sure: set[tuple[str, str, tuple[str, ...]]] = set()
 
     def look_at(self, record: Declared) -> None:
         """Note all that there is to say of *record*: of a value that is known and not empty there is nothing."""
-        fields = record.fields
+        fields, type_name = record.fields, record.address.type
         if record.options.policy == _SAYS_NOTHING:
-            fields = {name: each for name, each in fields.items() if each.value.__class__ not in _KNOWN or not each.value}
-        if fields:
-            self.record(record, fields)
+            fields = {name: each for name, each in fields.items() if not self._is_sure(type_name, name, each.value)}
+        if not fields:
+            return
+        before = len(self.diagnostics)
+        self.record(record, fields)
+        if len(self.diagnostics) == before:
+            rows = self._catalogue[type_name].by_name
+            labels = ((name, _texts(each.value)) for name, each in fields.items())
+            self._sure.update(
+                (type_name, name, texts) for name, texts in labels if texts and name in rows and rows[name].within is None
+            )
+
+    def _is_sure(self, type_name: str, name: str, value: Written) -> bool:
+        """Say whether there is nothing to say of *value*: it is known and not empty, or a label that was found before."""
+        if value.__class__ in _KNOWN:
+            return bool(value)
+        return (type_name, name, _texts(value)) in self._sure
 
     def _reference(self, lookup: Lookup, place: _Place) -> Address | int | None:
         if lookup.by == "id":
@@ -416,6 +431,13 @@ class _ResolvingAlone(_Resolving):
         if question is not None:
             self.pointers.append(Pointer(place.record.address, question=question))
         return None
+
+
+def _texts(value: Written) -> tuple[str, ...]:
+    """Return the texts of labels; none of anything else."""
+    if isinstance(value, Label):
+        return (value.text,)
+    return tuple(each.text for each in value.items) if isinstance(value, Labels) else ()
 
 
 def possible_targets(type_name: str, text: str) -> tuple[Address, ...]:

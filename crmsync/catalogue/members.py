@@ -40,6 +40,7 @@ SOCIAL_HOSTS: Mapping[str, str] = {
 }
 SOCIAL_CATEGORIES = (*dict.fromkeys(SOCIAL_HOSTS.values()), "other")
 
+_AMERICAN = re.compile(r"\+1[ .-]?([2-9][0-9]{2})[ .-]?([0-9]{3})[ .-]?([0-9]{4})")
 _EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;.]+(?:\.[^@\s<>,;.]+)+")
 
 
@@ -73,8 +74,14 @@ def phone_key(text: str, locale: Locale) -> str:
     return _phone_key(text, locale.phone_region)
 
 
-@lru_cache(maxsize=100_000)
 def _phone_key(text: str, region: str) -> str:
+    # Half of all numbers in these files; what phonenumbers says of them too, in a tenth of the time (tests/catalogue).
+    american = _AMERICAN.fullmatch(text)
+    return f"tel:+1-{'-'.join(american.groups())}" if american is not None else _parsed_phone_key(text, region)
+
+
+@lru_cache(maxsize=100_000)
+def _parsed_phone_key(text: str, region: str) -> str:
     import phonenumbers  # large, and needed only where there are phone numbers
 
     try:

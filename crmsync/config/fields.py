@@ -30,25 +30,63 @@ class FieldReader:
         self._catalogue = catalogue
         self._groups = {entity.name: groups_of(entity) for entity in catalogue.types}
         self._custom = {entity.name: _by_label(entity) for entity in catalogue.types}
-        self._unique: dict[tuple[str, str], tuple[str, Field]] = {}  # labels that were found before, as written
+        self._plain = {entity.name: _plain_rows(entity, self._groups[entity.name]) for entity in catalogue.types}
 
     def read(self, table: Table, entity: EntityType, address: Address | None, diagnostics: list[Diagnostic]) -> Fields:
         """Return the fields that *table* declares, and add what is wrong with them to *diagnostics*."""
         fields: dict[str, DeclaredField] = {}
-        locale = self._catalogue.locale
         for name, field, node in self._places(table, entity, address, diagnostics):
-            if node.__class__ is Scalar and _is_usual(node) and field.write is not Write.NEVER:
-                # Nearly always one word that the kind reads; whatever is wrong with it is told below.
-                written, problems = field.kind.read(node, field, locale)
-                if not problems:
-                    fields[name] = DeclaredField(written, node.position)
-                    continue
             value, problems = self._value(node, field)
             for each in problems:
                 diagnostics.append(Diagnostic(each.code, each.detail, each.position, address, each.severity))
             if value is not None:
                 fields[name] = value
         return fields
+
+    def read_plain(self, table: Table, entity: EntityType) -> Fields | None:
+        """
+        Return the fields of a plain record, about which there is nothing to tell: neither here nor by the schema.
+
+        None: it is not plain (see `crmsync.config.plain`), or something is to be told. Nearly all records are, and are read
+        in half the time so.
+        """
+        fields: dict[str, DeclaredField] = {}
+        rows, take = self._plain[entity.name], self._take
+        for key, node in table.entries:
+            row = rows.get(key.text)
+            if isinstance(row, Field):
+                if not take(row, node, fields):
+                    return None
+            elif not isinstance(node, Table) or not (row or (key.text == CUSTOM_FIELDS and self._catalogue.has_account)):
+                return None
+            else:
+                for part, value in node.entries:
+                    field = row.get(part.text) if row else self._custom_row(part.text, entity)
+                    if field is None or not take(field, value, fields):
+                        return None
+        return fields
+
+    def _custom_row(self, label: str, entity: EntityType) -> Field | None:
+        """Return the row of a custom field whose label leaves no doubt."""
+        fields = self._custom[entity.name].get(label) or self._custom[entity.name].get(_folded(label), ())
+        return fields[0] if len(fields) == 1 else None
+
+    def _take(self, field: Field, node: Node, fields: dict[str, DeclaredField]) -> bool:
+        """Add the value of one field to *fields*, and say whether there is nothing to tell of it."""
+        if node.__class__ is Scalar:
+            text, position, is_plain = node
+            if is_plain and (not text or text in _LOOKS_LIKE_NULL):
+                return False
+            if text == "null" and is_plain:
+                fields[field.name] = DeclaredField(None, position)
+                return field.write is not Write.NEVER
+        elif has_empty(node):
+            return False
+        if field.write is Write.NEVER:
+            return False
+        value, problems = field.kind.read(node, field, self._catalogue.locale)
+        fields[field.name] = DeclaredField(value, node.position)
+        return not problems
 
     def names(
         self, written: Scalar, entity: EntityType, address: Address, diagnostics: list[Diagnostic]
@@ -96,13 +134,9 @@ class FieldReader:
         self, label: str, position: Position, entity: EntityType, address: Address | None, diagnostics: list[Diagnostic]
     ) -> tuple[str, Field] | None:
         """Return name and row of the custom field that a file calls *label* or ``label#id``."""
-        known = self._unique.get((entity.name, label))
-        if known is not None:
-            return known
         by_label = self._custom[entity.name]
         fields = by_label.get(_folded(label), ())
         if len(fields) == 1:
-            self._unique[entity.name, label] = fields[0].name, fields[0]
             return fields[0].name, fields[0]
         if fields:
             ids = " or ".join(f'"{label}#{field.definition_id}"' for field in fields)
@@ -152,9 +186,9 @@ class FieldReader:
         return (Problem(CODES["CRM018"], detail, node.position),)
 
 
-def _is_usual(node: Scalar) -> bool:
-    """Say whether *node* is one text that means nothing but itself."""
-    return bool(node.text) and not (node.is_plain and (node.text == "null" or node.text in _LOOKS_LIKE_NULL))
+def _plain_rows(entity: EntityType, groups: Mapping[str, Mapping[str, Field]]) -> Mapping[str, Field | Mapping[str, Field]]:
+    """Return what a plain record may name: fields, and nested ones with their parts."""
+    return {**{field.name: field for field in entity.fields if "." not in field.name}, **groups}
 
 
 def _by_label(entity: EntityType) -> dict[str, tuple[Field, ...]]:

@@ -12,7 +12,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from itertools import chain
 from typing import Any
 
 from crmsync.model.address import Address
@@ -89,8 +88,10 @@ def _position(place: Sequence[int] | int, of_field: Position, line: int) -> Posi
 
 
 def _pack_members(value: Members, at: Position, line: int) -> list[Any]:
-    parts = ((each.key, None if each.text == each.key else each.text, each.category) for each in value.items)
-    return ["members", *chain.from_iterable(parts)]
+    packed: list[Any] = ["members"]
+    for each in value.items:
+        packed += (each.key, None if each.text == each.key else each.text, each.category)
+    return packed
 
 
 def _unpack_members(items: list[Any], at: Position, line: int) -> Members:

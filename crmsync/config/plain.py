@@ -8,7 +8,7 @@ in any way unusual is odd, and odd records are what `check_structure` looks at.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from crmsync.config.frame import CUSTOM_FIELDS, groups_of
 from crmsync.model.address import KEY_PATTERN
@@ -26,20 +26,21 @@ class PlainRecords:
         self._names = {entity.name: _names(entity) for entity in catalogue.types}
         self._has_account = catalogue.has_account
 
-    def odd_part(self, root: Node | None) -> Node | None:
-        """Return *root* without the records that are plain; None when nothing is left."""
+    def odd_part(self, root: Node | None, seen: Container[int] = ()) -> Node | None:
+        """Return *root* without the records that are plain, or were *seen* to be (by `id`); None when nothing is left."""
         if not isinstance(root, Table):
             return root
-        odd = [(key, self._odd_records(key.text, node)) for key, node in root.entries]
+        odd = [(key, self._odd_records(key.text, node, seen)) for key, node in root.entries]
         left = tuple((key, node) for key, node in odd if node is not None)
         return Table(left, root.position) if left else None
 
-    def _odd_records(self, type_name: str, node: Node) -> Node | None:
+    def _odd_records(self, type_name: str, node: Node, seen: Container[int]) -> Node | None:
         names = self._names.get(type_name)
         if names is None or not isinstance(node, Table):
             return node
         is_key = KEY_PATTERN.fullmatch
-        odd = tuple((key, each) for key, each in node.entries if not (is_key(key.text) and self._is_plain(each, names)))
+        left = (entry for entry in node.entries if id(entry[1]) not in seen)
+        odd = tuple((key, each) for key, each in left if not (is_key(key.text) and self._is_plain(each, names)))
         return Table(odd, node.position) if odd else None
 
     def _is_plain(self, record: Node, names: Names) -> bool:

@@ -86,6 +86,8 @@ class _Reading:
         self._plain = reader.plain
         self._shape = reader.shape
         self._records: dict[Address, Declared] = {}
+        self._seen_plain: set[int] = set()  # by `id`, the nodes of records of which the schema has nothing to say
+        self._seen_odd: set[int] = set()
         self._moved: list[Moved] = []
         self._diagnostics: list[Diagnostic] = []
 
@@ -94,8 +96,6 @@ class _Reading:
         self._diagnostics += document.diagnostics
         if document.is_rows and self._is_of_no_type(document):
             return
-        for odd in _odd_parts(document, self._plain.odd_part(document.root)):
-            self._diagnostics += check_structure(odd, self._shape)
         if isinstance(document.root, Table):
             self._moved += read_moved(document.root, self._catalogue, self._diagnostics)
             defaults = document.root.get("defaults")
@@ -103,6 +103,11 @@ class _Reading:
                 entity = self._catalogue.by_name.get(key.text)
                 if entity is not None and isinstance(node, Table):
                     self._read_type(entity, node, self._read_defaults(entity, defaults))
+        seen = self._seen_plain - self._seen_odd  # an alias is one node, which may be plain for one type and odd for another
+        for odd in _odd_parts(document, self._plain.odd_part(document.root, seen)):
+            self._diagnostics += check_structure(odd, self._shape)
+        self._seen_plain.clear()
+        self._seen_odd.clear()
 
     def _is_of_no_type(self, document: Document) -> bool:
         """Tell that a file of rows is not called after a type."""
@@ -134,6 +139,11 @@ class _Reading:
     def _read_record(
         self, entity: EntityType, address: Address, position: Position, table: Table, defaults: Fields
     ) -> Declared:
+        plain = self._fields.read_plain(table, entity)
+        if plain is not None:
+            self._seen_plain.add(id(table))
+            return Declared(address, {**defaults, **plain} if defaults else plain, position)
+        self._seen_odd.add(id(table))
         options = self._options.read(table.get("crmsync"), entity, address, self._diagnostics)
         fields = self._fields.read(table, entity, address, self._diagnostics)
         if defaults:

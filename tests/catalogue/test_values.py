@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from crmsync.catalogue import KINDS
+from crmsync.catalogue import KINDS, members
 from crmsync.model.catalogue import Field, Locale
 from crmsync.model.values import Label, Labels, Lookup, Member, Members, Plain
 from tests.catalogue.nodes import HERE, node_of
@@ -259,3 +260,16 @@ def test_nothing_at_all_is_shown_as_nothing(kind: Any) -> None:
     shown = kind.show(kind.decode(None, LOCALE), _field(kind.name), str)
 
     assert shown in (None, False, [])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_american_numbers_are_what_phonenumbers_says(seed: int) -> None:
+    """They are put into form without it, and come out the same, whatever country the files are of."""
+    chance = random.Random(seed)
+    for _ in range(300):
+        digits = f"{chance.randrange(2, 10)}{chance.randrange(10**9):09d}"
+        between = chance.choice(["", " ", "-", "."])
+        text = between.join(("+1", digits[:3], digits[3:6], digits[6:]))
+
+        for region in ("US", "DE", "GB"):
+            assert members._parsed_phone_key(text, region) == members._phone_key(text, region)

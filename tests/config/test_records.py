@@ -493,3 +493,10 @@ def test_a_warning_stops_nothing() -> None:
         values(declarations),
         [each.severity for each in declarations.diagnostics],
     ) == ({"companies.a": {"name": "~"}}, [Severity.WARNING])
+
+
+def test_an_alias_may_be_plain_for_one_type_and_odd_for_another() -> None:
+    """One node stands under two types; only one of them has all its fields."""
+    text = "people:\n  ann: &it {name: Ann, emails: [a@a.test]}\ncompanies:\n  acme: *it\n"
+
+    assert [each.code.number for each in read(text).diagnostics] == ["CRM011"]
