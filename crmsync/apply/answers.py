@@ -12,7 +12,7 @@ from crmsync.apply.work import Work
 from crmsync.model.bodies import decode_body
 from crmsync.model.catalogue import EntityType
 from crmsync.model.effects import Answer, Append, Effect
-from crmsync.model.events import Applied, Bound, Done, Event, FieldsApplied, Origin, Refused, Unknown, WriteAction
+from crmsync.model.events import Applied, Bound, Done, Event, FieldsApplied, Intent, Origin, Refused, Unknown, WriteAction
 from crmsync.model.plan import Cause, FieldChange, Step, StepId
 from crmsync.model.records import Observed
 from crmsync.model.values import Members, Value, is_empty
@@ -23,12 +23,21 @@ FOLLOW_UP = 10
 
 
 def confirmed_fields(
-    work: Work, entity: EntityType, changes: Sequence[FieldChange], observed: Observed
+    work: Work, entity: EntityType, changes: Sequence[FieldChange], observed: Observed, intent: Intent | None = None
 ) -> dict[str, Applied]:
-    """Return what the state learns of *changes*, by field id, now that Copper shows *observed*."""
+    """
+    Return what the state learns of *changes*, by field id, now that Copper shows *observed*.
+
+    What is as it was asked for has the digests of the *intent*: to make them again is half of what an apply computes.
+    """
     fields = {}
     for change in changes:
         row = entity.by_name[change.field]
+        is_ours_alone = change.delta is None or not change.delta.remembered
+        if intent is not None and is_ours_alone and seen(observed, change) == change.after:
+            digest, mine = intent.fields[row.id], intent.members.get(row.id, {})
+            fields[row.id] = Applied(digest, digest, {key: (each, each) for key, each in mine.items()})
+            continue
         asked, members = work.digester.value(row, change.after), members_asked(row, change, work.digester)
         known = untouched(row, change, work.digester)
         fields[row.id] = confirmed(row, asked, members, observed.fields.get(change.field), work.digester, known)
@@ -77,7 +86,7 @@ def _verify(work: Work, entity: EntityType, prepared: Prepared, item: Any, is_bu
     events: list[Event] = [Done(intent.id, id)]
     if step.action is WriteAction.CREATE:
         events.append(Bound(step.address, id, Origin.CREATED))
-    learnt = confirmed_fields(work, entity, met, observed) | reset_fields(work, entity, again, observed)
+    learnt = confirmed_fields(work, entity, met, observed, intent) | reset_fields(work, entity, again, observed)
     if learnt:
         events.append(FieldsApplied(step.address, learnt))
     follow = _follow_ups(entity, step, again, observed)
