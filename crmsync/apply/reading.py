@@ -14,7 +14,7 @@ from crmsync.model.bodies import decode_body
 from crmsync.model.catalogue import EntityType
 from crmsync.model.effects import Answer, Effect, Failed, Read
 from crmsync.model.http import Unparseable, header, parse_json
-from crmsync.model.plan import Action, Step
+from crmsync.model.plan import Step
 from crmsync.model.records import Observed
 
 
@@ -158,10 +158,9 @@ def find_naming(work: Work, entity: EntityType, step: Step) -> Generator[Effect,
     data = data_of(answer)
     if not isinstance(data, list):
         return _trouble(answer)
-    leaving = {(change.address.type, change.record_id) for change in work.job.plan.changes if change.action is Action.DELETE}
-    leaving |= set(work.changes[step.address].orphans)
+    orphans = set(work.changes[step.address].orphans)
     for other, other_id in _namers(work, entity, data):
-        if (other.name, other_id) in leaving:
+        if (other.name, other_id) in work.leaving or (other.name, other_id) in orphans:
             continue
         record = yield from read_one(work, other, other_id)
         if isinstance(record, str):

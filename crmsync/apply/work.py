@@ -6,13 +6,14 @@ import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from crmsync.apply.results import Prepared
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType
 from crmsync.model.digest import Digester
 from crmsync.model.effects import Outcome
-from crmsync.model.plan import Change, FieldChange, Note, Plan, Step, StepId
+from crmsync.model.plan import Action, Change, FieldChange, Note, Plan, Step, StepId
 from crmsync.model.records import Observed
 from crmsync.model.settings import Pace
 from crmsync.model.state import Binding, State
@@ -102,6 +103,12 @@ class Work:
     def id_of(self, value: Value) -> Value:
         """Return the id behind an address, any other value as it is."""
         return self.ids[value] if isinstance(value, Address) else value
+
+    @cached_property
+    def leaving(self) -> frozenset[tuple[str, int | None]]:
+        """The types and ids of the records that the plan deletes."""
+        deletes = (change for change in self.job.plan.changes if change.action is Action.DELETE)
+        return frozenset((change.address.type, change.record_id) for change in deletes)
 
     def remember(self, address: Address, observed: Observed, at: float) -> None:
         """Keep what the answer to a write showed at *at*, for as long as it may be relied on."""

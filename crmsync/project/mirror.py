@@ -13,7 +13,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -215,11 +215,45 @@ class Mirror:
             return [row[0] for row in self._sql(sql, (type_name, limit))][::-1]
 
     def fill(self, type_name: str, head: Head, rows: Iterable[Row]) -> Head:
-        """Keep *rows* and nothing else of a type, and return the head as it is kept. Raises Stale."""
-        with _stale(), self._writing():
-            self._sql("DELETE FROM record WHERE type = ?", (type_name,))
-            self._sql("DELETE FROM change WHERE type = ?", (type_name,))
-            return self._add(type_name, replace(head, count=0, total=0, changes=0), rows)
+        """
+        Keep *rows* and nothing else of a type, and return the head as it is kept. Raises Stale.
+
+        Nothing is locked while the rows come, which takes Copper minutes: they wait in a file of their own.
+        """
+        with _stale(), self._beside() as beside:
+            count = total = 0
+            for row in rows:
+                values = _row(type_name, row)
+                beside.execute("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+                count, total = count + 1, total + values[_AT_DIGEST]
+            beside.execute("COMMIT")
+            with self._writing():
+                self._sql("DELETE FROM record WHERE type = ?", (type_name,))
+                self._sql("DELETE FROM change WHERE type = ?", (type_name,))
+                self._copy(beside)
+                return self._add(type_name, replace(head, count=count, total=total, changes=0), ())
+
+    def _copy(self, beside: sqlite3.Connection) -> None:
+        assert self._connection is not None
+        self._connection.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", beside.execute(_ALL_ROWS))
+
+    @contextmanager
+    def _beside(self) -> Iterator[sqlite3.Connection]:
+        """Open an empty file beside this one, as private, in one transaction; it is gone at the end."""
+        path = Path(f"{self._path}-{token_hex(4)}")
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600))
+        connection = sqlite3.connect(path, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode = OFF")
+            connection.execute("PRAGMA synchronous = OFF")
+            connection.execute(_TABLES[1])
+            with suppress(OSError):  # where open files can be deleted, none is left by a command that is killed
+                path.unlink()
+            connection.execute("BEGIN")
+            yield connection
+        finally:
+            connection.close()
+            path.unlink(missing_ok=True)
 
     def update(self, type_name: str, head: Head, rows: Sequence[Row], gone: Iterable[int] = ()) -> Head | None:
         """
@@ -290,6 +324,7 @@ class Mirror:
 
 
 _AT_DIGEST = 5
+_ALL_ROWS = "SELECT type, id, created, modified, content, digest, body FROM record"
 _COLUMNS = "id, created, modified, content, digest"
 
 

@@ -1,0 +1,97 @@
+"""Twice the records is twice the work: lines of our code that run are counted, so no clock and no machine matters."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import crmsync
+from tests.world import World
+
+PACKAGE = str(Path(crmsync.__file__).parent)
+NOT_OURS = str(Path(PACKAGE) / "sandbox")
+FEW = 40
+#: How often a line may run that has nothing to do with how many records there are.
+NOISE = 500
+
+
+def lines_run(act: Callable[[], Any]) -> Counter[str]:
+    """Return how often each line of the product, but for the sandbox, runs during *act*; each round of a loop counts."""
+    count: Counter[str] = Counter()
+
+    def line(frame: FrameType, event: str, _: Any) -> Any:
+        if event == "line":
+            count[f"{frame.f_code.co_filename.removeprefix(PACKAGE)}:{frame.f_lineno}"] += 1
+        return line
+
+    def call(frame: FrameType, event: str, _: Any) -> Any:
+        name = frame.f_code.co_filename
+        return line if name.startswith(PACKAGE) and not name.startswith(NOT_OURS) else None
+
+    before = sys.gettrace()
+    sys.settrace(call)
+    try:
+        act()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def files(count: int, title: str = "Buyer") -> str:
+    """Return files of so many people who work for so many companies, with a deal each."""
+    numbers = range(count)
+    people = "".join(f"  p{n}: {{name: A {n}, emails: [a{n}@x.test], company: c{n}, title: {title}}}\n" for n in numbers)
+    companies = "".join(f"  c{n}: {{name: C {n}, email_domain: d{n}.test, details: {title}}}\n" for n in numbers)
+    deals = "".join(f"  d{n}: {{name: D {n}, company: c{n}, details: {title}}}\n" for n in numbers)
+    return f"companies:\n{companies}people:\n{people}opportunities:\n{deals}"
+
+
+def planning(world: World, count: int) -> Callable[[], Any]:
+    """Plan as many creates."""
+    return lambda: world.planned(files(count))
+
+
+def quiet(world: World, count: int) -> Callable[[], Any]:
+    """Plan when nothing changed."""
+    world.apply(files(count))
+    return lambda: world.planned(files(count))
+
+
+def creating(world: World, count: int) -> Callable[[], Any]:
+    """Apply as many creates."""
+    return lambda: world.apply(files(count))
+
+
+def updating(world: World, count: int) -> Callable[[], Any]:
+    """Apply an update of each record."""
+    world.apply(files(count))
+    world.clock.sleep(600)
+    return lambda: world.apply(files(count, "Seller"))
+
+
+def deleting(world: World, count: int) -> Callable[[], Any]:
+    """Apply the removal of all but one."""
+    world.apply(files(count))
+    world.clock.sleep(600)
+    return lambda: world.apply(files(1))
+
+
+@pytest.mark.parametrize("work", [planning, quiet, creating, updating, deleting], ids=lambda work: work.__name__)
+def test_twice_the_records_is_twice_the_work(work: Callable[[World, int], Callable[[], Any]], tmp_path: Path) -> None:
+    """What a record costs is the same among twice as many; and no line runs four times as often, as one of N x N would."""
+    few, many = (lines_run(work(World(_folder(tmp_path, count)), count)) for count in (FEW, 2 * FEW))
+
+    assert many.total() <= 2.2 * few.total()
+    assert {line: times for line, times in many.items() if times > max(NOISE, 3 * few[line])} == {}
+
+
+def _folder(root: Path, count: int) -> Path:
+    folder = root / str(count)
+    folder.mkdir()
+    return folder
