@@ -183,12 +183,14 @@ def test_what_is_written_is_for_its_owner_alone(desk: Desk, umask: int) -> None:
 
 
 PACKAGE = Path(__file__).parents[1] / "crmsync"
-#: Who opens files for writing: the helper for everything, the shared log of the pace, the engines of the state and the
-#: mirror, which are databases, streams that were closed, and the sandbox, which is another program. The schemas are written
+#: Who opens files for writing: the helper for everything, the shared log of the pace, the engines of the state, the
+#: mirror, the ledger and the shelf, which are databases, streams that were closed, and the sandbox, which is another program. The schemas are written
 #: by their generators.
 WRITERS = {
     "project/saving.py",
     "project/mirror.py",
+    "project/ledger.py",
+    "project/shelf.py",
     "copper/shared.py",
     "cli/__init__.py",
     "cli/streams.py",
