@@ -349,7 +349,7 @@ NASTY: list[tuple[Callable[[Desk], None], list[str], set[int]]] = [
     (_evil_address, ["apply", "-y"], {1}),
     (_address_with_login, ["plan"], {1}),
     (_key_with_newline, ["plan"], {3}),
-    (_unplanned, ["plan", "--out", "/proc/nowhere/plan.json"], {1}),
+    (_unplanned, ["plan", "--out", "/proc/plan.json"], {1}),
     (_unplanned, ["plan", "--out", "crm"], {64}),
     (_unplanned, ["plan", "--only", "["], {0, 64}),
     (_unplanned, ["apply", "-y", "--backup", "crmsync.yaml"], {64}),

@@ -18,7 +18,7 @@ from crmsync.apply.settle import Settled, settle
 from crmsync.apply.twins import find_twins
 from crmsync.apply.work import Job, Work
 from crmsync.model.address import Address
-from crmsync.model.digest import Digester
+from crmsync.model.digest import Digester, key_mark
 from crmsync.model.effects import Answer, Append, Effect, Emit, Join, Outcome, Progress, Start
 from crmsync.model.events import (
     Absent,
@@ -52,7 +52,9 @@ def run(job: Job) -> Engine:
     work = _work(job)
     agenda = agenda_of(work)
     answer = yield Emit(Progress(0, len(job.plan.steps)))
-    yield Append([RunStarted(job.run, answer.now, job.account_id, job.plan_digest, job.by), *_opening(work)])
+    head = job.state.head
+    key = key_mark(head.digest_key, head.lineage)
+    yield Append([RunStarted(job.run, answer.now, job.account_id, job.plan_digest, job.by, key), *_opening(work)])
     yield from _tell_opening(work)
     twins = yield from find_twins(work)
     agenda.drop({step.id for step, _ in twins})

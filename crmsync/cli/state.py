@@ -6,6 +6,7 @@ import click
 
 from crmsync.cli.carrying import copies, mv, pull, push, rebuild
 from crmsync.cli.common import common_options, echo_json, parsed_address
+from crmsync.cli.rekeying import command as rekey
 
 
 @click.group()
@@ -13,7 +14,7 @@ def command() -> None:
     """Look at what crmsync remembers, carry it elsewhere, find it again, or forget a record."""
 
 
-for each in (pull, push, rebuild, mv, copies):
+for each in (pull, push, rebuild, mv, rekey, copies):
     command.add_command(each)
 
 

@@ -54,6 +54,11 @@ class Digester:
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self.key[:64], digest_size=DIGEST_SIZE).hexdigest()
 
 
+def key_mark(key: bytes, lineage: str) -> str:
+    """Return what tells one secret from another in the log of *lineage*, and nothing else of it."""
+    return Digester(key).text("key", lineage)
+
+
 def is_comparable(field: Field, digest: str) -> bool:
     """Say whether *digest* was made by the present version of the field's kind; otherwise it says nothing."""
     return digest.partition(".")[0] == str(field.kind.version)

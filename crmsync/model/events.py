@@ -184,13 +184,18 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """An apply began; *plan* is the digest of a saved plan, which may start once. *account_id* pins the account."""
+    """
+    An apply began; *plan* is the digest of a saved plan, which may start once. *account_id* pins the account.
+
+    *key* tells under which secret digests are made from here on, without telling the secret.
+    """
 
     run: str
     at: float
     account_id: int
     plan: str | None = None
     by: str = ""
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

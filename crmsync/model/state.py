@@ -55,7 +55,8 @@ class State:
     Everything crmsync remembers, at *position* of the log.
 
     *open_intents* are those with no outcome yet, by id; *started_plans* the digests of saved plans that were ever begun.
-    *missed* are the declared addresses for which a rebuild found no record.
+    *missed* are the declared addresses for which a rebuild found no record, *key* tells under which secret the digests
+    were made (`crmsync.model.digest.key_mark`).
     *compacted_at* is the position of the snapshot that it was read from, *logged* the number of events since.
     """
 
@@ -67,6 +68,7 @@ class State:
     started_plans: frozenset[str] = frozenset()
     has_open_run: bool = False
     missed: frozenset[Address] = frozenset()
+    key: str | None = None
     compacted_at: int = field(default=0, compare=False)
     logged: int = field(default=0, compare=False)
 
@@ -98,6 +100,7 @@ class _Folding:
         self.started_plans = set(state.started_plans)
         self.has_open_run = state.has_open_run
         self.missed = state.missed
+        self.key = state.key
         self.logged = state.logged
 
     def state(self, before: State, position: int) -> State:
@@ -110,6 +113,7 @@ class _Folding:
             started_plans=frozenset(self.started_plans),
             has_open_run=self.has_open_run,
             missed=self.missed,
+            key=self.key,
             compacted_at=before.compacted_at,
             logged=self.logged,
         )
@@ -149,8 +153,9 @@ class _Folding:
                 self._is_missed(address, False)
             case Missed(address):
                 self._is_missed(address, True)
-            case RunStarted(account_id=account_id, plan=plan):
+            case RunStarted(account_id=account_id, plan=plan, key=key):
                 self.account_id = account_id
+                self.key = key or self.key
                 self.has_open_run = True
                 if plan is not None:
                     self.started_plans.add(plan)

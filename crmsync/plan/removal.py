@@ -130,6 +130,9 @@ def forbidden(work: Work, address: Address, record: Observed, named: Mapping[tup
     if (address.type, record.id) in named:
         cure = f"Declare it again, or link another record there. {forget}"
         return f"{named[address.type, record.id]} names it.", cure
+    if not binding.applied:
+        cure = f"Declare it again, apply, then remove it. {forget}"
+        return "It is not known what crmsync last wrote there: the state came under another key, or to another place.", cure
     moved = moved_fields(binding.applied, record, work.catalogue[record.type], work.digester)
     if moved:
         return f"Changed in Copper since the last apply: {', '.join(moved)}.", f"Delete it in Copper yourself. {forget}"

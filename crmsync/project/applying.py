@@ -34,7 +34,7 @@ from crmsync.project.leasing import leased, who
 from crmsync.project.planning import Planned, make_plan, mirror_of, read_account
 from crmsync.project.reviewing import Agreed, agree, review_id
 from crmsync.project.runner import Runner, steady_clock
-from crmsync.project.session import Project, is_ci, opened_state
+from crmsync.project.session import Project, is_ci, opened_state, refuse_other_key
 from crmsync.project.stamping import NAME, make_field
 from crmsync.project.trouble import LineOf, RefusedTrouble, Trouble
 from crmsync.render.breaches import refusal_text
@@ -268,7 +268,8 @@ def _make_stamp_field(run: Run, planned: Planned) -> None:
 
 
 def settle_first(run: Run, state: State) -> State:
-    """Settle what an earlier run left open, and return the state after that."""
+    """Settle what an earlier run left open, and return the state after that. Raises RefusedTrouble, also for another key."""
+    refuse_other_key(run.project, state)
     if not state.open_intents:
         return state
     with copper_trouble():

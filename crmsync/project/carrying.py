@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from crmsync.model.address import Address
+from crmsync.model.digest import key_mark
 from crmsync.model.events import Renamed
 from crmsync.model.state import State
 from crmsync.model.store import Unusable
@@ -68,8 +69,28 @@ def _fitting(present: State, pushed: State, is_forced: bool) -> State:
         raise RefusedTrouble(f"The present state {why}: what it has noted since would be lost. If that is meant: --force")
     if is_same:
         return pushed
-    # Digests under another secret compare with nothing: better none than ones that make every field a conflict.
-    return replace(pushed, bindings={address: replace(each, applied={}) for address, each in pushed.bindings.items()})
+    return replace(_without_applied(pushed), key=None)
+
+
+def rekey(project: Project) -> State:
+    """
+    Let the state be one under the present CRMSYNC_STATE_KEY, or under none, and return it. Raises Trouble.
+
+    Who is bound to which record stays; what was last confirmed is forgotten, for it was noted under the old one.
+    """
+    with opened_state(project, create=False) as (store, state), leased(store):
+        if state.open_intents:
+            text = "Requests of an earlier run have no known outcome yet. Let `crmsync apply` settle them under the old key."
+            raise RefusedTrouble(text)
+        key = key_mark(state.head.digest_key, state.head.lineage)
+        fresh = replace(_without_applied(state), head=store.read().head, key=key)
+        store.replace(state.position, fresh)
+    return fresh
+
+
+def _without_applied(state: State) -> State:
+    """Return *state* without digests: under another secret they compare with nothing, and make every field a conflict."""
+    return replace(state, bindings={address: replace(each, applied={}) for address, each in state.bindings.items()})
 
 
 def move_address(project: Project, origin: Address, destination: Address) -> None:

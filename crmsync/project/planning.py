@@ -41,6 +41,7 @@ from crmsync.project.session import (
     make_private,
     read_declarations,
     refuse_errors,
+    refuse_other_key,
     shelf_of,
 )
 from crmsync.project.shelf import Shelf
@@ -128,6 +129,7 @@ def make_whole(
     begun: Begun | None = None,
 ) -> Made:
     """Return what `make_plan` does, with what it was made of. *begun* is what was asked already."""
+    refuse_other_key(project, state)
     watch = Stopwatch(lambda: client.requests.total)
     decisions = load_decisions(project)
     sources = with_others(load_project_sources(project), decisions.document)

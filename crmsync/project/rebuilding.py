@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from crmsync.model.address import Address
+from crmsync.model.digest import key_mark
 from crmsync.model.events import Bound, Event, Missed, Origin, RunEnded, RunStarted
 from crmsync.model.plan import Action
 from crmsync.plan.world import Wishes
@@ -49,7 +50,8 @@ def rebuild(project: Project, clock: Callable[[], float] = time.time) -> Rebuilt
         unbound |= {each.address for each in changes if each.action is Action.CREATE}
         missed = tuple(sorted(unbound - {address for address, _, _ in found}))
         run, now = secrets.token_hex(6), clock()
-        events: list[Event] = [RunStarted(run, now, planned.account.id, by=who())]
+        key = key_mark(state.head.digest_key, state.head.lineage)
+        events: list[Event] = [RunStarted(run, now, planned.account.id, by=who(), key=key)]
         events += [Bound(address, id, Origin.REBUILT) for address, id, _ in found]
         events += [Missed(address) for address in missed if address not in state.missed]
         events.append(RunEnded(run, now, {"adopted": len(found)}))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crmsync.model.catalogue import Catalogue
+from crmsync.model.digest import key_mark
 from crmsync.model.settings import Settings
 from crmsync.model.source import Diagnostic
 from crmsync.model.state import Head, State
@@ -18,7 +19,7 @@ from crmsync.project.files import Sources, find_root, find_sources, load_setting
 from crmsync.project.reading import Ahead, Reading, read_project
 from crmsync.project.saving import write_private
 from crmsync.project.shelf import Shelf, basis_of
-from crmsync.project.trouble import InputTrouble, Trouble
+from crmsync.project.trouble import InputTrouble, RefusedTrouble, Trouble
 
 PRIVATE_FOLDER = ".crmsync"
 
@@ -132,6 +133,23 @@ def read_state(project: Project, store: Store) -> State:
     """Return the state, with the digest key of CRMSYNC_STATE_KEY where that is set. Raises Unusable."""
     state = store.read()
     return replace(state, head=_with_key(state.head, project.environ))
+
+
+def refuse_other_key(project: Project, state: State) -> None:
+    """
+    Raise RefusedTrouble when the digests of *state* were made under another secret: they would compare with nothing.
+
+    Every field would look changed by somebody, and what an unclear create has made would not be known again.
+    """
+    if state.key in (None, key_mark(state.head.digest_key, state.head.lineage)):
+        return
+    is_set = bool(project.environ.get("CRMSYNC_STATE_KEY"))
+    now = "another CRMSYNC_STATE_KEY than the one that is set, or without one" if is_set else "a CRMSYNC_STATE_KEY"
+    cure = "Use the one that the others use" if is_set else "Export it"
+    raise RefusedTrouble(
+        f"The state was written under {now}, so nothing of it can be compared. {cure}. "
+        "If the key shall be another from now on: crmsync state rekey"
+    )
 
 
 def peek(project: Project, store: Store) -> tuple[Head, int] | None:

@@ -116,6 +116,7 @@ def encode_state(state: State) -> str:
                 "started_plans": sorted(state.started_plans),
                 "has_open_run": state.has_open_run,
                 "missed": sorted(map(str, state.missed)),
+                **({} if state.key is None else {"key": state.key}),
             },
         }
     )
@@ -163,7 +164,7 @@ def decode_whole(text: str) -> State:
 
 def _state(data: Any, head: Head) -> State:
     _expect(isinstance(data, dict), "a snapshot is not an object")
-    data = {"missed": [], **data}  # formats before 2 knew of no rebuilding
+    data = {"missed": [], "key": None, **data}  # formats before 2 knew of no rebuilding
     _expect(data.keys() == _SNAPSHOT.keys(), "a snapshot has other parts")
     parts = {name: _codec(hint).decode(data[name]) for name, hint in _SNAPSHOT.items()}
     intents = {intent.id: intent for intent in parts.pop("open_intents")}
@@ -179,6 +180,7 @@ _SNAPSHOT: Mapping[str, Any] = {
     "started_plans": tuple[str, ...],
     "has_open_run": bool,
     "missed": tuple[Address, ...],
+    "key": str | None,
 }
 
 

@@ -640,7 +640,7 @@ def edges() -> dict[tuple[Any, str], Any]:
         (planning, "load_project_sources"): lambda project: Sources((), ()),
         (planning, "make_private"): lambda project: None,
         (planning, "write_json"): lambda path, data: None,
-        (planning, "_refuse_unreadable"): lambda *_: Ahead(),
+        (planning, "refuse_unreadable"): lambda *_: Ahead(),
         (leasing, "threading"): threading,
         (leasing, "secrets"): SimpleNamespace(token_hex=token_hex),
         (leasing, "socket"): SimpleNamespace(gethostname=lambda: running().wish.host),
