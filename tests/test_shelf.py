@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ from crmsync.project.sheets import PREFIX_BYTES, from_head, head_bytes, to_bytes
 from crmsync.project.shelf import KEPT_PER_FILE, KEPT_SECONDS, Shelf
 from crmsync.project.validating import cached_catalogue, validate
 from crmsync.render.diagnostics import diagnostics_text
+from tests.desk import Desk
 from tests.world import World
 
 FIRMS = """\
@@ -498,3 +500,20 @@ def test_interrupted_reading_leaves_no_process(crowd: Folder, monkeypatch: pytes
 
     assert len(started) == 2
     assert all(each.returncode is not None for each in started)
+
+
+def test_a_sheet_of_another_version_is_made_anew(desk: Desk) -> None:
+    """One that is whole, and not as this version writes it, is no fault of anybody: the plan is the same."""
+    desk.write("crm/a.yaml", "companies:\n  acme: {name: Acme}\n")
+    first = desk.done("plan")
+    (path,) = (desk.root / ".crmsync" / "cache" / "default" / "sheets").glob("*.sheet")
+    content = path.read_bytes()
+    start, size = PREFIX_BYTES, head_bytes(content[:PREFIX_BYTES])
+    head = content[start : start + size].replace(b'"line"', b'"lime"')
+    check = blake2b(head, digest_size=16).digest()
+    path.write_bytes(content[: start - 16] + check + head + content[start + size :])
+
+    ran = desk.run("plan")
+
+    assert (ran.code, ran.out) == (0, first)
+    assert "another version of crmsync wrote it" in ran.err

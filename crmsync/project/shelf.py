@@ -111,6 +111,9 @@ class Shelf:
         except (OSError, Damaged) as error:
             self.drop(id, error)
             return None
+        except (KeyError, ValueError, TypeError, StopIteration):  # whole, and not as this version writes it
+            self.drop(id, Damaged("another version of crmsync wrote it"))
+            return None
         return sheet
 
     def keep(self, sheet: Sheet) -> bool:
