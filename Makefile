@@ -17,7 +17,7 @@ help:
 	@echo "make check   lint and types only"
 	@echo "make audit   ask for known vulnerabilities of what we depend on (needs the network)"
 	@echo "make soak    the long tests"
-	@echo "make bench   measure everything, beside what others take (BENCH_ARGS='--sizes 1000 10000')"
+	@echo "make bench   measure everything, beside what others take (SIZES='1000 10000', BENCH_ARGS='--runs 3 --pace 0')"
 	@echo "make simulate SEED=7   one schedule of the simulation, told line by line"
 	@echo "make clean   remove $(VENV) and everything generated"
 
@@ -48,7 +48,7 @@ soak: $(VENV)/.stamp-dev
 	$(BIN)/python -m pytest -m soak --deselect tests/simulation/test_simulation.py::test_soak $(PYTEST_ARGS)
 
 bench: $(VENV)/.stamp-dev $(VENV)-bench/.stamp
-	$(BIN)/python -m benchmarks --rivals $(BENCH_ARGS)
+	$(BIN)/python -m benchmarks --rivals $(if $(SIZES),--sizes $(SIZES)) $(BENCH_ARGS)
 
 # The rivals live apart: their dependencies are none of ours.
 $(VENV)-bench/.stamp: benchmarks/rivals/requirements.txt | $(VENV)/bin/python

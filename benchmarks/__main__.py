@@ -1,7 +1,8 @@
 """
 Run every measurement: `python -m benchmarks [--sizes 1000 10000 100000] [--runs 5] [--rivals]`, or `make bench`.
 
-The account is a sandbox in a process of its own, without request limits; files are 500 people each. Results go to
+The account is a sandbox in a process of its own, without request limits, with a company for five people and an opportunity
+for three beside them; files are 500 people each. `benchmarks.pacing` races at the account's pace. Results go to
 ``benchmarks/results.json`` and ``benchmarks/results.md``, with machine and date.
 """
 
@@ -26,6 +27,8 @@ from typing import Any
 
 from benchmarks.accounts import write_files
 from benchmarks.measure import Sample, once, repeated
+from benchmarks.pacing import raced
+from benchmarks.pacing import table as pacing_table
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
@@ -37,8 +40,9 @@ SLOW = 20_000
 class Bench:
     """One size: its files, its sandbox, its state."""
 
-    def __init__(self, folder: Path, people: int, runs: int) -> None:
+    def __init__(self, folder: Path, people: int, runs: int, there: int | None = None) -> None:
         self.folder, self.people, self.runs = folder, people, runs
+        self.there = people if there is None else there
         self.slow_runs = runs if people < SLOW else min(runs, 3)
         self.environ: dict[str, str] = {}
 
@@ -85,7 +89,8 @@ class Bench:
         """Serve the account while the measurements last."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        command = [sys.executable, "-m", "benchmarks.serve", str(self.people), str(port)]
+        crowd = [f"companies={self.there // 5}", f"opportunities={3 * self.there // 10}"] if self.there else []
+        command = [sys.executable, "-m", "benchmarks.serve", str(self.there), str(port), *crowd]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=HERE.parent) as server:
             assert server.stdout is not None
             url = server.stdout.readline().strip()
@@ -111,8 +116,21 @@ class Bench:
             found["validate, cold"] = repeated(self.slow_runs, lambda: self.crmsync("validate"), self.forget_valid)
             found["validate, nothing changed"] = repeated(self.runs, lambda: self.crmsync("validate"))
             found["plan, 200 edited and 200 changed"] = repeated(self.slow_runs, self.plan, self._change)
-            found["script: requests and yaml.safe_load"] = repeated(min(self.slow_runs, 3), self._script)
+            found["script: requests and yaml.safe_load"] = repeated(1 if self.people >= SLOW else 3, self._script)
         return found
+
+    def measure_creates(self) -> dict[str, Any]:
+        """Return what it takes to create everyone in an empty account."""
+        write_files(self.folder, self.people)
+        self.open_settings()
+        with self.served():
+            found = repeated(1, lambda: self.crmsync("apply", "--auto-approve"))
+        state = (self.folder / ".crmsync" / "state.db").stat().st_size
+        return {
+            "apply, everyone created": found,
+            "- CPU ms a record, plan included": {"value": round(1000 * float(str(found["cpu_seconds"])) / self.people, 2)},
+            "- state bytes a record": {"value": round(state / self.people)},
+        }
 
     def _change(self) -> None:
         self.edit_file()
@@ -158,11 +176,14 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--rivals", action="store_true")
+    parser.add_argument("--pace", type=int, default=10_000, metavar="RECORDS", help="race so many records; 0: do not")
     given = parser.parse_args()
     results: dict[str, Any] = {"machine": machine(), "small": small(max(5, given.runs)), "sizes": {}}
+    results["pace"] = raced(given.pace) if given.pace else []
     for size in given.sizes:
         with tempfile.TemporaryDirectory(prefix="crmsync-bench-") as name:
             found = Bench(Path(name) / "project", size, given.runs).measure()
+            found |= Bench(Path(name) / "creates", size, given.runs, there=0).measure_creates()
             found |= printing(size)
             if given.rivals:
                 found |= rivals(Path(name) / "zones", size)
@@ -189,13 +210,18 @@ def table(results: dict[str, Any]) -> str:
     """Return *results* as Markdown."""
     head = results["machine"]
     lines = [f"Measured {head['date']} on {head['cpu']}, Python {head['python']}, load {head['load']}.", ""]
-    lines += ["Each cell: wall clock / CPU / memory / requests; medians, whole process.", ""]
+    lines += [
+        "Each cell: wall clock / CPU / memory / requests, of the whole process (median of so many runs).",
+        "",
+    ]
     sizes = list(results["sizes"])
     lines += [f"| what | {' | '.join(f'{int(size):,}' for size in sizes)} |", "|---|" + "---|" * len(sizes)]
     names = list(dict.fromkeys(name for found in results["sizes"].values() for name in found))
     for name in names:
         lines.append(f"| {name} | {' | '.join(cell(results['sizes'][size].get(name)) for size in sizes)} |")
     lines += [f"| {name} | {' | '.join([cell(found)] * len(sizes))} |" for name, found in results["small"].items()]
+    if results.get("pace"):
+        lines += ["", pacing_table(results["pace"]).rstrip()]
     return "\n".join(lines) + "\n"
 
 
@@ -208,6 +234,7 @@ def cell(found: dict[str, Any] | None) -> str:
     parts = [f"{found['wall_seconds']:.2f} s"]
     parts += [f"{found['cpu_seconds']:.2f} s", f"{found['megabytes']:.0f} MB"] if "cpu_seconds" in found else []
     parts += [f"{found['requests']} req"] if found.get("requests") is not None else []
+    parts[-1] += f" ({found['runs']})" if "runs" in found else ""
     return " / ".join(parts)
 
 

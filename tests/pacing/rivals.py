@@ -22,22 +22,37 @@ class BackoffOnly:
 
 
 @dataclass
-class TokenBucket(BackoffOnly):
-    """The usual bucket: as many tokens as the account has requests a minute, filled evenly."""
+class Bucket:
+    """So many tokens at most, filled evenly."""
 
-    size: float = 180.0
-    per_second: float = 3.0
-    tokens: float = 180.0
+    size: float
+    per_second: float
     at: float | None = None
 
+    def __post_init__(self) -> None:
+        self.tokens = self.size
+
     def wait(self, now: float) -> float:
-        """Take a token, or say when there will be one."""
+        """Return how long it takes until there is a token."""
         self.tokens = min(self.size, self.tokens + (now - (self.at or now)) * self.per_second)
         self.at = now
-        if self.tokens >= 1:
-            self.tokens -= 1
+        return max(0.0, (1 - self.tokens) / self.per_second)
+
+
+class TokenBucket(BackoffOnly):
+    """The usual buckets: 180 tokens for the requests of a minute, 3 for the bulk calls of a second."""
+
+    def __init__(self) -> None:
+        self.buckets = Bucket(180, 3), Bucket(3, 3)
+
+    def wait(self, now: float) -> float:
+        """Take a token of each, or say when there will be one."""
+        wait = max(bucket.wait(now) for bucket in self.buckets)
+        if wait < 1e-6:
+            for bucket in self.buckets:
+                bucket.tokens -= 1
             return 0.0
-        return (1 - self.tokens) / self.per_second
+        return wait
 
 
 @dataclass

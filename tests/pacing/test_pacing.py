@@ -118,3 +118,15 @@ def test_rivals_on_the_same_course(tmp_path: Path) -> None:
 
     assert ours.refused_share <= 0.02 < min(bucket.refused_share, backoff.refused_share)
     assert ours.seconds < min(bucket.seconds, backoff.seconds, single.seconds / 5)
+
+
+@pytest.mark.soak
+def test_two_thousand_creates_in_real_time(tmp_path: Path) -> None:
+    """With threads and clocks as users have them it is as in virtual time: near the floor, and nothing refused."""
+    course = Course(tmp_path, FLAT)
+    course.become_real()
+    race = course.run(people(2000))
+
+    assert race.ledger["applied"] == 2000
+    assert (race.requests, race.refused) == (201, 0)
+    assert race.seconds <= 1.06 * floor(2000)
