@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from crmsync.apply.agenda import Agenda, agenda_of, next_call
 from crmsync.apply.answers import follow_reset
-from crmsync.apply.restoring import restore
+from crmsync.apply.restoring import restore, took_effect
 from crmsync.apply.results import CallResult, Prepared, StepResult
 from crmsync.apply.settle import Settled, settle
 from crmsync.apply.twins import find_twins
@@ -190,7 +190,7 @@ def _absorb(work: Work, agenda: Agenda, call: CallResult) -> Telling:
         work.no_bulk.add((first.address.type, first.action.value))
     elif call.is_bulk_refused:
         agenda.singly |= {result.step.id for result in call.results if result.status == "retry"}
-    work.learn(call.replaces_custom_fields)
+    work.replaces_custom_fields = work.replaces_custom_fields or call.replaces_custom_fields
     if call.fatal:
         work.stop_reason = call.fatal
     work.noting = max(call.noting, FADING * work.noting)
@@ -329,7 +329,7 @@ def _settle_unclear(work: Work, agenda: Agenda) -> Telling:
         if each.status == "found":
             yield from _take_found(work, agenda, prepared, each.observed)
         elif each.status == "absent":
-            yield from _absorb_step(work, agenda, StepResult(prepared.step, "retry", "it was not executed"))
+            yield from _take_absent(work, agenda, prepared, each.observed)
         else:
             yield from _fail(work, agenda, StepResult(prepared.step, "unknown", each.detail))
 
@@ -343,9 +343,19 @@ def _take_found(work: Work, agenda: Agenda, prepared: Prepared, observed: Observ
         again = {change.field for step in follow for change in step.fields}
         fields = tuple(change.field for change in prepared.changes if change.field not in again)
         result = replace(result, fields=fields, follow=follow)
-        (result,), replaces = yield from restore(work, entity, [prepared], [result])
-        work.learn(replaces)
+        (result,), was_replaced = yield from restore(work, entity, [prepared], [result])
+        work.replaces_custom_fields = work.replaces_custom_fields or was_replaced
         yield from _remember(work, result, 0.0)  # read while others were settled: too old to rely on
+    yield from _absorb_step(work, agenda, result)
+
+
+def _take_absent(work: Work, agenda: Agenda, prepared: Prepared, observed: Observed | None) -> Telling:
+    """Try again what was not executed; what Copper did in part may have emptied custom fields all the same."""
+    result = StepResult(prepared.step, "retry", "it was not executed", observed)
+    if took_effect(prepared, observed):
+        entity = work.entity(prepared.step.address)
+        (result,), was_replaced = yield from restore(work, entity, [prepared], [result])
+        work.replaces_custom_fields = work.replaces_custom_fields or was_replaced
     yield from _absorb_step(work, agenda, result)
 
 

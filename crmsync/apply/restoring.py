@@ -2,8 +2,7 @@
 Writing back custom values that vanished because the account replaces the whole list instead of merging it.
 
 Which of the two Copper does is not documented (copper-api.md section 14, question 2). The first update of a run that
-sends some of a record's custom values, and not others, finds out; from then on the run sends the others along, or need not
-fear for them.
+sends custom fields finds out; from then on the run sends the others along.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from crmsync.model.effects import Answer, Append, Effect, Reserve, Send
 from crmsync.model.events import Absent, Done, Found, Refused, Unknown
 from crmsync.model.records import Observed
 from crmsync.model.values import is_empty
+from crmsync.plan.diff import is_met
 
 #: How often the values of one record are written back before it is given up and said.
 TRIES = 4
@@ -32,20 +32,14 @@ Restoring = Generator[Effect, Answer, Observed | None]
 
 def restore(
     work: Work, entity: EntityType, prepared: Sequence[Prepared], results: Sequence[StepResult]
-) -> Generator[Effect, Answer, tuple[tuple[StepResult, ...], bool | None]]:
-    """
-    Return *results* with the records as they are after what was lost is written back, and whether the account replaces.
-
-    The latter is None where no record had a custom value that was not sent.
-    """
+) -> Generator[Effect, Answer, tuple[tuple[StepResult, ...], bool]]:
+    """Return *results* with the records as they are after what was lost is written back, and whether anything was."""
     restored = []
-    replaces: bool | None = None
+    was_replaced = False
     for each, result in zip(prepared, results, strict=True):
-        unsent = _unsent(entity, each)
         lost = _lost(entity, each, result.observed)
-        if unsent and result.observed is not None:
-            replaces = bool(replaces or lost)
         if lost:
+            was_replaced = True
             record = yield from _write_back(work, entity, each)
             if record is None:
                 detail = f"Copper replaced all custom fields, and these could not be written back: {', '.join(lost)}."
@@ -53,26 +47,25 @@ def restore(
             else:
                 result = replace(result, observed=record)
         restored.append(result)
-    return tuple(restored), replaces
+    return tuple(restored), was_replaced
+
+
+def took_effect(prepared: Prepared, now: Observed | None) -> bool:
+    """Say whether *now* shows any of what was sent and was not so before: the request was carried out, at least in part."""
+    changes = (change for change in prepared.changes if change.before != change.after)
+    return now is not None and any(is_met(change, now.fields.get(change.field)) for change in changes)
 
 
 def _lost(entity: EntityType, prepared: Prepared, now: Observed | None) -> tuple[str, ...]:
     """Return the custom fields that had a value, were not sent, and are empty now."""
-    if now is None:
-        return ()
-    return tuple(name for name in _unsent(entity, prepared) if is_empty(now.fields.get(name)))
-
-
-def _unsent(entity: EntityType, prepared: Prepared) -> tuple[str, ...]:
-    """Return the custom fields that had a value and were not sent, if others were."""
-    if prepared.observed is None:
+    if prepared.observed is None or now is None:
         return ()
     custom = {row.name for row in entity.fields if row.definition_id is not None}
     sent = {change.field for change in prepared.changes}
     if not custom & sent:
         return ()
     before = prepared.observed.fields
-    return tuple(name for name in sorted(custom - sent) if not is_empty(before.get(name)))
+    return tuple(name for name in sorted(custom - sent) if not is_empty(before.get(name)) and is_empty(now.fields.get(name)))
 
 
 def _write_back(work: Work, entity: EntityType, prepared: Prepared) -> Restoring:

@@ -48,8 +48,7 @@ class CallResult:
     """
     What became of one call, and what it taught.
 
-    A smaller bulk limit; a bulk call that must be made singly; no such bulk route at all; whether the account replaces
-    custom fields, None where it could not be seen.
+    A smaller bulk limit; a bulk call that must be made singly; no such bulk route at all; an account that replaces.
     *left* is when its request left, *noting* how long its intents took to be written down before, in seconds.
     """
 
@@ -60,7 +59,7 @@ class CallResult:
     bulk_size: int | None = None
     is_bulk_refused: bool = False
     is_bulk_missing: bool = False
-    replaces_custom_fields: bool | None = None
+    replaces_custom_fields: bool = False
     fatal: str = ""
 
 

@@ -1,12 +1,12 @@
 """
 Settling: finding out whether a request whose outcome is unknown was executed.
 
-Updates, relations and deletes are settled by re-reading the record. An update of custom fields that was not executed so far
-is looked at again once the settling time has passed: where an account replaces custom fields, one that is executed late
-empties others. A create is settled once the settling time after its last possible send has passed (late commits, search
-lag): among the unbound records created since the intent, those whose every sent field has the digest in the intent are ours.
-As many as there are equal intents: bound, in the order of ids. None, and none that shares name or natural key either: it
-never happened, and may be sent again. Anything else is for a human to look at.
+Updates, relations and deletes are settled by re-reading the record: at once, and where it does not show the change, once
+more when the settling time has passed, for Copper may still carry it out, over what comes after. A create is settled once
+the settling time after its last possible send has passed (late commits, search lag): among the unbound records created since
+the intent, those whose every sent field has the digest in the intent are ours. As many as there are equal intents: bound, in
+the order of ids. None, and none that shares name or natural key either: it never happened, and may be sent again. Anything
+else is for a human to look at.
 """
 
 from __future__ import annotations
@@ -91,26 +91,17 @@ def _last_sent(work: Work, intent: Intent) -> float:
 
 
 def _reread_late(work: Work, settled: Sequence[Settled]) -> Settling:
-    """Return *settled*, of which those that may still do harm are looked at once more after the settling time."""
-    waiting = [each for each in settled if each.status == "absent" and _may_empty_others(work, each)]
+    """Return *settled*, of which those that did not happen so far are looked at once more after the settling time."""
+    waiting = [each for each in settled if each.status == "absent" and each.observed is not None]
     if not waiting:
         return list(settled)
-    lasting = f"waiting until {work.job.settle_seconds:.0f} s after they were sent, for they may still be executed"
-    yield Emit(Progress(0, len(waiting), f"{len(waiting)} updates of custom fields had no clear answer; {lasting}"))
+    lasting = f"waiting until {work.job.settle_seconds:.0f} s after they were sent, for they may still be carried out"
+    yield Emit(Progress(0, len(waiting), f"{len(waiting)} writes had no clear answer; {lasting}"))
     later = []
     for each in settled:
         until = _last_sent(work, each.intent) + work.job.settle_seconds
         later.append((yield from _reread(work, each.intent, until)) if each in waiting else each)
     return later
-
-
-def _may_empty_others(work: Work, settled: Settled) -> bool:
-    """Say whether a request that is executed after all may take custom values with it that it did not send."""
-    rows = work.entity(settled.intent.address).by_id
-    sent = [rows[id] for id in settled.intent.fields if id in rows]
-    if settled.observed is None or work.replaces_custom_fields is False:
-        return False
-    return any(row.definition_id is not None for row in sent)
 
 
 def _reread(work: Work, intent: Intent, at: float) -> Generator[Effect, Answer, Settled]:

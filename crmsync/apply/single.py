@@ -22,7 +22,6 @@ from crmsync.model.effects import Answer, Append, Copy, Effect, Emit, Progress, 
 from crmsync.model.events import Done, FieldsApplied, Forgotten, Refused, WriteAction
 from crmsync.model.plan import Step
 from crmsync.model.records import Observed
-from crmsync.model.values import is_empty
 from crmsync.plan.diff import is_met, moved_fields
 
 
@@ -121,15 +120,9 @@ def _as_left(work: Work, entity: EntityType, step: Step) -> Generator[Effect, An
 
 
 def _moved(work: Work, entity: EntityType, step: Step, record: Observed) -> tuple[str, ...]:
-    """Return the fields that a person moved; a link that went because this run deleted its target is our own doing."""
-    known = work.bindings[step.address].applied
-    found = []
-    for name in moved_fields(known, record, entity, work.digester):
-        row = entity.by_name[name]
-        ours = {work.digester.value(row, id) for type_name, id in work.deleted if type_name == row.target}
-        if not (is_empty(record.fields.get(name)) and known[row.id].answered in ours):
-            found.append(name)
-    return tuple(found)
+    """Return the fields that a person moved."""
+    deleted = work.job.state.deleted | work.deleted
+    return moved_fields(work.bindings[step.address].applied, record, entity, work.digester, deleted)
 
 
 def _copy(record: Observed) -> bytes:

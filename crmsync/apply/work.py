@@ -78,7 +78,7 @@ class Work:
     attempts: Counter[StepId] = field(default_factory=Counter)
     bulk_size: int = 10
     no_bulk: set[tuple[str, str]] = field(default_factory=set)
-    replaces_custom_fields: bool | None = None
+    replaces_custom_fields: bool = False
     stop_reason: str = ""
     is_stopping: bool = False
     skew: float = 0.0
@@ -127,11 +127,6 @@ class Work:
     def may_go_on(self) -> bool:
         """Say whether new calls may be started: nobody asked to stop, and nothing makes every call fail."""
         return not self.is_stopping and not self.stop_reason
-
-    def learn(self, replaces_custom_fields: bool | None) -> None:
-        """Remember whether the account was seen to replace custom fields; seen once is enough."""
-        if replaces_custom_fields is not None:
-            self.replaces_custom_fields = self.replaces_custom_fields or replaces_custom_fields
 
     def count(self, outcome: Outcome) -> None:
         """Add an outcome to the ledger: a record counts once a status."""

@@ -82,7 +82,7 @@ def update(
     for each in prepared:
         values = {change.field: change.after for change in each.changes}
         body = encode_fields(
-            entity, values, each.observed, work.catalogue.locale, all_custom_fields=bool(work.replaces_custom_fields)
+            entity, values, each.observed, work.catalogue.locale, all_custom_fields=work.replaces_custom_fields
         )
         items.append((work.record_id(each.step), body))
     if events:
@@ -147,7 +147,10 @@ def _rebased(work: Work, step: Step, observed: Observed) -> tuple[tuple[FieldCha
             moved.append(planned.field)
         else:
             changes.append(change)
-    return tuple(changes), tuple(moved)
+    rows = work.entity(step.address).by_name
+    takers = {rows[name].within for name in moved}  # another pipeline would take the stage along that a person chose
+    moved += [change.field for change in changes if change.field in takers and change.before != change.after]
+    return tuple(change for change in changes if change.field not in moved), tuple(moved)
 
 
 def _is_cleared(work: Work, step: Step, planned: FieldChange, observed: Observed) -> bool:
@@ -226,9 +229,9 @@ def _send(
             return CallResult((*results, *(yield from unclear(prepared, reason))), answer.now, left, noting)
         case Executed(data):
             verified = yield from verify_all(work, entity, prepared, data, is_bulk)
-            restored, replaces = yield from restore(work, entity, prepared, verified)
+            restored, was_replaced = yield from restore(work, entity, prepared, verified)
             # What the answer shows was so at some moment since the request left.
-            return CallResult((*results, *restored), left, left, noting, replaces_custom_fields=replaces)
+            return CallResult((*results, *restored), left, left, noting, replaces_custom_fields=was_replaced)
     raise AssertionError("a result is one of three")
 
 

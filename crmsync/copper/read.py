@@ -9,6 +9,7 @@ although more follow, and count in X-PW-TOTAL an upper bound (copper-api.md sect
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import Enum, auto
 from itertools import islice
 from math import ceil
 from typing import Any
@@ -21,6 +22,8 @@ PAGE_SIZE = 200
 LAST_PAGE = 500
 # Not documented; e-mails are long, and a person has few.
 TEXTS_PER_CALL = 100
+#: How often a search that speaks of more rows than it shows is read before it is believed that there are none.
+READINGS = 3
 
 Body = dict[str, Any]
 
@@ -90,13 +93,17 @@ def by_ids(client: Client, path: str, ids: Iterable[int]) -> dict[int, Body]:
     return {body["id"]: body for bodies in found for body in bodies}
 
 
-def search_all(client: Client, path: str, filters: Mapping[str, Any] | None = None) -> list[Body]:
-    """Return every record that *filters* let through, oldest first, each once, also beyond the first 100,000."""
+def search_all(client: Client, path: str, filters: Mapping[str, Any] | None = None, *, readings: int = 1) -> list[Body]:
+    """
+    Return every record that *filters* let through, oldest first, each once, also beyond the first 100,000.
+
+    For who concludes that there is none *readings* says how often to look while rows seem to be left out.
+    """
     filters = {**(filters or {}), "sort_by": "date_created", "sort_direction": "asc"}
     found: dict[int, Body] = {}
     while True:
         before = len(found)
-        is_cut = _collect(client, path, filters, found)
+        is_cut = _collect(client, path, filters, found, readings)
         if not is_cut:
             return list(found.values())
         if len(found) == before:
@@ -112,7 +119,7 @@ def by_texts(client: Client, path: str, filter: str, texts: Iterable[str], takes
     """
     wanted = sorted(set(texts))
     asked: Iterable[Any] = _chunks(wanted, TEXTS_PER_CALL) if takes_many else wanted
-    found = (search_all(client, path, {filter: ask}) for ask in asked)
+    found = (search_all(client, path, {filter: ask}, readings=READINGS) for ask in asked)
     return list({body["id"]: body for bodies in found for body in bodies}.values())
 
 
@@ -160,21 +167,41 @@ def _all(client: Client, path: str, filters: Mapping[str, Any]) -> list[Body]:
     return list(found.values())
 
 
-def _collect(client: Client, path: str, filters: Mapping[str, Any], found: dict[int, Body]) -> bool:
+def _collect(client: Client, path: str, filters: Mapping[str, Any], found: dict[int, Body], readings: int = 1) -> bool:
+    """Add the rows of every page to *found*, by id, and say whether Copper's cap cut the search off."""
+    seen: set[int] = set()
+    for _ in range(readings):
+        end = _read_pages(client, path, filters, found, seen)
+        if end is not _End.SHORT:
+            break
+    return end is _End.CUT
+
+
+class _End(Enum):
+    """How a search ended: with all rows, with fewer than X-PW-TOTAL speaks of, or at Copper's cap."""
+
+    ALL = auto()
+    SHORT = auto()
+    CUT = auto()
+
+
+def _read_pages(client: Client, path: str, filters: Mapping[str, Any], found: dict[int, Body], seen: set[int]) -> _End:
     """
-    Add the rows of every page to *found*, by id, and say whether Copper's cap cut the search off.
+    Add the rows of every page to *found* and their ids to *seen*.
 
     A page with fewer rows than asked is no end. An empty page is, and the last page the total speaks of once as many
     rows as that were seen; the rows that a short page left out come later.
     """
-    seen: set[int] = set()
     for number in range(1, LAST_PAGE + 1):
         rows, total = page(client, path, filters, number)
         found.update((row["id"], row) for row in rows)
         seen.update(row["id"] for row in rows)
-        if not rows or (total is not None and number >= ceil(total / PAGE_SIZE) and len(seen) >= total):
-            return False
-    return True
+        is_all = total is None or len(seen) >= total
+        if not rows:
+            return _End.ALL if is_all else _End.SHORT
+        if total is not None and number >= ceil(total / PAGE_SIZE) and is_all:
+            return _End.ALL
+    return _End.CUT
 
 
 def _total(response: Response) -> int | None:

@@ -56,7 +56,8 @@ class State:
 
     *open_intents* are those with no outcome yet, by id; *started_plans* the digests of saved plans that were ever begun.
     *missed* are the declared addresses for which a rebuild found no record, *key* tells under which secret the digests
-    were made (`crmsync.model.digest.key_mark`).
+    were made (`crmsync.model.digest.key_mark`). *deleted* are the records that crmsync deleted,
+    by type and id: that a link to one of them is empty is no person's work.
     *compacted_at* is the position of the snapshot that it was read from, *logged* the number of events since.
     """
 
@@ -69,6 +70,7 @@ class State:
     has_open_run: bool = False
     missed: frozenset[Address] = frozenset()
     key: str | None = None
+    deleted: frozenset[tuple[str, int]] = frozenset()
     compacted_at: int = field(default=0, compare=False)
     logged: int = field(default=0, compare=False)
 
@@ -101,6 +103,7 @@ class _Folding:
         self.has_open_run = state.has_open_run
         self.missed = state.missed
         self.key = state.key
+        self.deleted = state.deleted
         self.logged = state.logged
 
     def state(self, before: State, position: int) -> State:
@@ -114,6 +117,7 @@ class _Folding:
             has_open_run=self.has_open_run,
             missed=self.missed,
             key=self.key,
+            deleted=self.deleted,
             compacted_at=before.compacted_at,
             logged=self.logged,
         )
@@ -148,7 +152,9 @@ class _Folding:
                 for open_intent in list(self.open_intents.values()):
                     if open_intent.address == origin:
                         self.open_intents[open_intent.id] = replace(open_intent, address=destination)
-            case Forgotten(address):
+            case Forgotten(address, reason):
+                if reason == "deleted" and address in self.bindings:
+                    self.deleted |= {(address.type, self.bindings[address].record_id)}
                 self.bindings.pop(address, None)
                 self._is_missed(address, False)
             case Missed(address):

@@ -133,6 +133,7 @@ def _plan_existing(work: Work, desired: Desired, entity: EntityType, record: Obs
     changed: list[FieldChange] = []
     settled: list[FieldChange] = []
     learnt: dict[str, Applied] = {}
+    takers: set[str | None] = set()
     for name, each in desired.fields.items():
         row = entity.by_name.get(name)
         if row is None:
@@ -145,6 +146,8 @@ def _plan_existing(work: Work, desired: Desired, entity: EntityType, record: Obs
         judgement = judge(row, each, record.fields.get(name), applied, work.digester)
         judgement = obey(work, desired, record, row, applied, judgement)
         _file(work, desired, record, judgement)
+        if judgement.held is not None or judgement.kept is not None:
+            takers.add(row.within)
         if judgement.applied is not None:
             learnt[row.id] = judgement.applied
         if judgement.change is not None:
@@ -152,6 +155,9 @@ def _plan_existing(work: Work, desired: Desired, entity: EntityType, record: Obs
         elif each.policy.mode is Mode.ENFORCE and judgement.is_in_sync:
             observed = record.fields.get(name)
             settled.append(FieldChange(name, observed, each.value, Cause.EDITED, each.position, is_sent_along=True))
+    for change in [each for each in changed if each.field in takers]:
+        changed.remove(change)
+        work.held.append(_taking_along(desired, record, change))
     managed = {entity.by_name[name].id for name in desired.fields if name in entity.by_name}
     released = tuple(sorted(set(known) - managed))
     if learnt or released:
@@ -172,6 +178,13 @@ def _plan_existing(work: Work, desired: Desired, entity: EntityType, record: Obs
             )
         )
     _note_rules(work, desired, None if is_adopted else work.bindings[address])
+
+
+def _taking_along(desired: Desired, record: Observed, change: FieldChange) -> Held:
+    """Return the hold of a change that would take a value along which stays: another pipeline sets another stage."""
+    reason = "It would take along what was changed in Copper and is left so."
+    cure = "Change the file to Copper's value, or change both in Copper."
+    return Held(desired.address, reason, cure, change, change.position, record.id, record.name)
 
 
 def _as_recreated(work: Work, row: Field, desired: DesiredField, applied: Applied | None) -> Applied | None:

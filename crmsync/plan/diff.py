@@ -20,7 +20,7 @@ A value that was kept on purpose stays kept for this D, whatever happens to O.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from crmsync.model.catalogue import EntityType, Field
@@ -369,9 +369,17 @@ def is_met(change: FieldChange, answered: Value) -> bool:
 
 
 def moved_fields(
-    applied: Mapping[str, Applied], record: Observed, entity: EntityType, digester: Digester
+    applied: Mapping[str, Applied],
+    record: Observed,
+    entity: EntityType,
+    digester: Digester,
+    deleted: Iterable[tuple[str, int]] = (),
 ) -> tuple[str, ...]:
-    """Return the names of the managed fields that are no longer as crmsync left them: a person's work is in them."""
+    """
+    Return the names of the managed fields that are no longer as crmsync left them: a person's work is in them.
+
+    A link that is empty because crmsync *deleted* what it named, by type and id, is its own doing.
+    """
     moved = []
     for field_id, known in applied.items():
         row = entity.by_id.get(field_id)
@@ -383,6 +391,9 @@ def moved_fields(
             is_moved = any(now.get(key) != answered for key, (_, answered) in known.members.items())
         else:
             is_moved = digester.value(row, observed) != known.answered
+            if is_moved and row.target is not None and is_empty(observed):
+                ours = (id for type_name, id in deleted if type_name == row.target)
+                is_moved = all(digester.value(row, id) != known.answered for id in ours)
         if is_moved or known.is_kept or known.is_handed_over:
             moved.append(row.name)
     return tuple(sorted(moved))

@@ -133,7 +133,7 @@ def forbidden(work: Work, address: Address, record: Observed, named: Mapping[tup
     if not binding.applied:
         cure = f"Declare it again, apply, then remove it. {forget}"
         return "It is not known what crmsync last wrote there: the state came under another key, or to another place.", cure
-    moved = moved_fields(binding.applied, record, work.catalogue[record.type], work.digester)
+    moved = moved_fields(binding.applied, record, work.catalogue[record.type], work.digester, work.world.state.deleted)
     if moved:
         return f"Changed in Copper since the last apply: {', '.join(moved)}.", f"Delete it in Copper yourself. {forget}"
     return None

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from crmsync.model.address import Address
-from crmsync.model.catalogue import Field
+from crmsync.model.catalogue import Catalogue, Field
 from crmsync.model.digest import document_digest
 from crmsync.model.effects import Outcome
 from crmsync.model.plan import Action, Cause, Held, Plan
@@ -260,7 +260,7 @@ def _without_conflicts(planned: Planned, pace: Pace, limits: Limits) -> Agreed:
     Neither Copper's, which would be written over, nor the file's, of which the state would remember that it was left.
     """
     plan = planned.plan
-    found = _conflicts(plan)
+    found = _conflicts(plan, planned.account.catalogue)
     if not found:
         return Agreed(plan)
     keep: dict[Address, frozenset[str]] = {}
@@ -299,12 +299,16 @@ def _only_approved(planned: Planned, approved: Approved, pace: Pace, limits: Lim
         )
     same = [change for change in plan.changes if approved.holds(str(change.address), change_digest(change))]
     keep = {change.address: frozenset(each.field for each in change.fields) for change in same}
-    found = {about: held for about, held in _conflicts(plan).items() if about[1] not in keep.get(about[0], ())}
+    found = {
+        about: held
+        for about, held in _conflicts(plan, planned.account.catalogue).items()
+        if about[1] not in keep.get(about[0], ())
+    }
     agreed = _holding(planned, keep, found, pace, limits)
     return replace(agreed, not_reviewed=tuple(each.address for each in plan.changes if each.address not in keep))
 
 
-def _conflicts(plan: Plan) -> dict[About, Held]:
+def _conflicts(plan: Plan, catalogue: Catalogue) -> dict[About, Held]:
     """Return what was changed on both sides and would be written or kept, by address and field."""
     found: dict[About, Held] = {}
     for change in plan.changes:
@@ -319,7 +323,19 @@ def _conflicts(plan: Plan) -> dict[About, Held]:
             held = Held(kept.address, BOTH, REVIEW, each, each.position, kept.record_id, kept.name, is_question=True)
             found.setdefault((kept.address, each.field), held)
     decided = {each.about for each in plan.decided}
-    return {about: held for about, held in found.items() if about not in decided}
+    found = {about: held for about, held in found.items() if about not in decided}
+    return found | _takers(plan, found, catalogue)
+
+
+def _takers(plan: Plan, found: Mapping[About, Held], catalogue: Catalogue) -> dict[About, Held]:
+    """Return the changes that would take along what is in *found*: another pipeline sets another stage."""
+    takers = {(address, catalogue[address.type].by_name[name].within): held for (address, name), held in found.items()}
+    changes = ((change.address, each) for change in plan.changes for each in change.fields)
+    return {
+        (address, each.field): replace(takers[address, each.field], field=each, position=each.position, is_question=False)
+        for address, each in changes
+        if (address, each.field) in takers and (address, each.field) not in found
+    }
 
 
 def _set_aside(plan: Plan, address: Address, found: Mapping[About, Held]) -> Outcome:

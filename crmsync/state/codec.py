@@ -117,6 +117,7 @@ def encode_state(state: State) -> str:
                 "has_open_run": state.has_open_run,
                 "missed": sorted(map(str, state.missed)),
                 **({} if state.key is None else {"key": state.key}),
+                "deleted": sorted(map(list, state.deleted)),
             },
         }
     )
@@ -164,11 +165,11 @@ def decode_whole(text: str) -> State:
 
 def _state(data: Any, head: Head) -> State:
     _expect(isinstance(data, dict), "a snapshot is not an object")
-    data = {"missed": [], "key": None, **data}  # formats before 2 knew of no rebuilding
+    data = {"missed": [], "key": None, "deleted": [], **data}  # formats before 2 knew of none of them
     _expect(data.keys() == _SNAPSHOT.keys(), "a snapshot has other parts")
     parts = {name: _codec(hint).decode(data[name]) for name, hint in _SNAPSHOT.items()}
     intents = {intent.id: intent for intent in parts.pop("open_intents")}
-    sets: dict[str, Any] = {name: frozenset(parts.pop(name)) for name in ("started_plans", "missed")}
+    sets: dict[str, Any] = {name: frozenset(parts.pop(name)) for name in ("started_plans", "missed", "deleted")}
     return State(head=head, open_intents=intents, compacted_at=parts["position"], **sets, **parts)
 
 
@@ -181,6 +182,7 @@ _SNAPSHOT: Mapping[str, Any] = {
     "has_open_run": bool,
     "missed": tuple[Address, ...],
     "key": str | None,
+    "deleted": tuple[tuple[str, int], ...],
 }
 
 

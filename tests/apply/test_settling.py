@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from crmsync.apply.engine import settle_open
 from crmsync.model.effects import Answer, Append, Read, Send, Sleep
 from crmsync.model.events import Intent
 from crmsync.model.http import Request
-from crmsync.model.plan import Plan
+from crmsync.model.plan import Cause, Plan
 from crmsync.sandbox import Fault, Quirks
 from tests.simulator import Killed
 from tests.world import World
@@ -187,22 +188,6 @@ def test_custom_values_come_back_when_the_answer_is_lost(kind: str, tmp_path: Pa
     assert (after.keys(), after["Annual revenue"]) == (before.keys(), 12)
 
 
-@pytest.mark.parametrize(("has_others", "waits"), [(False, True), (True, False)])
-def test_no_late_update_is_waited_for_where_custom_fields_were_seen_to_merge(
-    has_others: bool, waits: bool, world: World
-) -> None:
-    """An unclear update may empty other custom values for as long as it may be executed, unless the account merges."""
-    files = "people: {{p: {{name: P, custom_fields: {{Tier: {}}}}}}}\n" + TIER
-    world.apply(files.format("Gold", "Gold"))
-    if has_others:
-        _others(world)
-    world.fault(Fault("timeout_before", path="/people/bulk_update", nth=1))
-    before = world.clock.now
-    assert world.apply(files.format("Silver", "Silver")).statuses() == {}
-
-    assert waits == (world.clock.now - before > 120)
-
-
 def test_custom_values_that_a_later_run_cannot_know_are_named(tmp_path: Path) -> None:
     """A run that died with the answer: the next one says what seems to be gone, and puts back what the files declare."""
     world = World(tmp_path, quirks=Quirks(custom_fields_update="replace"))
@@ -241,6 +226,57 @@ def test_custom_values_are_written_back_on_a_young_reading(tmp_path: Path) -> No
     after = custom(world, "companies.a")
     assert len(put) == 3  # the first was held up by that minute and so never left, the second was refused, the third went
     assert (after["Annual revenue"], after["VIP"]) == (77, True)
+
+
+def test_an_update_that_is_executed_late_is_known_to_be_ours(world: World) -> None:
+    """The run died, and so did the next once it had settled: what Copper carried out a minute later is no person's edit."""
+    files = "companies: {{a: {{name: A, details: {}}}}}\n"
+    world.apply(files.format("one"))
+    world.fault(Fault("late", path="bulk_update", nth=1, delay=60))
+    _dying(world, files.format("two"), Send)
+    with suppress(pytest.fail.Exception):  # it has nothing left to do once it has settled
+        _dying(world, files.format("two"), Append)
+    world.clock.sleep(300)
+    world.plan(files.format("three"))
+    (change,) = world.plan(files.format("three")).changes
+
+    assert [(each.field, each.cause) for each in change.fields] == [("details", Cause.EDITED)]
+
+
+def test_what_a_call_did_in_part_is_seen(tmp_path: Path) -> None:
+    """A bulk call that leaves the assignee alone and empties custom fields, and no answer: they are written back."""
+    world = World(tmp_path, quirks=Quirks(custom_fields_update="replace", bulk_company_links="ignore"))
+    files = "companies: {{a: {{name: A, assignee: {}, custom_fields: {{Tier: {}}}}}}}\n"
+    world.apply(files.format("Dana", "Gold"))
+    before = _others(world)
+    world.fault(Fault("status_after", path="bulk_update", nth=1, status=502))
+    assert world.apply(files.format("Lee", "Silver")).statuses() == {}
+
+    assert custom(world, "companies.a").keys() == before.keys()
+
+
+# --- what takes another value along ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("when", ["before the plan", "after the plan"])
+def test_another_pipeline_does_not_take_along_the_stage_that_a_person_chose(when: str, world: World) -> None:
+    """The stage is set aside, and the pipeline with it: Copper would put the deal into the first stage of the new one."""
+    files = "opportunities: {{o: {{name: O, pipeline: {}, stage: {}}}}}\n"
+    world.apply(files.format("Sales", "Qualifying"))
+    proposal = world.record("opportunities.o")["pipeline_stage_id"] + 1
+    if when == "before the plan":
+        world.edit("opportunities.o", pipeline_stage_id=proposal)
+    seen: list[int] = []
+
+    def edit(number: int, effect: object) -> None:
+        if not seen and when == "after the plan":
+            world.edit("opportunities.o", pipeline_stage_id=proposal)
+        seen.append(number)
+
+    applied = world.apply(files.format("Renewals", "Upcoming"), auto_approve=True, scheduler={"kill": edit})
+
+    fields = {name for outcome in applied.outcomes if outcome.status == "conflict" for name in outcome.fields}
+    assert (fields, world.record("opportunities.o")["pipeline_stage_id"]) == ({"pipeline", "stage"}, proposal)
 
 
 # --- a link that a person took away ---------------------------------------------------------------

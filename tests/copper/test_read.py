@@ -9,7 +9,7 @@ import pytest
 from crmsync.copper import read
 from crmsync.copper.errors import ServerTrouble
 from crmsync.model.http import Request
-from crmsync.sandbox import Quirks, Sandbox
+from crmsync.sandbox import Fault, Quirks, Sandbox
 from tests.copper.conftest import Answer, Script, json_answer
 
 HEADERS = {
@@ -123,6 +123,15 @@ def test_records_by_what_is_theirs(copper):
     already = copper.asked
     found = read.by_texts(client, "/companies", "name", ["Company 7", "Company 9", "Company 7"], False)
     assert ([body["name"] for body in found], copper.asked - already) == (["Company 7", "Company 9"], 2)
+
+
+def test_a_page_that_left_a_row_out_is_read_again(copper):
+    """Whoever concludes that there is none looks again while Copper speaks of one: else it would be made a second time."""
+    copper.create(1)
+    copper.sandbox.faults = [Fault("short_page", nth=1), Fault("short_page", nth=2)]
+
+    found = read.by_texts(copper.client, "/companies", "name", ["Company 0"], False)
+    assert [body["name"] for body in found] == ["Company 0"]
 
 
 def test_the_newest_records(copper):

@@ -144,16 +144,21 @@ class Schedule:
 
     # ---- rest
 
-    def _run(self, files: Files, **wishes: Any) -> Run:
+    def run(self, files: Files, **wishes: Any) -> Run:
+        """Let a process apply *files*, and a minute pass."""
         run = self.machine.start(RunWish(**wishes), files)
         self._round([run])
         self._wait(60.0)
         return run
 
+    def forget(self, files: Files, addresses: tuple[Address, ...]) -> None:
+        """Let the user forget *addresses*."""
+        self._round([self.machine.forget(RunWish(), files, addresses)])
+
     def _come_to_rest(self, files: Files) -> Files:
         """I6: without other people's hands three runs do it; with them, as many as it takes to follow the advice."""
         for _ in range(RUNS_TO_REST):
-            run = self._run(files)
+            run = self.run(files)
             if self.rest.is_reached(run):
                 break
         if self.rest.is_untouched and not self.sandbox.has_other_labels:
@@ -162,7 +167,7 @@ class Schedule:
             advised = self._advised(run, files)
             if advised is files:
                 self._forget_undeclared(files)
-            run = self._run(advised, mode="asked")
+            run = self.run(advised, mode="asked")
             if advised is files and self.rest.is_reached(run):
                 break
             files = advised
@@ -174,7 +179,7 @@ class Schedule:
         open_ = {intent.address for intent in self.machine.log.read().open_intents.values()}
         undeclared = tuple(sorted(open_ - set(files.records)))
         if undeclared:
-            self._round([self.machine.forget(RunWish(), files, undeclared)])
+            self.forget(files, undeclared)
             self.checker.created = {a: places for a, places in self.checker.created.items() if a not in undeclared}
 
     def _advised(self, run: Run, files: Files) -> Files:

@@ -109,6 +109,7 @@ states = st.builds(
     started_plans=st.frozensets(texts, max_size=3),
     has_open_run=st.booleans(),
     missed=st.frozensets(addresses, max_size=3),
+    deleted=st.frozensets(st.tuples(st.sampled_from(["companies", "people"]), st.integers(1, 10**9)), max_size=3),
 )
 
 

@@ -1,0 +1,176 @@
+"""The checker itself: each rule that excuses something still catches what it is for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from crmsync.model.address import Address
+from crmsync.model.events import WriteAction
+from crmsync.sandbox import Quirks
+from tests.simulation.copper import Sent
+from tests.simulation.dice import Script
+from tests.simulation.files import Files
+from tests.simulation.machine import HEADERS, Network, Run, Send, edges, in_place
+from tests.simulation.schedule import Schedule
+from tests.simulation.teeth import TEETH
+
+A, P, Q = Address("companies", "a"), Address("people", "p"), Address("people", "q")
+Records = dict[Address, dict[str, Any]]
+
+
+@contextmanager
+def staged(*missing: str, **quirks: Any) -> Iterator[Schedule]:
+    """Yield an empty schedule, with the mechanisms *missing* switched off."""
+    off = {place: each for tooth in TEETH if tooth.name in missing for place, each in tooth.off.items()}
+    with in_place({**edges(), **off}):
+        yield Schedule(Script(1, Quirks(**quirks), Network(), {}, (), (), ()))
+
+
+def applied(schedule: Schedule, records: Records) -> Run:
+    """Return the run that applied *records*."""
+    return schedule.run(Files(records))
+
+
+def told(schedule: Schedule) -> list[str]:
+    """Return the invariants that did not hold, in the order in which it was noticed."""
+    return [breach.invariant for breach in schedule.checker.breaches]
+
+
+# ---- I4: custom values that went because they were not sent
+
+CUSTOM = {"name": "zq A", "custom_fields": {"Tier": "Gold", "Code": "zq one"}}
+IDS = {"Tier": 100001, "Code": 100008}
+
+
+def _put(schedule: Schedule, run: Run, values: Mapping[str, Any], seconds: float = 0.0) -> None:
+    """Let *run* have sent custom *values* of the company, *seconds* before Copper carries them out."""
+    at = schedule.hub.now - seconds
+    (created,) = schedule.checker.intents.values()
+    intent = replace(created, id=f"i{at}", action=WriteAction.UPDATE, record_id=40000001, send_by=at + 5)
+    send = Send(run, None, at, 99, (intent,), seen={("companies", 40000001): at})
+    fields = [{"custom_field_definition_id": IDS[name], "value": value} for name, value in values.items()]
+    body = json.dumps({"custom_fields": fields}).encode()
+    assert schedule.sandbox.handle(Sent("PUT", "/companies/40000001", body, HEADERS, send)).status == 200
+
+
+@pytest.mark.parametrize(("is_back", "is_late", "expected"), [(0, 0, ["I4"]), (1, 0, []), (1, 1, ["I4"])])
+def test_custom_values_must_be_back_after_the_last_write_that_took_them(
+    is_back: bool, is_late: bool, expected: list[str]
+) -> None:
+    """Written back is well; emptied once more by a request that Copper carried out a minute late is not."""
+    with staged(custom_fields_update="replace") as schedule:
+        run = applied(schedule, {A: CUSTOM})
+        _put(schedule, run, {"Tier": 120002})
+        if is_back:
+            _put(schedule, run, {"Tier": 120002, "Code": "zq one"})
+        if is_late:
+            _put(schedule, run, {"Tier": 120002}, 60.0)
+        schedule.checker.finish()
+
+        assert expected == told(schedule)
+
+
+# ---- I4: links to what is gone
+
+
+@pytest.mark.parametrize(("is_gone", "expected"), [(True, []), (False, ["I4"])])
+def test_a_link_to_what_is_gone_is_nobodys_value(is_gone: bool, expected: list[str]) -> None:
+    """A person set the contact, and a write of ours that does not speak of it takes it away: unless that person is gone."""
+    with staged(delete_links="dangle") as schedule:
+        person = schedule.sandbox.create("people", {"name": "zq Somebody"})
+        run = applied(schedule, {A: {"name": "zq A"}})
+        edit = {"primary_contact_id": person}
+        schedule.sandbox.act("edit", "companies", 40000001, lambda: schedule.sandbox.edit("companies", 40000001, edit))
+        if is_gone:
+            schedule.sandbox.delete("people", person)
+        schedule.hub.now += 10
+        at = schedule.hub.now
+        (created,) = schedule.checker.intents.values()
+        intent = replace(created, id="i1", action=WriteAction.UPDATE, record_id=40000001, send_by=at + 5)
+        send = Send(run, None, at, 99, (intent,), seen={("companies", 40000001): at})
+        run.planned_seen["companies", 40000001] = at
+        body = b'{"name": "zq A", "primary_contact_id": null}' if not is_gone else b'{"name": "zq A2"}'
+        assert schedule.sandbox.handle(Sent("PUT", "/companies/40000001", body, HEADERS, send)).status == 200
+
+        assert expected == [each.invariant for each in schedule.checker.breaches if "overwrote" in each.text]
+
+
+# ---- I5: who names what is deleted
+
+NAMING: Records = {A: {"name": "zq A", "primary_contact": "p"}, P: {"name": "zq P"}, Q: {"name": "zq Q"}}
+
+
+@pytest.mark.parametrize(("is_forgotten", "expected"), [(False, ["I5"]), (True, [])])
+def test_what_a_company_names_is_not_deleted_unless_no_plan_can_see_the_company(
+    is_forgotten: bool, expected: list[str]
+) -> None:
+    """Nobody asks who names the person: noticed where the plan had read the company, not where it is managed no more."""
+    with staged("who names it", "links of what was read", delete_links="dangle") as schedule:
+        applied(schedule, NAMING)
+        left: Records = {A: {"name": "zq A"}, Q: {"name": "zq Q"}}
+        if is_forgotten:
+            left = {Q: {"name": "zq Q"}}
+            schedule.forget(Files(left), (A,))
+        applied(schedule, left)
+
+        assert schedule.sandbox.raw("people", 70000001) is None
+        assert expected == told(schedule)
+
+
+# ---- I6: what may be held
+
+MAIL = "zq-p@a.example"
+WISH: Records = {P: {"name": "zq P", "emails": [MAIL]}, Q: {"name": "zq Q"}}
+
+
+def _judged(schedule: Schedule, run: Run, records: Records) -> list[str]:
+    schedule.rest.must_hold(run, Files(records))
+    return told(schedule)
+
+
+def test_an_email_that_somebody_keeps_may_be_held() -> None:
+    """Somebody whom nobody manages has it; once that record is gone, the same hold has no reason any more."""
+    with staged() as schedule:
+        applied(schedule, {P: {"name": "zq P"}, Q: {"name": "zq Q"}})
+        somebody = schedule.sandbox.create("people", {"name": "zq Old", "emails": [MAIL]})
+        run = applied(schedule, WISH)
+        assert run.plan is not None
+        assert [held.address for held in run.plan.held] == [P]
+        assert _judged(schedule, run, WISH) == []
+
+        schedule.sandbox.delete("people", somebody)
+        assert _judged(schedule, run, WISH) == ["I6"]
+
+
+def test_an_email_that_its_holder_declares_no_more_may_be_held() -> None:
+    """What is declared no longer stays as it is, so that another cannot have it."""
+    with staged() as schedule:
+        applied(schedule, {P: {"name": "zq P"}, Q: {"name": "zq Q", "emails": [MAIL]}})
+        run = applied(schedule, WISH)
+
+        assert run.plan is not None
+        assert [held.address for held in run.plan.held] == [P]
+        assert _judged(schedule, run, WISH) == []
+
+
+def test_two_that_wait_for_each_other_are_no_reason() -> None:
+    """Each wants what the other has, and a plan can do that: held for that, neither is excused."""
+    other = "zq-q@a.example"
+    with staged() as schedule:
+        applied(schedule, {P: {"name": "zq P", "emails": [MAIL]}, Q: {"name": "zq Q", "emails": [other]}})
+        applied(schedule, {P: {"name": "zq P"}, Q: {"name": "zq Q"}})
+        somebody = schedule.sandbox.create("people", {"name": "zq Old", "emails": ["zq-old@a.example"]})
+        swapped = {P: {"name": "zq P", "emails": [other]}, Q: {"name": "zq Q", "emails": [MAIL, "zq-old@a.example"]}}
+        run = applied(schedule, swapped)
+        assert run.plan is not None
+        assert [held.address for held in run.plan.held] == [P, Q]
+        assert _judged(schedule, run, swapped) == []
+
+        schedule.sandbox.delete("people", somebody)
+        assert _judged(schedule, run, swapped) == ["I6", "I6"]
