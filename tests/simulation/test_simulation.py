@@ -35,31 +35,6 @@ SOAK = 100_000
 #: The first seed. Fixed until the open ones of seeds.txt are mended, about 2 in 1,000; CRMSYNC_SIMULATION_BASE moves it.
 BASE = int(os.environ.get("CRMSYNC_SIMULATION_BASE", "0"))
 
-#: For each tooth a seed that notices at once.
-KNOWN = {
-    "settling time": 1,
-    "intents": 0,
-    "guard read": 1,
-    "age of a reading": 19,
-    "value compare": 9,
-    "sparse body": 0,
-    "append fence": 16,
-    "send_by": 22,
-    "no client retries": 1,
-    "unclear is unclear": 1,
-    "readings": 14,
-    "ownership": 9,
-    "delete as left": 16,
-    "copies": 12,
-    "who names it": 13,
-    "links of what was read": 13,
-    "digests": 13,
-    "review of conflicts": 15,
-    "keyed digests": 0,
-    "pace": 18,
-    "twins": 5,
-}
-
 
 def _broken(seeds: range | tuple[int, ...]) -> list[str]:
     found = []
@@ -84,10 +59,10 @@ def test_past_failures() -> None:
 
 @pytest.mark.parametrize("tooth", TEETH, ids=lambda tooth: tooth.name)
 def test_teeth(tooth: Tooth) -> None:
-    """With the mechanism switched off the seed that is known to notice does, and with it the same seed holds."""
-    seed = KNOWN[tooth.name]
+    """With the mechanism switched off one of 200 seeds notices, most often within 20, and with it the same seed holds."""
+    seed = tooth.first(range(SEEDS))
 
-    assert tooth.bites(seed)
+    assert seed is not None
     assert simulate(seed).invariants == ()
 
 
