@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.accounts import write_files
+from benchmarks.accounts import write_files, write_rows
 from benchmarks.measure import Sample, once, repeated
 from benchmarks.pacing import raced
 from benchmarks.pacing import table as pacing_table
@@ -50,18 +50,31 @@ class Bench:
     def cache(self) -> Path:
         return self.folder / ".crmsync" / "cache" / "default"
 
+    @property
+    def rows(self) -> Path:
+        """A project of the same people in one file of rows."""
+        return self.folder.with_name("rows")
+
     def crmsync(self, *arguments: str) -> Sample:
         return once([str(BIN / "crmsync"), *arguments], self.folder, self.environ)
+
+    def validate_rows(self) -> Sample:
+        return once([str(BIN / "crmsync"), "validate"], self.rows, self.environ)
 
     def plan(self) -> Sample:
         return self.crmsync("plan", "--timing")
 
     def no_cache(self) -> None:
-        for name in ("mirror.db", "quiet.json", "valid.json"):
+        for name in ("mirror.db", "quiet.json"):
             (self.cache / name).unlink(missing_ok=True)
+        self.forget_files()
 
-    def forget_valid(self) -> None:
-        (self.cache / "valid.json").unlink(missing_ok=True)
+    def forget_files(self) -> None:
+        """Let no file have been read before."""
+        for folder in (self.folder, self.rows):
+            cache = folder / ".crmsync" / "cache" / "default"
+            (cache / "valid.json").unlink(missing_ok=True)
+            shutil.rmtree(cache / "sheets", ignore_errors=True)
 
     def others_edit(self, values: dict[str, Any], count: int) -> None:
         """Let somebody change so many records in Copper, spread over the account."""
@@ -113,8 +126,12 @@ class Bench:
             found["state bytes a record"] = {"value": round(state / self.people)}
             found["plan, cold"] = repeated(self.slow_runs, self.plan, self.no_cache)
             found["plan, nothing changed"] = repeated(self.runs, self.plan)
-            found["validate, cold"] = repeated(self.slow_runs, lambda: self.crmsync("validate"), self.forget_valid)
+            found["validate, cold"] = repeated(self.slow_runs, lambda: self.crmsync("validate"), self.forget_files)
             found["validate, nothing changed"] = repeated(self.runs, lambda: self.crmsync("validate"))
+            found["validate, one file edited"] = repeated(self.slow_runs, lambda: self.crmsync("validate"), self.edit_file)
+            write_rows(self.rows, self.people)
+            shutil.copytree(self.cache, self.rows / ".crmsync" / "cache" / "default")
+            found["validate, JSON Lines, cold"] = repeated(self.slow_runs, self.validate_rows, self.forget_files)
             found["plan, 200 edited and 200 changed"] = repeated(self.slow_runs, self.plan, self._change)
             found["script: requests and yaml.safe_load"] = repeated(1 if self.people >= SLOW else 3, self._script)
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,14 @@ def write_files(folder: Path, people: int) -> None:
         path.write_text(
             "people:\n" + "".join(f"  {key(each)}:\n{_text(person(each))}" for each in numbers), encoding="utf-8"
         )
+
+
+def write_rows(folder: Path, people: int) -> None:
+    """Write a project that declares the same people in one file of rows."""
+    write_files(folder, 0)
+    with (folder / "crm" / "people.jsonl").open("w", encoding="utf-8") as file:
+        for number in range(people):
+            file.write(json.dumps({"key": key(number), **person(number)}) + "\n")
 
 
 def _text(record: Mapping[str, Any]) -> str:
