@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from crmsync.config.frame import CUSTOM_FIELDS, groups_of
 from crmsync.config.plain import has_empty
@@ -18,6 +19,9 @@ from crmsync.model.values import Written
 
 #: Declared fields by name; the parts of an address are fields of their own.
 Fields = Mapping[str, DeclaredField]
+
+#: Makes a named tuple in half the time that its class takes.
+_new: Any = tuple.__new__
 
 _LOOKS_LIKE_NULL = ("~", "Null", "NULL")
 _WITH_ID = re.compile(r"(.*?)\s*#([0-9]+)")
@@ -85,7 +89,7 @@ class FieldReader:
         if field.write is Write.NEVER:
             return False
         value, problems = field.kind.read(node, field, self._catalogue.locale)
-        fields[field.name] = DeclaredField(value, node.position)
+        fields[field.name] = _new(DeclaredField, (value, node.position))
         return not problems
 
     def names(

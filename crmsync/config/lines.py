@@ -33,9 +33,8 @@ _IGNORED = re.compile(r"(?:[ ]*(?:#.*)?\n)+|[ ]*(?:#.*)?\Z")
 _TOKEN = re.compile(rf"[ ]*(?:({_FLOW_PLAIN})|({_QUOTED})|([\[\]{{}},]))(:[ ]+)?")
 _WORD = rf"(?:{_FLOW_PLAIN}|{_QUOTED})"
 _WORDS = re.compile(rf"\[[ ]*{_WORD}(?:,[ ]*{_WORD})*\]\Z")
-_PAIRS = re.compile(rf"\{{[ ]*{_FLOW_PLAIN}:[ ]+{_WORD}(?:,[ ]*{_FLOW_PLAIN}:[ ]+{_WORD})*\}}\Z")
 _EACH_WORD = re.compile(rf"({_FLOW_PLAIN})|({_QUOTED})")
-_EACH_PAIR = re.compile(rf"({_FLOW_PLAIN}):[ ]+(?:({_FLOW_PLAIN})|({_QUOTED}))")
+_PAIR = re.compile(rf"[ ]*({_FLOW_PLAIN}):[ ]+(?:({_FLOW_PLAIN})|({_QUOTED}))(?:,|(\}})\Z)")
 _FOREIGN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]")
 _MAX_KEY = 1000  # libyaml looks for the colon of a key within 1024 characters
 
@@ -214,10 +213,13 @@ class _Reader:
         assert flow is not None, "one of three"
         start = found.start(group + 2) - at
         if len(self._open) + 1 < self._depth:
-            if _WORDS.match(flow) is not None:
-                return self._words(flow, line, start)
-            if _PAIRS.match(flow) is not None:
-                return self._pairs(flow, line, start)
+            if flow[0] == "[":
+                if _WORDS.match(flow) is not None:
+                    return self._words(flow, line, start)
+                return _Flow(flow, self._file, line, start, self._depth - len(self._open)).read()
+            pairs = self._pairs(flow, line, start)
+            if pairs is not None:
+                return pairs
         return _Flow(flow, self._file, line, start, self._depth - len(self._open)).read()
 
     def _words(self, flow: str, line: int, start: int) -> Listing:
@@ -230,20 +232,25 @@ class _Reader:
             items.append(_new(Scalar, (plain, position, True) if quoted is None else (quoted[1:-1], position, False)))
         return Listing(tuple(items), Position(file, line, start + 1, len(flow)))
 
-    def _pairs(self, flow: str, line: int, start: int) -> Table:
-        """Return a mapping of words to words."""
-        file, entries, names = self._file, [], set()
-        for each in _EACH_PAIR.finditer(flow, 1):
-            name, plain, quoted = each.groups()
-            begin, end = each.span(2 if quoted is None else 3)
-            position = _new(Position, (file, line, start + each.start() + 1, len(name)))
-            key = _new(Scalar, (name, position, True))
-            position = _new(Position, (file, line, start + begin + 1, end - begin))
-            value = _new(Scalar, (plain, position, True) if quoted is None else (quoted[1:-1], position, False))
+    def _pairs(self, flow: str, line: int, start: int) -> Table | None:
+        """Return a mapping of words to words; None when it is another one, or none."""
+        file, entries, names, match = self._file, [], set(), _PAIR.match
+        at, end = 1, None
+        while end is None:
+            found = match(flow, at)
+            if found is None:
+                return None
+            name, plain, quoted, end = found.groups()
+            at = found.end()
+            if name in names or len(name) > _MAX_KEY:
+                raise _Unusual
             names.add(name)
+            position = _new(Position, (file, line, start + found.start(1) + 1, len(name)))
+            key = _new(Scalar, (name, position, True))
+            begin, stop = found.span(2 if quoted is None else 3)
+            position = _new(Position, (file, line, start + begin + 1, stop - begin))
+            value = _new(Scalar, (plain, position, True) if quoted is None else (quoted[1:-1], position, False))
             entries.append((key, value))
-        if len(names) < len(entries) or not all(_is_name(key) for key, _ in entries):
-            raise _Unusual
         return Table(tuple(entries), Position(file, line, start + 1, len(flow)))
 
 

@@ -62,7 +62,7 @@ def unpack(data: bytes, address: Address, file: str, line: int) -> Declared:
         position = _new(Position, (file, line + down, column, length))
         if value.__class__ is list:
             value = _UNPACK[value[0]](value, position, line)
-        fields[name] = DeclaredField(value, position)
+        fields[name] = _new(DeclaredField, (value, position))
     column, length, options = flat[:_HEAD]
     start = Position(file, line, column, length)
     return Declared(address, fields, start, _unpacked_options(options, start) if options else _NOTHING_SAID)

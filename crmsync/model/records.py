@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from crmsync.model.address import Address
 from crmsync.model.source import Position
@@ -82,9 +83,8 @@ class RecordOptions:
     policy: PolicyRule = field(default_factory=PolicyRule)
 
 
-@dataclass(frozen=True, slots=True)
-class DeclaredField:
-    """A value as a file says it, labels and references not yet looked up."""
+class DeclaredField(NamedTuple):
+    """A value as a file says it, labels and references not yet looked up; a named tuple, because there are millions."""
 
     value: Written
     position: Position
