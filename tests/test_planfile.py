@@ -96,3 +96,34 @@ def test_a_plan_is_not_saved_into_a_folder_that_is_not_there(desk: Desk) -> None
     assert (ran.code, ran.out, len(desk.sandbox.log)) == (64, "", 0)
     assert "There is no folder plnas" in ran.err
     assert not (desk.root / "plnas").exists()
+
+
+def _tags(desk: Desk) -> list[str]:
+    (body,) = desk.sandbox.records("companies")
+    return sorted(body["tags"])
+
+
+def test_what_others_add_to_a_set_does_not_set_its_change_aside(desk: Desk) -> None:
+    """A saved plan is about our members: a tag that somebody added since stays, and ours is written as reviewed."""
+    desk.write("crm/a.yaml", "companies:\n  acme: {name: Acme, tags: [one, two]}\n")
+    desk.done("apply", "-y")
+    desk.write("crm/a.yaml", "companies:\n  acme: {name: Acme, tags: [two, three]}\n")
+    desk.done("plan", "--out", "plan.json")
+    desk.sandbox.edit("companies", desk.id("companies.acme"), {"tags": ["one", "two", "theirs"]})
+
+    desk.done("apply", "plan.json")
+
+    assert _tags(desk) == ["theirs", "three", "two"]
+
+
+def test_what_others_did_to_our_members_sets_it_aside(desk: Desk) -> None:
+    """They removed the tag that the plan was to remove, and put in the one that it was to add: it is another change now."""
+    desk.write("crm/a.yaml", "companies:\n  acme: {name: Acme, tags: [one, two]}\n")
+    desk.done("apply", "-y")
+    desk.write("crm/a.yaml", "companies:\n  acme: {name: Acme, tags: [two, three]}\n")
+    desk.done("plan", "--out", "plan.json")
+    desk.sandbox.edit("companies", desk.id("companies.acme"), {"tags": ["two"]})
+
+    ran = desk.run("apply", "plan.json")
+
+    assert (ran.code, _tags(desk)) == (6, ["two"]), ran

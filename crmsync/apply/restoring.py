@@ -7,7 +7,7 @@ sends custom fields finds out; from then on the run sends the others along.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -119,7 +119,9 @@ def _body(work: Work, entity: EntityType, prepared: Prepared, now: Observed) -> 
 
 
 def _record(work: Work, entity: EntityType, data: object) -> Observed | None:
+    if not isinstance(data, Mapping):
+        return None
     try:
-        return decode_body(entity, data, work.catalogue.locale)  # type: ignore[arg-type]
+        return decode_body(entity, data, work.catalogue.locale)
     except (ValueError, TypeError, AttributeError):
         return None

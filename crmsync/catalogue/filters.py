@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Form(StrEnum):
@@ -89,16 +90,16 @@ def _by_name(*rows: Criterion) -> dict[str, Criterion]:
     return {row.name: row for row in rows}
 
 
-def _ids(name: str, page: str, key: str = "", **more: object) -> Criterion:
-    return Criterion(name, Form.IDS, key or f"{name}_ids", page, none=[NOBODY], **more)  # type: ignore[arg-type]
+def _ids(name: str, page: str, key: str = "", **more: Any) -> Criterion:
+    return Criterion(name, Form.IDS, key or f"{name}_ids", page, none=[NOBODY], **more)
 
 
 def _text(name: str, page: str, key: str = "") -> Criterion:
     return Criterion(name, Form.TEXT, key or name.rpartition(".")[2], page, none="")
 
 
-def _range(name: str, page: str, key: str = "", **more: object) -> Criterion:
-    return Criterion(name, Form.RANGE, key or name, page, **more)  # type: ignore[arg-type]
+def _range(name: str, page: str, key: str = "", **more: Any) -> Criterion:
+    return Criterion(name, Form.RANGE, key or name, page, **more)
 
 
 def _dates(page: str, *, is_sure: bool = True) -> tuple[Criterion, ...]:

@@ -244,7 +244,7 @@ def _same(row: Field, value: Value, wanted: Value) -> bool:
         matches = _MEMBER_MATCHES.get(row.kind.name, str.__eq__)
         return any(matches(str(mine.key), str(other.key)) for mine in have for other in wanted)
     if isinstance(value, Members):
-        return value.get(wanted) is not None  # type: ignore[arg-type]
+        return isinstance(wanted, str | int) and value.get(wanted) is not None
     if isinstance(value, str) and isinstance(wanted, str):
         return value.casefold() == wanted.casefold()
     return value == wanted

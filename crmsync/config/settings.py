@@ -80,8 +80,10 @@ def _laid_over(base: Table, over: Table) -> Table:
     entries = {key.text: (key, node) for key, node in base.entries}
     for key, node in over.entries:
         earlier = entries.get(key.text, (key, None))[1]
-        merges = isinstance(earlier, Table) and isinstance(node, Table)
-        entries[key.text] = (key, _laid_over(earlier, node) if merges else node)  # type: ignore[arg-type]
+        if isinstance(earlier, Table) and isinstance(node, Table):
+            entries[key.text] = (key, _laid_over(earlier, node))
+        else:
+            entries[key.text] = (key, node)
     return Table(tuple(entries.values()), base.position)
 
 
@@ -119,10 +121,11 @@ def _limits(table: Table) -> Limits:
 
 
 def _policies(table: Table, schema: Mapping[str, Any]) -> dict[str, PolicyRule]:
-    return {
-        key.text: read_policy(node, lambda name, type_name=key.text: _parts(name.text, type_name, schema))  # type: ignore[misc]
-        for key, node in table.entries
-    }
+    return {key.text: _policy(key.text, node, schema) for key, node in table.entries}
+
+
+def _policy(type_name: str, node: Node, schema: Mapping[str, Any]) -> PolicyRule:
+    return read_policy(node, lambda name: _parts(name.text, type_name, schema))
 
 
 def _parts(name: str, type_name: str, schema: Mapping[str, Any]) -> list[str]:

@@ -92,7 +92,7 @@ def _validator_class() -> Any:
         if isinstance(text, str) and not re.search(re.sub(r"\$(?=$|\|)", r"\\Z", written), text):
             yield ValidationError(f"{text!r} does not match {written!r}")
 
-    return extend(Draft7Validator, {"pattern": pattern})  # type: ignore[no-untyped-call]
+    return extend(Draft7Validator, {"pattern": pattern})  # type: ignore[no-untyped-call] # jsonschema has no type for it
 
 
 def _instance(node: Node, path: Path, teller: _Teller) -> Any:

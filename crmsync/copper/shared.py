@@ -17,7 +17,7 @@ from crmsync.copper.rhythm import Call, Rhythm
 try:
     import fcntl
 except ImportError:  # Windows: each process paces itself
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment] # mypy sees the module alone
 
 #: Answers that came within so many seconds are kept as one, as of the last: a fast account must not make the log long.
 TOGETHER = 0.05

@@ -229,17 +229,26 @@ def _same_fields(old: Document, now: Document | None) -> list[str] | None:
     if any(ours.get(key) != theirs.get(key) for key in ("action", "record_id", "orphans")):
         return None
     by_name = {each["field"]: each for each in theirs["fields"]}
-    keys = ("before", "after", "members")
-    same = [
-        each["field"]
-        for each in ours["fields"]
-        if each["field"] in by_name and all(_alike(each[key], by_name[each["field"]][key]) for key in keys)
-    ]
+    fields = [each for each in ours["fields"] if each["field"] in by_name]
+    same = [each["field"] for each in fields if _is_same_field(each, by_name[each["field"]])]
     if ours["action"] == "create" and (len(same) != len(ours["fields"]) or len(same) != len(theirs["fields"])):
         return None
     if ours["action"] == "update" and not same:
         return None
     return same
+
+
+def _is_same_field(saved: Document, fresh: Document) -> bool:
+    """
+    Say whether a field changes as it was reviewed.
+
+    Of a set of which only some members are ours that is what happens to those: what others added or removed since is theirs.
+    """
+    ours, theirs = saved["members"], fresh["members"]
+    if ours is None or theirs is None:
+        return all(_alike(saved[key], fresh[key]) for key in ("before", "after", "members"))
+    is_same = all(_alike(ours[key], theirs[key]) for key in ("added", "removed", "changed"))
+    return is_same and (not ours["changed"] or _alike(saved["before"], fresh["before"]))
 
 
 def _alike(saved: Any, fresh: Any) -> bool:

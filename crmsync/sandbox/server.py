@@ -57,7 +57,7 @@ TRANSPORTS: dict[tuple[str, int], asyncio.Transport] = {}
 
 
 class _Protocol(H11Protocol):
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # theirs says BaseTransport
         TRANSPORTS[tuple(transport.get_extra_info("peername")[:2])] = transport
         # asyncio does this only for sockets that name their protocol; without it every reply takes 40 ms.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
