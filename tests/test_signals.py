@@ -16,7 +16,7 @@ from crmsync.model.store import Holder
 from crmsync.sandbox import Fault, Sandbox
 from tests.desk import Desk
 
-COUNT = 60
+COUNT = 100
 MANY = "companies:\n" + "".join(f"  c{n}:\n    name: Company {n}\n" for n in range(COUNT))
 
 

