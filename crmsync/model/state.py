@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -97,7 +98,7 @@ class _Folding:
 
     def __init__(self, state: State) -> None:
         self.account_id = state.account_id
-        self.bindings = dict(state.bindings)
+        self.bindings: MutableMapping[Address, Binding] = copy(state.bindings)  # type: ignore[arg-type]
         self.open_intents = dict(state.open_intents)
         self.started_plans = set(state.started_plans)
         self.has_open_run = state.has_open_run

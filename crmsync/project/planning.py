@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +131,7 @@ def make_whole(
     """Return what `make_plan` does, with what it was made of. *begun* is what was asked already."""
     refuse_other_key(project, state)
     watch = Stopwatch(lambda: client.requests.total)
+    state = replace(state, bindings=dict(state.bindings))  # each is asked for many times
     decisions = load_decisions(project)
     sources = with_others(load_project_sources(project), decisions.document)
     shelf = shelf_of(project) if mirror is not None else None

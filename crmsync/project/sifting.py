@@ -25,6 +25,7 @@ from crmsync.project.looking import Looking
 from crmsync.project.reading import Reading
 from crmsync.project.sieving import FEW, LARGEST_SHARE, Unsieved, asking_of
 from crmsync.state.codec import encode_binding
+from crmsync.state.packed import PackedBindings, record_ids
 
 #: So many records are held at a time.
 AT_A_TIME = 500
@@ -33,14 +34,13 @@ AT_A_TIME = 500
 def present(looking: Looking, catalogue: Catalogue, state: State) -> dict[Address, int]:
     """Have all bound records at hand, and return the ids of those that Copper has."""
     ids: dict[str, set[int]] = {}
-    for address, binding in state.bindings.items():
-        ids.setdefault(address.type, set()).add(binding.record_id)
+    for address, id in record_ids(state.bindings):
+        ids.setdefault(address.type, set()).add(id)
     # Those of few first: what is gone of them may have left its mark on the others.
     there = {name: looking.prepare(catalogue[name], ids[name]) for name in sorted(ids, key=lambda name: len(ids[name]))}
     looking.unlink()
     looking.has_all = True
-    bound = state.bindings.items()
-    return {address: binding.record_id for address, binding in bound if binding.record_id in there[address.type]}
+    return {address: id for address, id in record_ids(state.bindings) if id in there[address.type]}
 
 
 class Sifting:
@@ -68,9 +68,9 @@ class Sifting:
         while some := {each.address: each for each in islice(declared, AT_A_TIME)}:
             seen |= some.keys()
             yield from self._sifted(some)
-        for address, binding in self._state.bindings.items():
+        for address in self._state.bindings:
             if address not in seen:
-                yield self._open(address, binding)
+                yield self._open(address, self._state.bindings[address])
 
     def _sifted(self, declared: Mapping[Address, Declared]) -> Iterator[Entry]:
         resolved = resolve.resolve(
@@ -102,7 +102,8 @@ class Sifting:
             return self._open(address, binding)
         values = {name: each.value for name, each in desired.fields.items()}
         touches = frozenset(touches_of(entity, values, record.fields))
-        return Entry(address, record.id, self._content(address.type, record.id), encode_binding(binding), True, touches)
+        content, text = self._content(address.type, record.id), self._text(address, binding)
+        return Entry(address, record.id, content, text, True, touches)
 
     def _open(self, address: Address, binding: Binding | None) -> Entry:
         self._left -= 1
@@ -111,7 +112,13 @@ class Sifting:
         if binding is None:
             return Entry(address, None, b"", "", is_settled=False)
         content = self._content(address.type, binding.record_id)
-        return Entry(address, binding.record_id, content, encode_binding(binding), is_settled=False)
+        return Entry(address, binding.record_id, content, self._text(address, binding), is_settled=False)
+
+    def _text(self, address: Address, binding: Binding) -> str:
+        """Return a binding as the state writes it down, as it stands there already where that is to be had."""
+        bindings = self._state.bindings
+        text = bindings.text(address) if isinstance(bindings, PackedBindings) else None
+        return encode_binding(binding) if text is None else text
 
     def _content(self, type_name: str, id: int) -> bytes:
         return self._looking.small.get(type_name, {}).get(id, b"")

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from enum import StrEnum
 from functools import cache
 from types import NoneType, UnionType
@@ -44,6 +44,7 @@ from crmsync.model.events import (
 )
 from crmsync.model.state import Binding, Head, State
 from crmsync.model.store import Unusable
+from crmsync.state.packed import PackedBindings, packed_bindings
 
 KINDS: Mapping[str, Any] = {
     "bound": Bound,
@@ -123,10 +124,20 @@ def encode_state(state: State) -> str:
     )
 
 
-def decode_state(text: str, head: Head) -> State:
-    """Return the state of a snapshot, under *head*. Raises Unusable."""
+def decode_state(text: str, head: Head, *, is_checked: bool = False) -> State:
+    """
+    Return the state of a snapshot, under *head*. Raises Unusable.
+
+    One that *is checked*, because a checksum says that it is what was written, is not looked into: its bindings are
+    decoded when somebody asks for them, for those of many records fill the memory.
+    """
     try:
-        return _state(_document(text, "state")["state"], head)
+        packed = packed_bindings(text) if is_checked else None
+        if packed is None:
+            return _state(_document(text, "state")["state"], head)
+        bindings, rest = packed
+        state = _state(_document(rest, "state")["state"], head)
+        return replace(state, bindings=PackedBindings(bindings, decode_binding))
     except _Odd as error:
         raise Unusable(f"The snapshot cannot be read: {error}. {DAMAGED}") from error
 
@@ -141,7 +152,7 @@ def decode_binding(text: str) -> Binding:
     try:
         binding: Binding = _codec(Binding).decode(json.loads(text))
     except (ValueError, RecursionError) as error:
-        raise Unusable("A binding cannot be read.") from error
+        raise Unusable(f"A binding cannot be read: {error}. {DAMAGED}") from error
     return binding
 
 

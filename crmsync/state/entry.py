@@ -34,7 +34,7 @@ class Entry:
     def state(self, head: Head) -> State:
         """Return the state of a snapshot. Raises Unusable."""
         assert self.snapshot is not None
-        return decode_state(self.snapshot, head)
+        return decode_state(self.snapshot, head, is_checked=True)
 
 
 def pack_events(lineage: str, position: int, at: float, writer: str, events: tuple[Event, ...]) -> bytes:

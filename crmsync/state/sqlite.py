@@ -263,7 +263,7 @@ class SqliteStore:
             return State(head)
         if row[1] != checksum(self._empty.lineage, row[0]):
             raise Unusable(f"Its snapshot is damaged. {DAMAGED}")
-        return decode_state(_text(row[0]), head)
+        return decode_state(_text(row[0]), head, is_checked=True)
 
     def _segments(self, connection: sqlite3.Connection, after: int = 0) -> list[tuple[int, float, tuple[Event, ...]]]:
         sql = "SELECT position, at, events, writer, digest FROM segment WHERE position > ? ORDER BY position"
