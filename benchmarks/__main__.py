@@ -65,8 +65,7 @@ class Bench:
         return self.crmsync("plan", "--timing")
 
     def no_cache(self) -> None:
-        for name in ("mirror.db", "quiet.json"):
-            (self.cache / name).unlink(missing_ok=True)
+        shutil.rmtree(self.cache, ignore_errors=True)
         self.forget_files()
 
     def forget_files(self) -> None:
