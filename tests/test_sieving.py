@@ -191,6 +191,19 @@ def test_what_is_open_is_judged_each_time(tmp_path: Path) -> None:
     assert [[str(kept.address) for kept in each.plan.kept] for each in plans] == [["people.p5"]] * 3
 
 
+def test_those_who_name_an_open_record_are_not_judged(tmp_path: Path) -> None:
+    """A value kept at a company is no reason to look at its people."""
+    desk, office = Desk(tmp_path), Office(random.Random(1))
+    for row in office.rows["people"].values():
+        row["company"] = "f3"
+    desk.world.settings_text = 'policy: {"*": {on_drift: keep}}\n'
+    desk.settle(office.files())
+    desk.plan(office.files())
+    desk.world.edit("companies.f3", email_domain="other.test")
+
+    assert [judged(desk.plan(office.files())) for _ in range(2)] == [1, 1]
+
+
 def settled(tmp_path: Path) -> tuple[Desk, Office]:
     """Return a desk whose files are applied and were planned, so that the ledger is full."""
     desk, office = Desk(tmp_path), Office(random.Random(1))
@@ -223,6 +236,20 @@ def test_a_mirror_put_back_and_grown_again_is_another_one(tmp_path: Path) -> Non
     desk.world.edit("people.p5", title="Seller")
     desk.world.edit("people.p3", title=None)
 
+    assert desk.text(office.files(), uses_cache=False) == desk.text(office.files())
+
+
+def test_a_reference_that_means_another_record_now_is_judged_again(tmp_path: Path) -> None:
+    """`companies.f3` is the company f3, until a file declares a company of just that key."""
+    desk, office = settled(tmp_path)
+    office.rows["people"]["p3"]["company"] = "companies.f3"
+    desk.settle(office.files())
+    desk.plan(office.files())
+    office.rows["companies"]["companies.f3"] = {"name": "Odd", "email_domain": "odd.test"}
+
+    planned = desk.plan(office.files())
+
+    assert judged(planned) == 2
     assert desk.text(office.files(), uses_cache=False) == desk.text(office.files())
 
 

@@ -27,7 +27,7 @@ from zlib import crc32
 from crmsync.model.address import Address
 from crmsync.plan.restriction import Touch
 
-FORMAT = 1
+FORMAT = 2
 BUSY_SECONDS = 5.0
 #: So many entries of a bucket are looked through for one.
 BUCKET_SIZE = 64
@@ -36,7 +36,7 @@ _TABLES = (
     "CREATE TABLE head (data TEXT NOT NULL, digest BLOB NOT NULL)",
     "CREATE TABLE bucket (number INTEGER PRIMARY KEY, data BLOB NOT NULL, digest BLOB NOT NULL)",
     "CREATE TABLE entry (number INTEGER PRIMARY KEY, address TEXT NOT NULL, id INTEGER, content BLOB NOT NULL, "
-    "binding TEXT NOT NULL, is_settled INTEGER NOT NULL, touches BLOB NOT NULL, digest BLOB NOT NULL)",
+    "binding TEXT NOT NULL, standing INTEGER NOT NULL, touches BLOB NOT NULL, digest BLOB NOT NULL)",
 )
 
 #: Touches of the ledger's own.
@@ -58,6 +58,7 @@ class Entry:
 
     *record_id* is None for one that is not bound. *content* is the digest of its body where nothing else tells that it
     changed. *binding* is as the state writes it down. One that is not settled is *open*: it is judged each time.
+    *is_there*: it is declared, bound, and Copper has it, so that whoever names it names that record.
     """
 
     address: Address
@@ -65,6 +66,7 @@ class Entry:
     content: bytes
     binding: str
     is_settled: bool
+    is_there: bool
     touches: frozenset[Touch] | tuple[Touch, ...] = ()
 
 
@@ -185,11 +187,11 @@ class Ledger:
         row = self._sql(_FIND, (number,)).fetchone()
         if row is None or row[-1] != _digest(number, *row[:-1]):
             raise Worn("an entry is damaged")
-        text, id, content, binding, is_settled, touches, _ = row
+        text, id, content, binding, standing, touches, _ = row
         address = Address.parse(text)
         if address is None:
             raise Worn("an entry is damaged")
-        return Entry(address, id, content, binding, bool(is_settled)), array("I", touches).tolist()
+        return Entry(address, id, content, binding, standing == 2, standing > 0), array("I", touches).tolist()
 
     # What is put into it
 
@@ -284,7 +286,7 @@ class Ledger:
         return self._connection.execute(sql, values)
 
 
-_FIND = "SELECT address, id, content, binding, is_settled, touches, digest FROM entry WHERE number = ?"
+_FIND = "SELECT address, id, content, binding, standing, touches, digest FROM entry WHERE number = ?"
 _SHIFT = 32
 _NUMBER = 2**32 - 1
 
@@ -330,7 +332,8 @@ def _sync(path: Path) -> None:
 
 def _row(number: int, entry: Entry, hashes: list[int]) -> tuple[Any, ...]:
     touches = array("I", hashes).tobytes()
-    values = (str(entry.address), entry.record_id, entry.content, entry.binding, int(entry.is_settled), touches)
+    standing = 2 if entry.is_settled else int(entry.is_there)
+    values = (str(entry.address), entry.record_id, entry.content, entry.binding, standing, touches)
     return number, *values, _digest(number, *values)
 
 

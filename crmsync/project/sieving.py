@@ -138,7 +138,7 @@ class _Sieve:
         self._learn(moved)
         if self.tail.events:
             self._fold()
-        judged = moved | restriction.naming(self._replaced(moved), self.ledger)
+        judged = moved | restriction.naming(self._replaced(moved), self.ledger) | self._meaning_others(moved)
         self._learn(judged - moved)
         self._refuse_many(len(judged))
         declared = {address: self.reading.records[address] for address in judged if address in self.reading.records}
@@ -213,10 +213,16 @@ class _Sieve:
             entry, binding = self.entries.get(address), self.bindings.get(address)
             ids = {each.record_id for each in (entry, binding) if each is not None and each.record_id is not None}
             is_there = binding is not None and (address.type, binding.record_id) in there
-            is_same = entry is not None and entry.is_settled and len(ids) == 1
+            is_same = entry is not None and entry.is_there and len(ids) == 1
             if not (is_same and is_there and address in self.reading.records):
                 found.append(Replaced(address, tuple(sorted(ids))))
         return found
+
+    def _meaning_others(self, moved: Iterable[Address]) -> frozenset[Address]:
+        """Return the records that may name another one since a file declares it, or does no longer."""
+        were = {address for address, entry in self.entries.items() if entry.is_there}
+        others = [address for address in moved if address not in were or address not in self.reading.records]
+        return frozenset(self.reading.naming(others)) if others else frozenset()
 
     def _refuse_many(self, count: int) -> None:
         if count > max(FEW, LARGEST_SHARE * sum(self.known.bound.values())):
@@ -320,13 +326,15 @@ def entries_of(
             continue
         id = None if binding is None else binding.record_id
         record = None if id is None else world.observed.get((address.type, id))
-        is_settled = desired is not None and record is not None and address not in said and address not in asking
+        is_there = desired is not None and record is not None
+        is_settled = is_there and address not in said and address not in asking
         touches: frozenset[Touch] = frozenset()
         if is_settled and desired is not None and record is not None:
             values = {name: each.value for name, each in desired.fields.items()}
             touches = frozenset(restriction.touches_of(catalogue[address.type], values, record.fields))
         content = looking.small.get(address.type, {}).get(id or 0, b"")
-        yield Entry(address, id, content, "" if binding is None else encode_binding(binding), is_settled, touches)
+        text = "" if binding is None else encode_binding(binding)
+        yield Entry(address, id, content, text, is_settled, is_there, touches)
 
 
 def asking_of(reading: Reading) -> frozenset[Address]:

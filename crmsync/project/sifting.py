@@ -103,16 +103,17 @@ class Sifting:
         values = {name: each.value for name, each in desired.fields.items()}
         touches = frozenset(touches_of(entity, values, record.fields))
         content, text = self._content(address.type, record.id), self._text(address, binding)
-        return Entry(address, record.id, content, text, True, touches)
+        return Entry(address, record.id, content, text, True, True, touches)
 
     def _open(self, address: Address, binding: Binding | None) -> Entry:
         self._left -= 1
         if self._left < 0:
             raise Unsieved("many records may have changed")
         if binding is None:
-            return Entry(address, None, b"", "", is_settled=False)
+            return Entry(address, None, b"", "", is_settled=False, is_there=False)
         content = self._content(address.type, binding.record_id)
-        return Entry(address, binding.record_id, content, self._text(address, binding), is_settled=False)
+        is_there = address in self._ids and address in self._reading.records
+        return Entry(address, binding.record_id, content, self._text(address, binding), False, is_there)
 
     def _text(self, address: Address, binding: Binding) -> str:
         """Return a binding as the state writes it down, as it stands there already where that is to be had."""
