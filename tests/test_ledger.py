@@ -1,0 +1,121 @@
+"""The ledger finds what was put into it, whatever was put in and taken out since, and nothing odd is believed."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from crmsync.model.address import Address
+from crmsync.project.ledger import Entry, Ledger, LedgerHead, Worn
+
+HEAD = LedgerHead(
+    "inputs", "log", 3, "mark", 12, "labels", {"a.yaml": "1"}, {"people": [1.0, 2, "t"], "firms": None}, {"people": 40}
+)
+IDS = range(100, 170)
+TOUCHES = [("names", f"firms.f{n}") for n in range(5)]
+
+
+def entry(chance: random.Random, number: int) -> Entry:
+    """Return something that may be known of a record."""
+    address = Address(chance.choice(["people", "firms"]), f"k{number}")
+    id = chance.choice([None, 100 + number])
+    is_settled = id is not None and chance.random() < 0.7
+    touches = frozenset(chance.sample(TOUCHES, chance.randrange(3))) if is_settled else frozenset()
+    return Entry(address, id, b"c%d" % chance.randrange(9), "{}" if id else "", is_settled, is_settled, touches)
+
+
+def bare(entries: dict[Address, Entry]) -> dict[Address, Entry]:
+    """Return *entries* as they come back: what they touch is not told."""
+    return {address: replace(each, touches=()) for address, each in entries.items()}
+
+
+def check(ledger: Ledger, known: dict[Address, Entry]) -> None:
+    """Compare everything that a ledger can be asked with a table that is searched through."""
+    found = bare(known)
+    assert found == ledger.find([*known, Address("people", "nobody")])
+    assert {each.address for each in known.values() if not each.is_settled} == {each.address for each in ledger.open()}
+    for type_name in ("people", "firms"):
+        bound = {
+            each.record_id: each.address for each in known.values() if each.address.type == type_name and each.record_id
+        }
+        settled = {id: address for id, address in bound.items() if known[address].is_settled}
+        assert [settled.get(id) for id in IDS] == [ledger.at(type_name, id) for id in IDS]
+        assert bound == {each.record_id: each.address for each in ledger.bound_to(type_name, IDS)}
+    assert {each.address for each in ledger.of_type("firms")} == {
+        each.address for each in known.values() if each.address.type == "firms" and each.record_id
+    }
+    for touch in TOUCHES:
+        assert {each.address for each in known.values() if touch in each.touches} == ledger.touching([touch])
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_was_put_in_is_found(tmp_path: Path, seed: int) -> None:
+    """After each of many changes."""
+    chance, ledger = random.Random(seed), Ledger(tmp_path / "ledger.db")
+    known = {each.address: each for each in (entry(chance, number) for number in range(40))}
+    ledger.replace(HEAD, known.values())
+    for position in range(4, 10):
+        with ledger.opened():
+            before = ledger.head()
+            check(ledger, known)
+            gone = set(chance.sample(list(known), min(5, len(known))))
+            new = {each.address: each for each in (entry(chance, chance.randrange(60)) for _ in range(6))}
+            assert ledger.update(before, replace(before, position=position), new.values(), gone)
+            known = {**{address: each for address, each in known.items() if address not in gone}, **new}
+        with ledger.opened():
+            assert (position, HEAD.files) == (ledger.head().position, ledger.head().files)
+            check(ledger, known)
+
+
+def test_whoever_comes_second_keeps_nothing(tmp_path: Path) -> None:
+    """Of two commands that looked at the same ledger one notes what it found."""
+    ledger, other = Ledger(tmp_path / "ledger.db"), Ledger(tmp_path / "ledger.db")
+    ledger.replace(HEAD, [])
+    with ledger.opened():
+        before = ledger.head()
+    with other.opened():
+        assert other.update(other.head(), replace(before, position=7), [], [])
+    with ledger.opened():
+        assert not ledger.update(before, replace(before, position=8), [], [])
+    with ledger.opened():
+        assert ledger.head().position == 7
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM bucket",
+        "UPDATE bucket SET data = zeroblob(8)",
+        "DELETE FROM entry",
+        "UPDATE entry SET id = id + 1",
+        "UPDATE entry SET standing = 2",
+        "UPDATE head SET data = replace(data, '\"position\": 3', '\"position\": 4')",
+        "PRAGMA user_version = 999",
+    ],
+)
+def test_what_is_odd_is_not_believed(tmp_path: Path, statement: str) -> None:
+    """Also what is not there any more is missed."""
+    import sqlite3
+
+    path = tmp_path / "ledger.db"
+    ledger = Ledger(path)
+    address = Address("people", "ann")
+    ledger.replace(HEAD, [Entry(address, 7, b"", "{}", False, True)])
+    connection = sqlite3.connect(path)
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+    with pytest.raises(Worn):
+        look(ledger, address)
+
+
+def look(ledger: Ledger, address: Address) -> None:
+    """Ask what a plan asks."""
+    with ledger.opened():
+        ledger.head()
+        ledger.find([address])
+        ledger.open()
