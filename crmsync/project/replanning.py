@@ -48,6 +48,7 @@ from crmsync.project.session import (
     peek,
     read_declarations,
     read_state,
+    refuse_other_key,
     shelf_of,
     tail_of,
 )
@@ -265,6 +266,7 @@ def _whole(again: _Again, check: Callable[[State], None]) -> Planned:
     inputs = sieving.inputs_of(again.project, again.wishes)
     state = read_state(again.project, again.store)
     check(state)
+    refuse_other_key(again.project, state)
     again.watch.lap("state")
     planned = _sifted(again, state, inputs) if inputs is not None else None
     if planned is None:

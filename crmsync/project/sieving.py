@@ -20,6 +20,7 @@ from crmsync import resolve
 from crmsync.model.address import Address
 from crmsync.model.bodies import decode_body
 from crmsync.model.catalogue import Catalogue
+from crmsync.model.digest import key_mark
 from crmsync.model.events import (
     Bound,
     Event,
@@ -246,6 +247,8 @@ class _Sieve:
             raise Unsieved("the state speaks of what the ledger does not know") from error
         if state.open_intents or state.missed:
             raise Unsieved("requests of an earlier run are open")
+        if state.key not in (None, key_mark(self.tail.head.digest_key, self.tail.head.lineage)):
+            raise Unsieved("the state was written under another key")
         self.bindings = dict(state.bindings)
 
     def _state(self) -> State:
