@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crmsync.model.bodies import decode_body
@@ -41,12 +41,17 @@ class Sent:
 
 @dataclass
 class Item:
-    """One record in an executed write: what was asked, what it was before, what it is after (raw, None if none)."""
+    """
+    One record in an executed write: what was asked, what it was before, what it is after (raw, None if none).
+
+    *others* is everything that was there before a delete, by type and id.
+    """
 
     id: int | None
     body: Mapping[str, Any]
     before: Mapping[str, Any] | None
     after: Mapping[str, Any] | None
+    others: Mapping[str, Mapping[int, Mapping[str, Any]]] = field(default_factory=dict)
 
 
 @dataclass
@@ -81,6 +86,11 @@ class Route:
     id: int | None
     action: WriteAction | None
     is_bulk: bool = False
+
+    @property
+    def is_delete(self) -> bool:
+        """Say whether it deletes."""
+        return self.action is WriteAction.DELETE
 
 
 def route_of(method: str, path: str) -> Route | None:
@@ -132,7 +142,10 @@ class Watched(Sandbox):
         for each in bodies:
             id = each.get("id") if route.is_bulk else route.id
             before = self._store.records[route.type].get(id) if id is not None else None
-            items.append(Item(id, {key: value for key, value in each.items() if key != "id"}, before, None))
+            values = {key: value for key, value in each.items() if key != "id"}
+            # Once a record is deleted Copper may have emptied the links to it.
+            others = {name: dict(shelf) for name, shelf in self._store.records.items()} if route.is_delete else {}
+            items.append(Item(id, values, before, None, others))
         return items
 
     def _settle(self, route: Route, items: list[Item], reply: Any) -> None:

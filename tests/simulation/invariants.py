@@ -390,7 +390,7 @@ class Checker:
         if place not in run.copies:
             self.breach("I5", f"{what}, of which no copy was kept")
         self._deleted_unchanged(executed, intent, before, send, what)
-        self._deleted_unnamed(before, run, send, what)
+        self._deleted_unnamed(item, before, run, what)
 
     def _deleted_unchanged(self, executed: Executed, intent: Intent, before: Observed, send: Send, what: str) -> None:
         looked = send.seen.get((executed.type, before.id), 0.0)
@@ -404,7 +404,7 @@ class Checker:
             elif not isinstance(edit[1], Members) and not _same(known.shown, edit[1]):
                 self.breach("I5", f"{what}, although a person changed its {row.name}")
 
-    def _deleted_unnamed(self, before: Observed, run: Run, send: Send, what: str) -> None:
+    def _deleted_unnamed(self, item: Item, before: Observed, run: Run, what: str) -> None:
         leaving = (
             {(each.address.type, each.record_id) for each in run.plan.changes if each.action is Action.DELETE}
             if run.plan
@@ -415,7 +415,7 @@ class Checker:
             for row in entity.links:
                 if row.target != before.type:
                     continue
-                for id, raw in self.machine.sandbox.everything(entity.name).items():
+                for id, raw in item.others[entity.name].items():
                     is_named = raw.get(row.key) == before.id and (entity.name, id) not in leaving
                     if not is_named or self.machine.sandbox.is_hidden(entity.name, id):
                         continue

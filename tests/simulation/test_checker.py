@@ -111,7 +111,7 @@ def test_what_a_company_names_is_not_deleted_unless_no_plan_can_see_the_company(
     is_forgotten: bool, expected: list[str]
 ) -> None:
     """Nobody asks who names the person: noticed where the plan had read the company, not where it is managed no more."""
-    with staged("who names it", "links of what was read", delete_links="dangle") as schedule:
+    with staged("who names it", "links of what was read") as schedule:
         applied(schedule, NAMING)
         left: Records = {A: {"name": "zq A"}, Q: {"name": "zq Q"}}
         if is_forgotten:

@@ -32,7 +32,7 @@ from tests.world import World
 
 FRESH, SHARDS = 500, 10
 SOAK = 100_000
-#: The first seed. Fixed until 5,000 fresh ones in a row are clean, about 1 in 2,000 is not; CRMSYNC_SIMULATION_BASE moves it.
+#: The first seed. Fixed until 5,000 fresh ones in a row are clean; CRMSYNC_SIMULATION_BASE moves it.
 BASE = int(os.environ.get("CRMSYNC_SIMULATION_BASE", "0"))
 
 
