@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from hashlib import blake2b, sha256
+from hashlib import blake2b, file_digest
 from typing import Any
 
 import crmsync
@@ -25,11 +25,12 @@ def files_of(project: Project, others: Iterable[object]) -> str | None:
         try:
             if path.is_symlink() or not path.is_file():
                 return None
-            content = path.read_bytes()
+            with path.open("rb") as file:
+                content = file_digest(file, "sha256").digest()  # in parts: a file of rows may be large
         except OSError:
             return None
         digest.update(f"{path}\n".encode())
-        digest.update(sha256(content).digest())
+        digest.update(content)
     return digest.hexdigest()
 
 
