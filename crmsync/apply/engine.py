@@ -370,4 +370,5 @@ def _leave_rest(work: Work) -> Telling:
         yield from _tell_withheld(work, address)
     for step in list(work.todo.values()):
         cause = next((work.failed[id] for id in step.after if id in work.failed), "")
+        work.failed[step.id] = cause  # steps come in their order: those that waited for this one are told the same
         yield from _tell(work, _outcome(work, StepResult(step, "skipped", why or cause), "skipped"))

@@ -131,6 +131,21 @@ def test_bad_items_fail_alone(world: World) -> None:
     keeps_promises(world, files)
 
 
+def test_whatever_waited_for_what_is_not_part_of_the_run_says_so(world: World) -> None:
+    """One was to give an e-mail up, and was not reviewed like that: each step of the one that takes it names that cause."""
+    before = "people: {q: {name: Q, emails: [q@a.example], company: a}, r: {name: R, emails: [r@a.example]}}\n"
+    after = "people: {q: {name: Q, emails: [r@a.example], company: b}, r: {name: R, emails: [%s@a.example]}}\n"
+    firms = "companies: {a: {name: A}, b: {name: B}}\n"
+    world.apply(firms + before)
+    reviewed = world.document(firms + after % "x")
+
+    applied = world.apply(firms + after % "y", reviewed=reviewed)
+
+    cause = "It waited for people.r, which is not part of this run."
+    skipped = [(each.action, each.detail) for each in applied.outcomes if each.status == "skipped"]
+    assert skipped == [("update", cause), ("unrelate", cause), ("relate", cause)]
+
+
 TWENTY = yaml.safe_dump({"companies": {f"c{n:02}": {"name": f"Company {n}"} for n in range(23)}})
 
 
