@@ -62,7 +62,10 @@ class Office:
 
     def leave(self, type_name: str) -> None:
         """Take a record out of the files, and every line that names it."""
-        key = self.chance.choice(list(self.rows[type_name]))
+        self.take_out(type_name, self.chance.choice(list(self.rows[type_name])))
+
+    def take_out(self, type_name: str, key: str) -> None:
+        """Take *key* out of the files, and every line that names it."""
         del self.rows[type_name][key]
         for rows in self.rows.values():
             for row in rows.values():
@@ -264,4 +267,22 @@ def test_an_older_copy_of_one_cache_changes_no_plan(tmp_path: Path, name: str) -
     (desk.cache / name).write_bytes(old)
     office.rows["people"]["p7"]["title"] = "Chief"
 
+    assert desk.text(office.files(), uses_cache=False) == desk.text(office.files())
+
+
+def test_a_link_to_what_crmsync_deleted_is_gone_by_its_own_doing(tmp_path: Path) -> None:
+    """A person who had stayed when the company was deleted, for an edit that is taken back, is deleted by a part as well."""
+    desk, office = settled(tmp_path)
+    office.rows["people"]["p3"]["company"] = "f3"
+    desk.settle(office.files())
+    desk.world.edit("people.p3", name="Someone")
+    del office.rows["people"]["p3"]
+    office.take_out("companies", "f3")
+    desk.world.apply(office.files(), may_orphan=True)
+    desk.plan(office.files())
+    desk.world.edit("people.p3", name="Ann 3")
+
+    planned = desk.plan(office.files())
+
+    assert [(Address("people", "p3"), "delete")] == [(each.address, each.action) for each in planned.plan.changes]
     assert desk.text(office.files(), uses_cache=False) == desk.text(office.files())

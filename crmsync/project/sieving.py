@@ -20,7 +20,7 @@ from crmsync import resolve
 from crmsync.model.address import Address
 from crmsync.model.bodies import decode_body
 from crmsync.model.catalogue import Catalogue
-from crmsync.model.digest import key_mark
+from crmsync.model.digest import Digester, key_mark
 from crmsync.model.events import (
     Bound,
     Event,
@@ -37,7 +37,9 @@ from crmsync.model.records import Declared, Desired, PolicyRule
 from crmsync.model.source import Diagnostic
 from crmsync.model.state import Binding, Head, State
 from crmsync.model.store import Tail
+from crmsync.model.values import is_empty
 from crmsync.plan import restriction
+from crmsync.plan.diff import moved_fields
 from crmsync.plan.restriction import Replaced, Touch
 from crmsync.plan.world import Rest, Wishes, World
 from crmsync.project.deciding import decisions_path
@@ -144,6 +146,7 @@ class _Sieve:
         self._refuse_many(len(judged))
         declared = {address: self.reading.records[address] for address in judged if address in self.reading.records}
         gathered = gather(self.looking, self.catalogue, declared, self._state(), (), False, self._holders)
+        self._refuse_unlinked(judged - declared.keys(), gathered)
         records = self._resolved(declared, gathered)
         context = restriction.met(records.values(), gathered.observed.values(), self.catalogue, self.ledger) - judged
         self._see(context, gathered)
@@ -228,6 +231,18 @@ class _Sieve:
     def _refuse_many(self, count: int) -> None:
         if count > max(FEW, LARGEST_SHARE * sum(self.known.bound.values())):
             raise Unsieved(f"{count} records may have changed")
+
+    def _refuse_unlinked(self, vanished: Iterable[Address], gathered: Gathered) -> None:
+        """Raise Unsieved where a link went: whether crmsync deleted what it named, the state alone knows."""
+        digester = Digester(self.tail.head.digest_key)
+        for address in vanished:
+            entity, binding = self.catalogue[address.type], self.bindings.get(address)
+            record = None if binding is None else gathered.observed.get((address.type, binding.record_id))
+            if binding is None or record is None:
+                continue
+            moved = moved_fields(binding.applied, record, entity, digester)
+            if any(entity.by_name[name].target is not None and is_empty(record.fields.get(name)) for name in moved):
+                raise Unsieved(f"{address} lost a link")
 
     # What is known of them
 
