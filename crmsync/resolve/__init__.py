@@ -1,0 +1,77 @@
+"""
+From what the files say to what should be: labels become ids, references become addresses or ids, policies are merged.
+
+Everything that is wrong is told, and the field it is about left out, so that one run tells everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from crmsync.model.address import Address
+from crmsync.model.catalogue import Catalogue
+from crmsync.model.records import Declared, Desired, Observed, PolicyRule
+from crmsync.model.source import Diagnostic, in_file_order
+from crmsync.resolve.alone import Alone, Pointer, has_misfit, resolve_alone
+from crmsync.resolve.labels import Ambiguous, Found, NotFound, find_label
+from crmsync.resolve.policies import merged_policy
+from crmsync.resolve.resolving import Holders, Question, Resolving, keys_of, possible_targets
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The records as they should be, without the fields that *diagnostics* are about."""
+
+    records: Mapping[Address, Desired]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def lookups(
+    declared: Mapping[Address, Declared], catalogue: Catalogue, *, holders: Holders | None = None
+) -> tuple[Question, ...]:
+    """Return the lookups that no declared record answers, so that Copper must be asked: type, field, canonical text."""
+    resolving = Resolving(declared, catalogue, {}, None, holders)
+    return tuple(sorted(set(resolving.open_questions())))
+
+
+def resolve(
+    declared: Mapping[Address, Declared],
+    catalogue: Catalogue,
+    policies: Mapping[str, PolicyRule],
+    found: Mapping[Question, tuple[Observed, ...]] | None,
+    *,
+    only: Mapping[Address, Declared] | None = None,
+    holders: Holders | None = None,
+) -> Resolved:
+    """
+    Return the records as they should be, all that are *declared* or *only* some of them.
+
+    *found* are Copper's answers to `lookups`; with None nobody asked, and what only Copper can answer is left out without
+    a complaint. So are labels while the catalogue knows no account. *holders* says which declared records a lookup finds,
+    where that is known without looking at each.
+    """
+    resolving = Resolving(declared, catalogue, policies, found, holders)
+    wanted = declared if only is None else only
+    records = {address: resolving.record(record) for address, record in wanted.items()}
+    return Resolved(records, in_file_order(resolving.diagnostics))
+
+
+__all__ = [
+    "Alone",
+    "Ambiguous",
+    "Found",
+    "Holders",
+    "NotFound",
+    "Pointer",
+    "Question",
+    "Resolved",
+    "find_label",
+    "has_misfit",
+    "keys_of",
+    "lookups",
+    "merged_policy",
+    "possible_targets",
+    "resolve",
+    "resolve_alone",
+]
