@@ -19,7 +19,7 @@ from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, Locale
 from crmsync.model.digest import document_digest
 from crmsync.model.plan import Plan
-from crmsync.model.records import Observed
+from crmsync.model.records import Declared, Observed
 from crmsync.model.source import Diagnostic, in_file_order
 from crmsync.model.state import State
 from crmsync.model.values import Members
@@ -138,48 +138,57 @@ def make_whole(
     ahead = None if wishes.is_destroy else refuse_unreadable(project, sources, shelf)
     watch.lap("files")
     with copper_trouble():
-        account = begun.account if begun is not None else read_account(project, client, state.account_id)
-        looking = begun.looking if begun is not None else Looking(client, account.id, account.catalogue, mirror)
+        begun = begun or begin(project, client, state, mirror)
+        account, looking = begun.account, begun.looking
         watch.lap("account")
         declarations = read_declarations(project, sources, account.catalogue, shelf, ahead)
         looking.notices += shelf.notices if shelf is not None else []
         if ahead is None and not wishes.is_destroy and not declarations.is_sound:
             refuse_errors(declarations.diagnostics, sources)
-        declared = {} if wishes.is_destroy else dict(declarations.records)  # each is asked for many times
-        if project.settings.has_stamp:
-            declared = with_stamps(declared, account.catalogue, project.settings.project)
+        declared = _declared(project, account, declarations, wishes)
         _refuse_misnamed(wishes, {*declared, *state.bindings})
         planned_at = client.server_clock or clock()
         watch.lap("records")
         gathered = gather(looking, account.catalogue, declared, state, declarations.moved, wishes.is_destroy)
     watch.lap("Copper")
     resolved = resolve.resolve(declared, account.catalogue, project.settings.policies, gathered.found)
-    diagnostics = () if wishes.is_destroy else (*declarations.diagnostics, *resolved.diagnostics)
     chosen = {} if wishes.is_destroy else decisions.chosen
     world = World(resolved.records, gathered.observed, state, declarations.moved, gathered.related, chosen)
     plan, problems = build(world, account.catalogue, wishes)
     watch.lap("differences")
-    everything = in_file_order([*decisions.diagnostics, *diagnostics, *problems])
+    told = () if wishes.is_destroy else (*declarations.diagnostics, *resolved.diagnostics)
+    everything = in_file_order([*decisions.diagnostics, *told, *problems])
     refuse_errors(everything, sources)
-    meta = meta_of(project, account, state, plan, gathered.observed, clock(), expires_seconds)
-    skew = (client.server_clock or clock()) - clock()
-    is_asking = bool(gathered.found or gathered.related)
     planned = Planned(
-        plan,
-        account,
-        state,
-        sources,
-        everything,
-        gathered.observed,
-        planned_at,
-        skew,
-        meta,
-        looking,
-        is_asking,
-        decisions,
-        watch.phases,
+        plan=plan,
+        account=account,
+        state=state,
+        sources=sources,
+        warnings=everything,
+        observed=gathered.observed,
+        planned_at=planned_at,
+        skew_seconds=(client.server_clock or clock()) - clock(),
+        meta=meta_of(project, account, state, plan, gathered.observed, clock(), expires_seconds),
+        looking=looking,
+        is_asking=bool(gathered.found or gathered.related),
+        decisions=decisions,
+        phases=watch.phases,
     )
     return Made(planned, world, declarations)
+
+
+def begin(project: Project, client: Client, state: State, mirror: Mirror | None) -> Begun:
+    """Ask Copper for the account; records are looked at later."""
+    account = read_account(project, client, state.account_id)
+    return Begun(account, Looking(client, account.id, account.catalogue, mirror))
+
+
+def _declared(project: Project, account: Account, declarations: Reading, wishes: Wishes) -> Mapping[Address, Declared]:
+    """Return the records that shall exist: none when all is to go, each with its stamp where there are stamps."""
+    declared = {} if wishes.is_destroy else dict(declarations.records)  # each is asked for many times
+    if not project.settings.has_stamp:
+        return declared
+    return with_stamps(declared, account.catalogue, project.settings.project)
 
 
 def mirror_of(project: Project) -> Mirror:

@@ -35,6 +35,7 @@ from crmsync.project.planning import (
     Begun,
     Made,
     Planned,
+    begin,
     make_whole,
     meta_of,
     mirror_of,
@@ -288,7 +289,7 @@ def _sifted(again: _Again, state: State, inputs: str) -> Planned | None:
     again.watch.lap("files")
     try:
         with copper_trouble():
-            begun = again.begun or _begun(again, state)
+            begun = again.begun or begin(again.project, again.client, state, mirror_of(again.project))
             again.begun = begun
             again.watch.lap("account")
             reading = read_declarations(project, sources, begun.account.catalogue, shelf, ahead)
@@ -304,11 +305,6 @@ def _sifted(again: _Again, state: State, inputs: str) -> Planned | None:
     except (Unsieved, Worn) as reason:
         again.unsieved = str(reason)
         return None
-
-
-def _begun(again: _Again, state: State) -> Begun:
-    account = read_account(again.project, again.client, state.account_id)
-    return Begun(account, Looking(again.client, account.id, account.catalogue, mirror_of(again.project)))
 
 
 def _sift(again: _Again, begun: Begun, reading: Reading, state: State, inputs: str, mark: str) -> None:
