@@ -242,7 +242,7 @@ class _Reader:
                 return None
             name, plain, quoted, end = found.groups()
             at = found.end()
-            if name in names or len(name) > _MAX_KEY:
+            if name in names or name == "<<" or len(name) > _MAX_KEY:
                 raise _Unusual
             names.add(name)
             position = _new(Position, (file, line, start + found.start(1) + 1, len(name)))
