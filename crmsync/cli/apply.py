@@ -7,24 +7,13 @@ from typing import Any
 
 import click
 
-from crmsync.cli.common import LIMITS, common_options, limit_options, selection_options, wishes_of
-
-SECONDS = click.FloatRange(min=0)
+from crmsync.cli.common import LIMITS, common_options, selection_options, wishes_of, writing_options
 
 
 @click.command()
 @click.argument("planfile", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--auto-approve", "-y", is_flag=True, help="Do not ask. What changed on both sides is set aside.")
-@click.option(
-    "--settle",
-    type=SECONDS,
-    default=120.0,
-    show_default=True,
-    metavar="S",
-    help="How long an unclear create may still turn up.",
-)
-@limit_options
-@click.option("--backup", type=click.Path(path_type=Path, file_okay=False), help="Keep copies of deleted records here.")
+@writing_options
 @click.option("--first-run", is_flag=True, help="In CI: start a local state although the machine may be thrown away.")
 @click.option("--approved", metavar="DIGEST", help="Do what the plan with this digest shows, and nothing else.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 import click
@@ -49,6 +50,15 @@ def limit_options(command: Command) -> Command:
     for name, text in LIMITS.items():
         command = click.option(f"--allow-{name}", type=click.IntRange(min=0), metavar="N", help=text)(command)
     return command
+
+
+def writing_options(command: Command) -> Command:
+    """Give a command what bears on how it writes: limits, where copies are kept, how long it waits for the unclear."""
+    backup, text = click.Path(path_type=Path, file_okay=False), "Keep copies of deleted records here."
+    command = click.option("--backup", type=backup, help=text)(command)
+    seconds, text = click.FloatRange(min=0), "How long an unclear create may still turn up."
+    settle = click.option("--settle", type=seconds, default=120.0, show_default=True, metavar="S", help=text)
+    return settle(limit_options(command))
 
 
 def color(stream: TextIO | None) -> bool:

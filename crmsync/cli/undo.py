@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from crmsync.cli.apply import SECONDS
-from crmsync.cli.common import LIMITS, common_options, limit_options, wishes_of
+from crmsync.cli.common import LIMITS, common_options, wishes_of, writing_options
 
 
 @click.command()
@@ -16,16 +14,7 @@ from crmsync.cli.common import LIMITS, common_options, limit_options, wishes_of
 @click.option("--auto-approve", "-y", is_flag=True, help="Do not ask.")
 @click.option("--only", multiple=True, metavar="GLOB", help="Only addresses like this, such as 'people.*'.")
 @click.option("--except", "excepted", multiple=True, metavar="GLOB", help="No addresses like this.")
-@click.option(
-    "--settle",
-    type=SECONDS,
-    default=120.0,
-    show_default=True,
-    metavar="S",
-    help="How long an unclear create may still turn up.",
-)
-@limit_options
-@click.option("--backup", type=click.Path(path_type=Path, file_okay=False), help="Keep copies of deleted records here.")
+@writing_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @common_options
 def command(run: str, auto_approve: bool, as_json: bool, profile: str | None, verbose: int, **rules: Any) -> int:
