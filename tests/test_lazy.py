@@ -64,3 +64,32 @@ def test_validate_writes_nothing(desk: Desk) -> None:
     desk.done("validate")
 
     assert sorted(path.name for path in desk.root.rglob("*")) == ["a.yaml", "crm", "crmsync.yaml"]
+
+
+def test_settings_that_were_sound_are_not_judged_again(desk: Desk) -> None:
+    """Only a file of another content is held against its schema; what is wrong in it is told as ever."""
+    desk.write("crm/a.yaml", "companies:\n  acme:\n    name: Acme\n")
+    desk.done("apply", "-y")
+    desk.done("plan")  # the folder for marks was not there before
+    settings = desk.root / "crmsync.yaml"
+    sound = settings.read_text(encoding="utf-8")
+    marks = sorted(desk.root.glob(".crmsync/cache/sound-*"))
+
+    assert len(marks) == 1
+    assert _imported(desk.root, ("jsonschema",), "state", "list") == []
+    settings.write_text(f"{sound}paec: {{requests: 60}}\n", encoding="utf-8")
+    assert "CRM011" in desk.run("state", "list").err
+    settings.write_text(f"{sound}pace: {{requests: 60}}\n", encoding="utf-8")
+    assert _imported(desk.root, ("jsonschema",), "state", "list") == ["jsonschema"]
+    assert sorted(desk.root.glob(".crmsync/cache/sound-*")) != marks
+    assert len(sorted(desk.root.glob(".crmsync/cache/sound-*"))) == 1
+
+
+def test_a_mark_is_not_left_in_a_folder_of_somebody_else(desk: Desk, tmp_path: Path) -> None:
+    """A private folder that is a link leads out of the project."""
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "cache").mkdir(parents=True)
+    (desk.root / ".crmsync").symlink_to(elsewhere)
+    desk.run("state", "list")
+
+    assert list((elsewhere / "cache").iterdir()) == []

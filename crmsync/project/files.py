@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from hashlib import blake2b
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from crmsync.config.settings import read_settings
 from crmsync.model.codes import CODES
 from crmsync.model.settings import Settings
 from crmsync.model.source import Diagnostic, Position, Severity
+from crmsync.project.saving import write_private
 from crmsync.project.trouble import InputTrouble, LineOf, UsageTrouble
 
 SETTINGS_FILE = "crmsync.yaml"
@@ -124,21 +126,40 @@ def find_root(start: Path) -> Path:
     raise UsageTrouble(f"There is no {SETTINGS_FILE} in {start} or above it. Start a project with: crmsync init")
 
 
-def load_settings(root: Path, profile: str | None) -> Settings:
-    """Return the settings of the project at *root* with a profile merged in. Raises InputTrouble, UsageTrouble."""
+def load_settings(root: Path, profile: str | None, private: Path) -> Settings:
+    """
+    Return the settings of the project at *root* with a profile merged in. Raises InputTrouble, UsageTrouble.
+
+    A mark in *private*, where that is there, says that a file of just this content was sound: jsonschema takes longer to
+    import than many a plan takes.
+    """
     path = root / SETTINGS_FILE
     if not path.resolve().is_relative_to(root.resolve()):
         # Its lines are quoted when they are wrong: a link would show a file of somebody else, or the environment.
         raise UsageTrouble(f"{SETTINGS_FILE} is a link that leads outside the project. Put the file itself there.")
-    document = parse(path.read_bytes(), SETTINGS_FILE)
-    settings, diagnostics = read_settings(document, profile, schema("settings"))
+    content, shape = path.read_bytes(), schema("settings")
+    document = parse(content, SETTINGS_FILE)
+    mark = private / "cache" / f"sound-{blake2b(repr((content, shape)).encode(), digest_size=16).hexdigest()}"
+    settings, diagnostics = read_settings(document, profile, shape, is_sound=mark.is_file())
     problems = (*document.diagnostics, *diagnostics)
     missing_profile = [each for each in problems if each.code.number == "CRM045"]
     if missing_profile:
         raise UsageTrouble(missing_profile[0].detail)
     if settings is None or any(each.is_error for each in problems):
         raise InputTrouble(tuple(dict.fromkeys(problems)), line_finder([document]))
+    if not problems:
+        _leave(mark, private)
     return settings
+
+
+def _leave(mark: Path, private: Path) -> None:
+    """Leave *mark* in the place of earlier ones; a folder that is not ours, or cannot be written, is left alone."""
+    if mark.is_file() or private.is_symlink() or not mark.parent.is_dir() or mark.parent.is_symlink():
+        return
+    with suppress(OSError):
+        for earlier in mark.parent.glob("sound-*"):
+            earlier.unlink()
+        write_private(mark, "")
 
 
 def find_sources(root: Path, settings: Settings) -> Sources:

@@ -49,7 +49,7 @@ def open_project(
     """Return the project around *start* (the working folder). Raises Trouble."""
     environ = os.environ if environ is None else environ
     root = find_root((start or Path.cwd()).resolve())
-    settings = load_settings(root, profile or environ.get("CRMSYNC_PROFILE") or None)
+    settings = load_settings(root, profile or environ.get("CRMSYNC_PROFILE") or None, root / PRIVATE_FOLDER)
     return Project(root, settings, environ)
 
 
