@@ -94,4 +94,4 @@ _ROOT = tempfile.TemporaryDirectory(prefix="crmsync-course-")
 
 if __name__ == "__main__":
     found = raced(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)
-    print(json.dumps(found))
+    print(json.dumps({"rows": found, "table": table(found)}))

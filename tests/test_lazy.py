@@ -78,8 +78,8 @@ def test_settings_that_were_sound_are_not_judged_again(desk: Desk) -> None:
     assert len(marks) == 1
     assert _imported(desk.root, ("jsonschema",), "state", "list") == []
     settings.write_text(f"{sound}paec: {{requests: 60}}\n", encoding="utf-8")
-    assert "CRM011" in desk.run("state", "list").err
-    settings.write_text(f"{sound}pace: {{requests: 60}}\n", encoding="utf-8")
+    assert "CRM019" in desk.run("state", "list").err
+    settings.write_text(f"{sound}\n", encoding="utf-8")
     assert _imported(desk.root, ("jsonschema",), "state", "list") == ["jsonschema"]
     assert sorted(desk.root.glob(".crmsync/cache/sound-*")) != marks
     assert len(sorted(desk.root.glob(".crmsync/cache/sound-*"))) == 1
