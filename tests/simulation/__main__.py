@@ -54,6 +54,8 @@ def _many(base: int, count: int, jobs: int | None) -> int:
     total = Summary()
     for each in on_all_cores(base, count, jobs):
         total.add(each)
+        for seed, names in each.broken.items():
+            print(f"  broken: {', '.join(names)}: make simulate SEED={seed}", flush=True)
         if time.monotonic() - shown > 30:
             shown = time.monotonic()
             print(f"  {total.schedules} schedules, {len(total.broken)} broken", flush=True)

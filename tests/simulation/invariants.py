@@ -420,12 +420,14 @@ class Checker:
                     if not is_named or self.machine.sandbox.is_hidden(entity.name, id):
                         continue
                     # A company is not among the related items of its primary contact and cannot be searched by it: one that
-                    # the plan does not read, forgotten or made by a person, nobody can see (docs/reliability.md).
+                    # the plan does not read, forgotten or made by a person, nobody can see, nor what a person linked
+                    # after the plan had read it (docs/reliability.md).
                     if entity.name == "companies" and (entity.name, id) not in run.planned_seen:
                         continue
                     edit = self.edits.get((entity.name, id, row.name))
-                    is_seen = entity.name == "companies" or looked >= run.agreed_at
-                    if edit is not None and edit[0] > looked and is_seen:
+                    is_company = entity.name == "companies"
+                    seen = run.planned_seen[entity.name, id] if is_company else looked
+                    if edit is not None and edit[0] > seen and (is_company or looked >= run.agreed_at):
                         self.measured.gap_losses += 1
                     elif not self._is_busy(run):
                         self.breach("I5", f"{what}, although {entity.name} #{id} names it")

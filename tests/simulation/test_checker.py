@@ -123,6 +123,26 @@ def test_what_a_company_names_is_not_deleted_unless_no_plan_can_see_the_company(
         assert expected == told(schedule)
 
 
+@pytest.mark.parametrize(("is_late", "expected"), [(False, (["I5"], 0)), (True, ([], 1))])
+def test_what_a_person_linked_counts_once_the_plan_has_read_it(is_late: bool, expected: tuple[list[str], int]) -> None:
+    """Linked while the plan is looked at: lost in the gap, whatever is asked. Before it reads, where nobody looks: noticed."""
+    with staged(*(() if is_late else ("who names it", "links of what was read"))) as schedule:
+        applied(schedule, {A: {"name": "zq A"}, P: {"name": "zq P"}, Q: {"name": "zq Q"}})
+
+        def link() -> None:
+            edit = {"primary_contact_id": 70000001}
+            schedule.sandbox.act("edit", "companies", 40000001, lambda: schedule.sandbox.edit("companies", 40000001, edit))
+
+        if is_late:
+            schedule.machine.while_looking = lambda run: link()
+        else:
+            link()
+        applied(schedule, {A: {"name": "zq A"}, Q: {"name": "zq Q"}})
+
+        assert schedule.sandbox.raw("people", 70000001) is None
+        assert expected == (told(schedule), schedule.checker.measured.gap_losses)
+
+
 # ---- I6: what may be held
 
 MAIL = "zq-p@a.example"
