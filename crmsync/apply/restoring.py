@@ -19,7 +19,7 @@ from crmsync.apply.work import GUARD_SECONDS, Work
 from crmsync.model.bodies import decode_body, encode_fields
 from crmsync.model.catalogue import EntityType
 from crmsync.model.effects import Answer, Append, Effect, Reserve, Send
-from crmsync.model.events import Absent, Done, Found, Refused, Unknown
+from crmsync.model.events import Absent, Done, Found, Intent, Refused, Unknown
 from crmsync.model.records import Observed
 from crmsync.model.values import is_empty
 from crmsync.plan.diff import is_met
@@ -54,6 +54,11 @@ def took_effect(prepared: Prepared, now: Observed | None) -> bool:
     """Say whether *now* shows any of what was sent and was not so before: the request was carried out, at least in part."""
     changes = (change for change in prepared.changes if change.before != change.after)
     return now is not None and any(is_met(change, now.fields.get(change.field)) for change in changes)
+
+
+def is_restoring(intent: Intent) -> bool:
+    """Say whether *intent* was to write back what an update had emptied: a number of its own follows that of the update."""
+    return "r" in intent.id.rpartition("-")[2]
 
 
 def _lost(entity: EntityType, prepared: Prepared, now: Observed | None) -> tuple[str, ...]:

@@ -16,11 +16,24 @@ from dataclasses import dataclass
 
 from crmsync.apply.answers import as_left
 from crmsync.apply.reading import newest, read_one
+from crmsync.apply.restoring import is_restoring
 from crmsync.apply.twins import likeness
 from crmsync.apply.work import SEND_SECONDS, Work
 from crmsync.model.catalogue import EntityType, Field
 from crmsync.model.effects import Answer, Append, Effect, Emit, Progress, Sleep
-from crmsync.model.events import Absent, Applied, Bound, Event, FieldsApplied, Forgotten, Found, Intent, Origin, WriteAction
+from crmsync.model.events import (
+    Absent,
+    Applied,
+    Bound,
+    Event,
+    FieldsApplied,
+    FieldsReleased,
+    Forgotten,
+    Found,
+    Intent,
+    Origin,
+    WriteAction,
+)
 from crmsync.model.records import Observed
 from crmsync.model.values import is_empty
 from crmsync.plan.diff import confirmed
@@ -33,12 +46,17 @@ READINGS = 3
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of an intent: *status* is found, absent or unknown (still), with the record where there is one."""
+    """
+    What became of an intent: *status* is found, absent or unknown (still), with the record where there is one.
+
+    *released* are fields, by id, that crmsync itself emptied: the state forgets what they were, or they looked like an edit.
+    """
 
     intent: Intent
     status: str
     observed: Observed | None = None
     detail: str = ""
+    released: tuple[str, ...] = ()
 
 
 Settling = Generator[Effect, Answer, list[Settled]]
@@ -120,27 +138,35 @@ def _reread(work: Work, intent: Intent, at: float) -> Generator[Effect, Answer, 
         return Settled(intent, "found" if is_delete else "absent")
     if is_delete or not _is_as_sent(work, entity, intent, record):
         return Settled(intent, "absent", record)
-    return Settled(intent, "found", record, _losses(work, entity, intent, record))
+    lost = _lost(work, entity, intent, record)
+    released = tuple(sorted(row.id for row in lost)) if is_restoring(intent) else ()
+    return Settled(intent, "found", record, _losses(lost, bool(released)), released)
 
 
-def _losses(work: Work, entity: EntityType, intent: Intent, record: Observed) -> str:
+def _lost(work: Work, entity: EntityType, intent: Intent, record: Observed) -> list[Field]:
     """
-    Return what to say of custom values that went with the request, or nothing.
+    Return the managed custom fields of which the values seem to have gone with the request.
 
-    In the run that sent it they are written back (`crmsync.apply.restoring`); a later one does not know them.
+    In the run that sent it they are written back (`crmsync.apply.restoring`); a later one does not know them. Where that
+    was under way they were empty already, so that it is hardly a person who emptied them.
     """
     custom = {row.id: row for row in entity.fields if row.definition_id is not None}
     binding = work.bindings.get(intent.address)
     if binding is None or not custom.keys() & intent.fields.keys():
-        return ""
+        return []
     known = {id: applied.answered for id, applied in binding.applied.items() if id in custom and id not in intent.fields}
     gone = [custom[id] for id, answered in known.items() if is_empty(record.fields.get(custom[id].name))]
-    lost = sorted(row.name for row in gone if known[row.id] != _digest(work, row, record))
+    return sorted((row for row in gone if known[row.id] != _digest(work, row, record)), key=lambda row: row.name)
+
+
+def _losses(lost: Sequence[Field], is_certain: bool) -> str:
+    """Return what to say of custom values that are *lost*, or nothing."""
     if not lost:
         return ""
+    names, unless = ", ".join(row.name for row in lost), "" if is_certain else ", unless their policy says otherwise"
     return (
-        f"It has no {', '.join(lost)} any more: this account seems to replace custom fields. The plan puts back what the "
-        "files declare; look in Copper for other custom values of it that went too."
+        f"It has no {names} any more: this account seems to replace custom fields. The plan puts back what the "
+        f"files declare{unless}; look in Copper for other custom values of it that went too."
     )
 
 
@@ -238,7 +264,8 @@ def _events(work: Work, settled: Settled) -> list[Event]:
     events: list[Event] = [Found(intent.id, record.id)]
     if intent.action is WriteAction.CREATE:
         events.append(Bound(intent.address, record.id, Origin.CREATED))
-    return [*events, FieldsApplied(intent.address, _applied(work, intent, record))]
+    events.append(FieldsApplied(intent.address, _applied(work, intent, record)))
+    return [*events, FieldsReleased(intent.address, settled.released)] if settled.released else events
 
 
 def _applied(work: Work, intent: Intent, record: Observed) -> Mapping[str, Applied]:

@@ -203,6 +203,26 @@ def test_custom_values_that_a_later_run_cannot_know_are_named(tmp_path: Path) ->
     assert custom(world, "companies.a").keys() == {"Tier", "VIP"}
 
 
+def test_custom_values_that_were_to_be_written_back_are_no_persons_doing(tmp_path: Path) -> None:
+    """A run that died right before it wrote a value back: the next one does, though edits of people are held."""
+    world = World(tmp_path, quirks=Quirks(custom_fields_update="replace"))
+    world.settings_text = 'policy: {"*": {on_drift: hold}}\n'
+    files = TIER.replace("Tier: {}", "Tier: {}, VIP: true")
+    world.apply(files.format("Gold"))
+
+    def kill(number: int, effect: object) -> None:
+        if isinstance(effect, Send) and effect.request.method == "PUT":
+            raise Killed
+
+    with pytest.raises(Killed):
+        world.apply(files.format("Silver"), scheduler={"kill": kill})
+
+    assert custom(world, "companies.a").keys() == {"Tier"}
+    assert world.apply(files.format("Silver")).statuses() == {}
+    assert custom(world, "companies.a").keys() == {"Tier", "VIP"}
+    assert world.plan(files.format("Silver")).held == ()
+
+
 def test_custom_values_are_written_back_on_a_young_reading(tmp_path: Path) -> None:
     """A refusal that is waited out: the record is read again, and what a person gave it meanwhile stays."""
     world = World(tmp_path, quirks=Quirks(custom_fields_update="replace"))

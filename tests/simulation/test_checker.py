@@ -125,7 +125,7 @@ def test_what_a_company_names_is_not_deleted_unless_no_plan_can_see_the_company(
 
 @pytest.mark.parametrize(("is_late", "expected"), [(False, (["I5"], 0)), (True, ([], 1))])
 def test_what_a_person_linked_counts_once_the_plan_has_read_it(is_late: bool, expected: tuple[list[str], int]) -> None:
-    """Linked while the plan is looked at: lost in the gap, whatever is asked. Before it reads, where nobody looks: noticed."""
+    """Linked while the plan is looked at: lost in the gap, whatever is asked. Before that, where nobody looks: noticed."""
     with staged(*(() if is_late else ("who names it", "links of what was read"))) as schedule:
         applied(schedule, {A: {"name": "zq A"}, P: {"name": "zq P"}, Q: {"name": "zq Q"}})
 
