@@ -186,13 +186,18 @@ class Checker:
         """I1: nothing else that we created for this address is alive."""
         assert item.id is not None
         place = executed.type, item.id
-        others = [each for each in self.created.get(intent.address, ()) if self.raw(*each) is not None]
+        known = [each for each in self.created.get(intent.address, ()) if not self._is_out_of_reach(each)]
+        others = [each for each in known if self.raw(*each) is not None]
         if others:
             self.breach("I1", f"{intent.address} was created again as {place}, beside {others}")
         self._no_twin(executed, item, intent)
         self.created.setdefault(intent.address, []).append(place)
         self.ours.add(place)
         self._sparse(executed, item, intent, executed.sender.run)
+
+    def _is_out_of_reach(self, place: Place) -> bool:
+        """Say whether neither Copper shows a record, nor a state knows of it that was restored to before it was made."""
+        return self.is_rolled_back and self.machine.sandbox.is_hidden(*place) and place not in self.bound()
 
     def _no_twin(self, executed: Executed, item: Item, intent: Intent) -> None:
         """I1: no record is created beside one that a person made of that name, and that a search had shown by then."""

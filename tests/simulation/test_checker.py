@@ -42,6 +42,24 @@ def told(schedule: Schedule) -> list[str]:
     return [breach.invariant for breach in schedule.checker.breaches]
 
 
+# ---- I1: what nobody can know of
+
+
+@pytest.mark.parametrize(("is_hidden", "expected"), [(True, []), (False, ["I1"])])
+def test_what_is_hidden_is_made_again_when_the_state_was_restored(is_hidden: bool, expected: list[str]) -> None:
+    """The state is that of before it was made, and Copper does not show it: nobody can know. Where it does, it is a twin."""
+    with staged() as schedule:
+        before = schedule.machine.log.picture()
+        applied(schedule, {A: {"name": "zq A"}})
+        if is_hidden:
+            schedule.sandbox.hide("companies", 40000001)
+        schedule._go_back(before)
+        applied(schedule, {A: {"name": "zq A", "crmsync": {"new": True}}})
+
+        assert len(schedule.sandbox.everything("companies")) == 2
+        assert expected == told(schedule)
+
+
 # ---- I4: custom values that went because they were not sent
 
 CUSTOM = {"name": "zq A", "custom_fields": {"Tier": "Gold", "Code": "zq one"}}
