@@ -39,7 +39,7 @@ from crmsync.project.trouble import Trouble
 from crmsync.render.document import dump, plan_document
 from crmsync.sandbox import Fault
 from crmsync.state import MemoryStore
-from tests.simulation.copper import Sent, Watched, route_of
+from tests.simulation.copper import ASIDE, Sent, Watched, route_of
 from tests.simulation.files import Files, Reader
 from tests.simulation.hub import Event, Hub, Killed, Pool, Process, fiber, first_ended, threading_of
 
@@ -570,7 +570,7 @@ def account_of(sandbox: Watched, project: Project, now: float) -> Account:
         return known[1]
 
     def send(request: Any) -> Any:
-        return sandbox.handle(Sent(request.method, request.path, request.body, HEADERS, "reading the account"))
+        return sandbox.handle(Sent(request.method, request.path, request.body, HEADERS, ASIDE))
 
     faults, sandbox.faults = sandbox.faults, []
     client = Client(send, Pacer(10_000, 1_000, clock=lambda: now), clock=lambda: now)

@@ -12,12 +12,12 @@ import pytest
 
 from crmsync.model.address import Address
 from crmsync.model.events import WriteAction
-from crmsync.sandbox import Quirks
-from tests.simulation.copper import Sent
+from crmsync.sandbox import DEFAULT_ACCOUNT, Quirks, Rate
+from tests.simulation.copper import ASIDE, Sent, Watched
 from tests.simulation.dice import Script
 from tests.simulation.files import Files
 from tests.simulation.machine import HEADERS, Network, Run, Send, edges, in_place
-from tests.simulation.schedule import Schedule
+from tests.simulation.schedule import START, Schedule
 from tests.simulation.teeth import TEETH
 
 A, P, Q = Address("companies", "a"), Address("people", "p"), Address("people", "q")
@@ -40,6 +40,17 @@ def applied(schedule: Schedule, records: Records) -> Run:
 def told(schedule: Schedule) -> list[str]:
     """Return the invariants that did not hold, in the order in which it was noticed."""
     return [breach.invariant for breach in schedule.checker.breaches]
+
+
+# ---- what the simulation asks itself
+
+
+@pytest.mark.parametrize(("sender", "expected"), [(ASIDE, [200, 200, 200]), (None, [200, 429, 429])])
+def test_what_is_asked_aside_is_not_counted(sender: str | None, expected: list[int]) -> None:
+    """Labels are read once for all schedules, at whatever time: no request of a schedule has to wait for that."""
+    sandbox = Watched(DEFAULT_ACCOUNT.account, lambda: START, Quirks(), Rate(1, 1), 0)
+
+    assert expected == [sandbox.handle(Sent("GET", "/account", b"", HEADERS, sender)).status for _ in range(3)]
 
 
 # ---- I1: what nobody can know of
