@@ -168,7 +168,7 @@ def _by(client: Client, entity: EntityType, name: str, texts: list[str]) -> list
     if searches >= FEW_NAMES:
         pages = math.ceil(read.count(client, entity.path) / read.PAGE_SIZE)
         if pages <= searches:
-            return read.search_all(client, entity.path)
+            return read.search_all(client, entity.path, readings=read.READINGS)
     return read.by_texts(client, entity.path, search.key, texts, search.takes_many)
 
 
