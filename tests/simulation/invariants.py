@@ -480,8 +480,11 @@ class Checker:
                         self.confirmed.pop((address, name), None)
                 case Renamed(origin, destination):
                     self._renamed(origin, destination)
+                case Bound(address):
+                    self._forget_confirmed(address)  # it is another record from now on
                 case Forgotten(address):
                     self.created.pop(address, None)
+                    self._forget_confirmed(address)
                 case _:
                     pass
 
@@ -539,6 +542,10 @@ class Checker:
                 wanted = self.wanted(run, address, row.name)
                 shown = record.fields.get(row.name) if record is not None else None
                 self.confirmed[address, id] = Confirmed(wanted, shown, self.machine.hub.now)
+
+    def _forget_confirmed(self, address: Address) -> None:
+        for key in [key for key in self.confirmed if key[0] == address]:
+            del self.confirmed[key]
 
     def wanted(self, run: Run, address: Address, name: str) -> Value:
         """Return what the files of a run want a field to be."""
