@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from crmsync.model.address import Address
 from crmsync.model.events import WriteAction
+from crmsync.model.plan import Cause, FieldChange, Held
 from crmsync.sandbox import DEFAULT_ACCOUNT, Quirks, Rate
 from tests.simulation.copper import ASIDE, Sent, Watched
 from tests.simulation.dice import Script
@@ -223,3 +225,19 @@ def test_two_that_wait_for_each_other_are_no_reason() -> None:
 
         schedule.sandbox.delete("people", somebody)
         assert _judged(schedule, run, swapped) == ["I6", "I6"]
+
+
+@pytest.mark.parametrize(("result", "expected"), [("killed", []), (None, ["I6"])])
+def test_what_went_with_the_write_of_a_killed_run_may_be_held(result: str | None, expected: list[str]) -> None:
+    """Nobody was left to write it back, and it looks like a person's edit; a run that lived has no such excuse."""
+    with staged(custom_fields_update="replace") as schedule:
+        run = applied(schedule, {A: CUSTOM})
+        writer = copy(run)
+        writer.result = result or run.result
+        _put(schedule, writer, {"Tier": 120002})
+        change = FieldChange("custom_fields.Code", None, "zq one", Cause.DRIFTED, None)
+        held = Held(A, "It was changed in Copper, and the policy says hold.", "", change, None, 40000001)
+        assert run.plan is not None
+        run.plan = replace(run.plan, changes=(), held=(held,))
+
+        assert _judged(schedule, run, {A: CUSTOM}) == expected
