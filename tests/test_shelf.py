@@ -22,10 +22,10 @@ import pytest
 from crmsync import resolve
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
-from crmsync.project import crew, pieces
-from crmsync.project import reading as reading_module
+from crmsync.project import crew, pieces, sheetreader
 from crmsync.project.files import find_sources
-from crmsync.project.reading import Changes, Reading, read_carefully, read_project
+from crmsync.project.reading import Changes, Reading
+from crmsync.project.recordfiles import read_carefully, read_project
 from crmsync.project.session import Project, open_project, shelf_of
 from crmsync.project.sheets import PREFIX_BYTES, from_head, head_bytes, to_bytes
 from crmsync.project.shelf import KEPT_PER_FILE, KEPT_SECONDS, Shelf
@@ -206,9 +206,9 @@ def test_only_files_that_changed_are_read(folder: Folder, monkeypatch: pytest.Mo
     folder.read()
     folder.write("crm/b-staff.yaml", STAFF.replace("Ann", "Anne"))
     parsed: list[str] = []
-    original = reading_module.parse_piece
+    original = sheetreader.parse_piece
     monkeypatch.setattr(
-        reading_module, "parse_piece", lambda piece, data: parsed.append(piece.source.name) or original(piece, data)
+        sheetreader, "parse_piece", lambda piece, data: parsed.append(piece.source.name) or original(piece, data)
     )
 
     folder.read()
@@ -456,10 +456,8 @@ def crowd(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Folder:
 def test_other_processes_read_the_same(crowd: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a shelf and without one; files with errors are read here, to be told."""
     alone: list[str] = []
-    original = reading_module._read
-    monkeypatch.setattr(
-        reading_module, "_read", lambda piece, *rest: alone.append(piece.source.name) or original(piece, *rest)
-    )
+    original = sheetreader._read
+    monkeypatch.setattr(sheetreader, "_read", lambda piece, *rest: alone.append(piece.source.name) or original(piece, *rest))
     crowd.write("crm/b-staff.yaml", STAFF.replace("title", "titel"))
     careful = told(crowd.read_carefully())
 

@@ -33,7 +33,8 @@ from crmsync.project.files import Sources, with_others
 from crmsync.project.gather import gather
 from crmsync.project.looking import Looking
 from crmsync.project.mirror import Mirror
-from crmsync.project.reading import Ahead, Reading, parse_all
+from crmsync.project.reading import Ahead, Reading
+from crmsync.project.recordfiles import parse_all
 from crmsync.project.saving import write_json
 from crmsync.project.session import (
     Project,

@@ -16,7 +16,8 @@ from crmsync.model.source import Diagnostic
 from crmsync.model.state import Head, State
 from crmsync.model.store import Store, Tail, Unusable
 from crmsync.project.files import Sources, find_root, find_sources, load_settings
-from crmsync.project.reading import Ahead, Reading, read_project
+from crmsync.project.reading import Ahead, Reading
+from crmsync.project.recordfiles import read_project
 from crmsync.project.saving import write_private
 from crmsync.project.shelf import Shelf, basis_of
 from crmsync.project.trouble import InputTrouble, RefusedTrouble, Trouble

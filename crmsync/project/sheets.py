@@ -89,8 +89,7 @@ class Sheet:
 
     def address(self, number: int) -> Address:
         """Return the address of a record."""
-        type_name, _, key = self.names[number].partition(".")
-        return Address(type_name, key)
+        return address_of(self.names[number])
 
     def records(self, start: int = 0, stop: int | None = None) -> list[Declared]:
         """Return the records from one number to another. Raises Damaged, OSError."""
@@ -134,6 +133,12 @@ def hash_of(*parts: object) -> int:
 def hash_of_bytes(data: bytes) -> int:
     """Return a number for *data* that hardly any other has."""
     return int.from_bytes(blake2b(data, digest_size=_HASH_BYTES).digest(), "little")
+
+
+def address_of(name: str) -> Address:
+    """Return the address that a sheet has as *name*."""
+    type_name, _, key = name.partition(".")
+    return Address(type_name, key)
 
 
 def hash_of_address(address: Address) -> int:

@@ -1,0 +1,161 @@
+"""All record files of a project read: each by itself, then what can only be said of all together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+
+from crmsync import resolve
+from crmsync.config.document import Document, parse
+from crmsync.config.records import nothing_declared, read_records, stray_moves
+from crmsync.config.rows import is_rows, parse_rows
+from crmsync.config.twins import find_twins
+from crmsync.model.address import Address
+from crmsync.model.catalogue import Catalogue
+from crmsync.model.settings import Settings
+from crmsync.model.source import Diagnostic, Position, in_file_order
+from crmsync.project.files import Sources, schema, unreadable
+from crmsync.project.pieces import Piece, parse_piece, pieces_of
+from crmsync.project.reading import Reading, SheetRecords
+from crmsync.project.sheetreader import Parsed, SheetReader, mended, sheets_of
+from crmsync.project.sheets import Sheet
+from crmsync.project.shelf import Shelf, basis_of
+from crmsync.project.trouble import Trouble
+
+
+def read_project(sources: Sources, catalogue: Catalogue, settings: Settings, shelf: Shelf | None, parsed: Parsed) -> Reading:
+    """
+    Return everything that the files say, and everything that is wrong with them.
+
+    With a *shelf* only those files are read that are not on it. Raises Trouble when a file changes meanwhile.
+    """
+    if resolve.has_misfit(catalogue, settings.policies):
+        return read_carefully(sources, catalogue, settings)
+    reader = SheetReader(catalogue, settings, parsed)
+    pieces, unopened = _pieces(sources)
+    sheets = sheets_of(pieces, reader, shelf)
+    if shelf is not None and sheets:
+        shelf.collect(sheet.id for sheet in sheets)
+    sheets = _without_repeated(pieces, sheets, reader)
+    declared = set(chain.from_iterable(sheet.own for sheet in sheets))
+    records = SheetRecords(sheets, lambda at: mended(pieces[at], reader, shelf))
+    moved = tuple(move for sheet in sheets for move in sheet.moved)
+    outside = (*sources.diagnostics, *unopened)
+    is_sound = bool(sheets) and all(sheet.is_sound for sheet in sheets) and not any(each.is_error for each in outside)
+    reading = Reading(sources, records, moved, (), is_sound, reader.basis, tuple(sheets), shelf, len(unopened))
+    found = [*chain.from_iterable(sheet.diagnostics for sheet in sheets), *_twins(reading, catalogue)]
+    if all(sheet.is_readable for sheet in sheets):
+        found += stray_moves(moved, records)
+    found += nothing_declared(bool(records), found)
+    found += [*outside, *_strays(reading, declared, catalogue, settings)]
+    return replace(reading, diagnostics=in_file_order(found))
+
+
+def _pieces(sources: Sources) -> tuple[list[Piece], list[Diagnostic]]:
+    """Return the pieces of all files in their order, and what is wrong with files that cannot be opened."""
+    pieces: list[Piece] = []
+    unopened: list[Diagnostic] = []
+    for source in sources.files:
+        try:
+            pieces += pieces_of(source)
+        except OSError as error:
+            unopened.append(unreadable(source.name, error))
+    return pieces, unopened
+
+
+def _without_repeated(pieces: Sequence[Piece], sheets: list[Sheet], reader: SheetReader) -> list[Sheet]:
+    """Return *sheets* without the records whose address an earlier one has; that is told, and they are not read."""
+    count = sum(len(sheet.own) for sheet in sheets)
+    if len(set(chain.from_iterable(sheet.own for sheet in sheets))) == count:
+        return sheets
+    counts = Counter(chain.from_iterable(sheet.own for sheet in sheets))
+    first: dict[Address, Position] = {}
+    kept: list[Sheet] = []
+    for piece, sheet in zip(pieces, sheets, strict=True):
+        repeated = [number for number, own in enumerate(sheet.own) if counts[own] > 1]
+        taken = {address: first[address] for address in map(sheet.address, repeated) if address in first}
+        kept.append(reader.sheet(piece, taken) if taken else sheet)
+        for number in repeated:
+            first.setdefault(sheet.address(number), Position(sheet.file, sheet.lines[number], 1))
+    return kept
+
+
+def _twins(reading: Reading, catalogue: Catalogue) -> Iterator[Diagnostic]:
+    """Yield what is wrong because several records claim the same."""
+    claimed: set[int] = set()
+    twice: set[int] = set()
+    for sheet in reading.sheets:
+        before = len(claimed)
+        claimed.update(sheet.claims.hashes)
+        if len(claimed) - before < len(sheet.claims.hashes):
+            twice |= _repeated(reading.sheets)
+            break
+    if twice:
+        yield from find_twins(reading.claiming(twice), catalogue)
+
+
+def _repeated(sheets: Iterable[Sheet]) -> set[int]:
+    counts = Counter(chain.from_iterable(sheet.claims.hashes for sheet in sheets))
+    return {each for each, count in counts.items() if count > 1}
+
+
+def _strays(reading: Reading, declared: set[int], catalogue: Catalogue, settings: Settings) -> Sequence[Diagnostic]:
+    """Return what is wrong because a record names none that is declared, or a lookup finds several."""
+    asked = set(chain.from_iterable(sheet.questions.hashes for sheet in reading.sheets))
+    answers = Counter(each for sheet in reading.sheets for each in sheet.keys.hashes if each in asked) if asked else {}
+    several = {each for each, count in answers.items() if count > 1}
+
+    def suspects(sheet: Sheet) -> Iterator[int]:
+        named = set(sheet.targets.hashes) - declared
+        yield from sheet.targets.among(named)
+        pairs = zip(sheet.others.hashes[::2], sheet.others.hashes[1::2], sheet.others.owners[::2], strict=True)
+        yield from (owner for first, second, owner in pairs if first not in declared and second not in declared)
+        yield from sheet.questions.among(several)
+
+    suspected = {address: reading.records[address] for address in reading.where(suspects)}
+    if not suspected:
+        return ()
+
+    def holders(question: resolve.Question) -> Sequence[Address]:
+        type_name, name, key = question
+        found = (reading.records[address] for address in reading.holders(type_name, name, [key]))
+        return [each.address for each in found if key in resolve.keys_of(each.fields[name].value)]
+
+    resolved = resolve.resolve(reading.records, catalogue, settings.policies, None, only=suspected, holders=holders)
+    return resolved.diagnostics
+
+
+def parse_all(sources: Sources) -> tuple[Parsed, list[Diagnostic]]:
+    """Return all files parsed, with what is wrong with them as text. Raises Trouble."""
+    pieces, found = _pieces(sources)
+    parsed: dict[Piece, Document] = {}
+    for piece in pieces:
+        try:
+            document = parsed[piece] = parse_piece(piece, piece.content())
+        except OSError as error:
+            raise Trouble(f"{piece.source.name} could be opened a moment ago, and no more: {error.strerror}.") from error
+        found += document.diagnostics
+    return parsed, [*sources.diagnostics, *found]
+
+
+def read_carefully(sources: Sources, catalogue: Catalogue, settings: Settings) -> Reading:
+    """Return what `read_project` does, with all files in memory at once."""
+    documents: list[Document] = []
+    found = list(sources.diagnostics)
+    for source in sources.files:
+        try:
+            content = source.path.read_bytes()
+        except OSError as error:
+            found.append(unreadable(source.name, error))
+            continue
+        documents.append(parse_rows(content, source.name) if is_rows(source.name) else parse(content, source.name))
+    unopened = len(sources.files) - len(documents)
+    read = read_records(documents, catalogue, settings.profile, schema("records"), settings.profiles)
+    resolved = resolve.resolve(read.records, catalogue, settings.policies, None)
+    texts = [*found, *chain.from_iterable(document.diagnostics for document in documents)]
+    is_sound = bool(documents) and not any(each.is_error for each in texts)
+    found += [*read.diagnostics, *resolved.diagnostics]
+    basis = basis_of(catalogue, settings)
+    return Reading(sources, read.records, read.moved, in_file_order(found), is_sound, basis, unopened=unopened)
