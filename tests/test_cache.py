@@ -21,10 +21,10 @@ from crmsync.copper.client import Client
 from crmsync.plan.world import Wishes
 from crmsync.project import validating
 from crmsync.project.inputs import files_of
-from crmsync.project.looking import LONGEST_SECONDS
 from crmsync.project.planning import Planned, make_plan
 from crmsync.project.replanning import replan
 from crmsync.project.session import open_project
+from crmsync.project.upkeep import LONGEST_SECONDS
 from crmsync.project.validating import validate
 from crmsync.render.document import dump, plan_document
 from crmsync.sandbox import Quirks

@@ -29,7 +29,7 @@ from crmsync.project.deciding import load_decisions
 from crmsync.project.files import Sources
 from crmsync.project.inputs import labels_of
 from crmsync.project.ledger import Ledger, LedgerHead, Worn
-from crmsync.project.looking import Looking, Told
+from crmsync.project.looking import Looking
 from crmsync.project.planning import (
     PLAN_SECONDS,
     Begun,
@@ -56,6 +56,7 @@ from crmsync.project.session import (
 from crmsync.project.sieving import Part, Unsieved
 from crmsync.project.sifting import Sifting, present
 from crmsync.project.stopwatch import Stopwatch
+from crmsync.project.upkeep import Told
 
 #: From so many bound records on they are not all held at once.
 SIFTED = 1000

@@ -1,0 +1,242 @@
+"""
+A mirror brought up to date, and filled where it has nothing of a type.
+
+A search for the newest changes goes on until it meets what is known; then the last page in the order of creation shows
+whether anything is gone, rank probes say what, and a GET proves it. One page of ids is audited each time: edits that move
+no date are found so. What is odd raises Stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from math import ceil
+from typing import Any
+
+from crmsync.copper import read
+from crmsync.copper.client import Client
+from crmsync.copper.ranks import NoRanks, missing
+from crmsync.model.catalogue import Catalogue, EntityType
+from crmsync.project.mirror import Head, Known, Mirror, Row, Stale, content_digest
+
+Body = dict[str, Any]
+
+#: So many requests a mirror costs even when nothing changed: the newest, the last page, the audit.
+MIRROR_REQUESTS = 3
+#: How far behind Copper's clock the mirror counts as complete, in seconds: clocks differ, and searches lag.
+OVERLAP_SECONDS = 300.0
+#: After so many seconds all is read again, whatever the dates say.
+LONGEST_SECONDS = 7 * 24 * 3600.0
+
+_NEWEST = {"sort_by": "date_modified", "sort_direction": "desc"}
+_CREATED = {"sort_by": "date_created", "sort_direction": "asc"}
+
+
+@dataclass(frozen=True)
+class Told:
+    """Which way was taken for a type, and what it came to, for `-v`."""
+
+    type: str
+    way: str
+
+
+@dataclass
+class Upkeep:
+    """
+    The mirror of one account, as one command keeps it; *told* fills up with what was done and why.
+
+    *fresh* holds the heads of the types that are mirrored, *gone* what was known and Copper does not show any more.
+    """
+
+    client: Client
+    account: int
+    catalogue: Catalogue
+    told: list[Told] = field(default_factory=list)
+    fresh: dict[str, Head | None] = field(default_factory=dict)
+    gone: dict[str, frozenset[int]] = field(default_factory=dict)
+    _is_refreshed: bool = False
+    _seen: set[tuple[str, str, int]] = field(default_factory=set)
+
+    def note_gone(self, entity: EntityType, ids: Iterable[int]) -> None:
+        """Remember that Copper does not show these any more."""
+        self.gone[entity.name] = self.gone.get(entity.name, frozenset()).union(ids)
+
+    def _is_usable(self, head: Head) -> bool:
+        return head.account == self.account and 0 <= self._now() - head.read_at < LONGEST_SECONDS
+
+    def _now(self) -> float:
+        now = self.client.server_clock
+        if now is None:
+            raise Stale("Copper tells no time")
+        return now
+
+    # Everything
+
+    def fill(self, mirror: Mirror, entity: EntityType, wanted: set[int]) -> Head | None:
+        """Read the whole type into the mirror, where that is worth it; None where it is not, or no page order holds."""
+        first, total = read.page(self.client, entity.path, _CREATED, 1)
+        pages, batches = ceil((total or 0) / read.PAGE_SIZE), ceil(len(wanted) / read.PAGE_SIZE)
+        if total is None or pages > min(read.LAST_PAGE, batches + batches // 2 + MIRROR_REQUESTS) or not first:
+            self.told.append(Told(entity.name, f"{batches} batches of ids; reading all takes {pages} requests"))
+            return None
+        started = self._now()
+        head = Head(self.account, started - OVERLAP_SECONDS, started)
+        try:
+            kept = mirror.fill(entity.name, head, self._scan(entity, first, pages, wanted))
+        except _ShortPage:
+            self.told.append(Told(entity.name, f"{batches} batches of ids; pages come short, so nothing is mirrored"))
+            return None
+        self.told.append(Told(entity.name, f"all read, {pages} requests; from now on only what changed"))
+        return kept
+
+    def _scan(self, entity: EntityType, rows: list[Body], pages: int, wanted: set[int]) -> Iterator[Row]:
+        """Yield all records, of which *rows* are the first page. Raises _ShortPage."""
+        seen: set[int] = set()
+        yield from self._new_rows(rows, seen, wanted)
+        for others in self.client.in_parallel(lambda page: self._page(entity, page), range(2, pages + 1)):
+            if len(rows) < read.PAGE_SIZE:
+                raise _ShortPage
+            rows = others
+            yield from self._new_rows(rows, seen, wanted)
+        while len(rows) == read.PAGE_SIZE:
+            pages += 1
+            rows = self._page(entity, pages)
+            yield from self._new_rows(rows, seen, wanted)
+
+    def _new_rows(self, rows: list[Body], seen: set[int], wanted: set[int]) -> Iterator[Row]:
+        for body in rows:
+            if body["id"] not in seen:
+                seen.add(body["id"])
+                yield row_of(body, whole=body["id"] in wanted)
+
+    def _page(self, entity: EntityType, number: int) -> list[Body]:
+        return read.page(self.client, entity.path, _CREATED, number)[0] if number <= read.LAST_PAGE else []
+
+    # What changed
+
+    def refresh(self, mirror: Mirror) -> None:
+        """Bring all that is mirrored up to date, once: what is gone from one type may have left its mark on another."""
+        if self._is_refreshed:
+            return
+        self._is_refreshed = True
+        for entity in self.catalogue.types:
+            head = mirror.head(entity.name)
+            fresh = self._refreshed(mirror, entity, head) if head is not None and self._is_usable(head) else None
+            if fresh is not None:
+                self.fresh[entity.name] = fresh
+        for entity in self.catalogue.types:
+            if self.fresh.get(entity.name) is not None:
+                self.unlink(mirror, entity)
+
+    def unlink(self, mirror: Mirror, entity: EntityType) -> list[int]:
+        """Ask again for what named a record that is gone, and return it: Copper clears or moves links and moves no date."""
+        links = [(entity.name, row.key, id) for row in entity.links for id in sorted(self.gone.get(str(row.target), ()))]
+        pairs = [(key, id) for name, key, id in links if (name, key, id) not in self._seen]
+        self._seen |= set(links)
+        ids = sorted({naming for key, id in pairs for naming in mirror.naming(entity.name, key, id)})
+        head = self.fresh[entity.name]
+        if ids and head is not None:
+            self.fresh[entity.name] = self._looked_again(mirror, entity, head, ids)
+        return ids
+
+    def _looked_again(self, mirror: Mirror, entity: EntityType, head: Head, ids: list[int]) -> Head | None:
+        """Read *ids* whatever their dates say; what is not shown is no longer vouched for."""
+        bodies = read.by_ids(self.client, entity.path, ids)
+        rows, _ = self._sorted_in(mirror, entity, list(bodies.values()))
+        return mirror.update(entity.name, head, rows, [id for id in ids if id not in bodies])
+
+    def _refreshed(self, mirror: Mirror, entity: EntityType, head: Head) -> Head | None:
+        """Bring the mirror of a type up to date; None where reading everything is due."""
+        before = self.client.requests.total
+        newest = self._newest(entity, head)
+        if newest is None:
+            return None
+        rows, seen_until = newest
+        changed, count = self._sorted_in(mirror, entity, rows)
+        kept = mirror.update(entity.name, replace(head, seen_until=seen_until), changed)
+        if kept is None:
+            return None
+        try:
+            kept = self._without_gone(mirror, entity, kept)
+        except NoRanks:
+            return None
+        kept = kept and self._audited(mirror, entity, kept)
+        self.told.append(Told(entity.name, f"mirror, {self.client.requests.total - before} requests; {count} changed"))
+        return kept
+
+    def _newest(self, entity: EntityType, head: Head) -> tuple[list[Body], float] | None:
+        """Return what was modified since the mirror was complete, and until when it is now; None if that is too much."""
+        found: dict[int, Body] = {}
+        number, most = 1, max(2, ceil(head.count / read.PAGE_SIZE) // 2)
+        rows, _ = read.page(self.client, entity.path, _NEWEST, number)
+        seen_until = self._now() - OVERLAP_SECONDS
+        while True:
+            found |= {body["id"]: body for body in rows}
+            if len(rows) < read.PAGE_SIZE or any(_modified(body) < head.seen_until for body in rows):
+                return list(found.values()), seen_until
+            number += 1
+            if number > most:
+                return None
+            rows, _ = read.page(self.client, entity.path, _NEWEST, number)
+
+    def _sorted_in(self, mirror: Mirror, entity: EntityType, bodies: list[Body]) -> tuple[list[Row], int]:
+        """Return the rows that differ from the mirror's, and how many of them are of bound records."""
+        known = mirror.known(entity.name, [body["id"] for body in bodies])
+        differing = [body for body in bodies if _differs(known.get(body["id"]), body)]
+        rows = [row_of(body, whole=_is_kept(known.get(body["id"]))) for body in differing]
+        return rows, sum(row.body is not None for row in rows)
+
+    def _without_gone(self, mirror: Mirror, entity: EntityType, head: Head) -> Head | None:
+        """Find what is gone. Raises NoRanks."""
+        pages = ceil(head.count / read.PAGE_SIZE)
+        last = [body["id"] for body in self._page(entity, max(pages, 1))]
+        tail = mirror.last(entity.name, head.count - (pages - 1) * read.PAGE_SIZE) if pages else []
+        if last == tail:
+            return head
+        ids = mirror.in_order(entity.name, head)
+
+        def ask(page: int) -> list[int]:
+            return last if page == pages - 1 else [body["id"] for body in self._page(entity, page + 1)]
+
+        gone = missing(ids, ask, max(20, pages // 2))
+        self.note_gone(entity, gone)
+        return mirror.update(entity.name, head, (), gone)
+
+    def _audited(self, mirror: Mirror, entity: EntityType, head: Head) -> Head | None:
+        """Look at one page of bound records whatever their dates say."""
+        ids = mirror.kept_after(entity.name, head.audited, read.PAGE_SIZE) or mirror.kept_after(
+            entity.name, 0, read.PAGE_SIZE
+        )
+        if not ids:
+            return head
+        return self._looked_again(mirror, entity, replace(head, audited=ids[-1]), ids)
+
+
+class _ShortPage(Exception):
+    """A page had fewer rows although more followed: places on pages tell nothing."""
+
+
+def row_of(body: Body, *, whole: bool) -> Row:
+    """Return what a mirror keeps of a body, all of it when *whole*. Raises Stale."""
+    return Row(body["id"], _date(body, "date_created"), _modified(body), body if whole else None)
+
+
+def _modified(body: Body) -> int:
+    return _date(body, "date_modified")
+
+
+def _date(body: Body, name: str) -> int:
+    value = body.get(name)
+    if type(value) is not int:
+        raise Stale(f"{name} is no date")
+    return value
+
+
+def _is_kept(known: Known | None) -> bool:
+    return known is not None and known.content is not None
+
+
+def _differs(known: Known | None, body: Body) -> bool:
+    if known is None or known.modified != _modified(body) or known.created != _date(body, "date_created"):
+        return True
+    return known.content is not None and known.content != content_digest(body)
