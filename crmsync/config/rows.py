@@ -176,7 +176,8 @@ class _Rows:
                 self.diagnostics.append(control_diagnostic(control.group(), position))
         elif "\x7f" in text:
             self.diagnostics.append(control_diagnostic("\x7f", position))
-        return _new(Scalar, (text, position, False))  # type: ignore[no-any-return]
+        scalar: Scalar = _new(Scalar, (text, position, False))
+        return scalar
 
     def _listing(self, start: int, depth: int) -> Listing:
         items: list[Node] = []

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import cast
 
 from crmsync.model.address import Address
 from crmsync.model.events import (
@@ -98,7 +99,8 @@ class _Folding:
 
     def __init__(self, state: State) -> None:
         self.account_id = state.account_id
-        self.bindings: MutableMapping[Address, Binding] = copy(state.bindings)  # type: ignore[arg-type]
+        # A dict, or the packed bindings of a snapshot: a state shows both as what cannot be changed.
+        self.bindings = cast(MutableMapping[Address, Binding], copy(state.bindings))
         self.open_intents = dict(state.open_intents)
         self.started_plans = set(state.started_plans)
         self.has_open_run = state.has_open_run

@@ -310,7 +310,11 @@ def _effects(tmp_path: Path, kinds: tuple[type, ...]) -> list[int]:
     world = World(tmp_path)
     world.apply(BEFORE)
     numbers: list[int] = []
-    note = lambda number, effect: numbers.append(number) if isinstance(effect, kinds) else None  # noqa: E731
+
+    def note(number: int, effect: object) -> None:
+        if isinstance(effect, kinds):
+            numbers.append(number)
+
     world.apply(AFTER, scheduler={"kill": note})
     keeps_promises(world, AFTER)
     return numbers

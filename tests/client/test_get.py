@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import openpyxl
 import pytest
 import yaml
 
@@ -71,7 +72,6 @@ def test_the_same_rows_in_every_format(full: Desk, output: str) -> None:
 
 def test_a_workbook(full: Desk) -> None:
     """Excel gets texts as texts, never formulas, dates as dates, and a head that stays."""
-    openpyxl = pytest.importorskip("openpyxl")
     command = [sys.executable, "-c", "from crmsync.cli import main; main()", "get", "people", *FIELDS, "-o", "xlsx"]
     done = subprocess.run(command, cwd=full.root, env=full.environment(), capture_output=True, timeout=60, check=True)
     sheet = openpyxl.load_workbook(io.BytesIO(done.stdout)).active

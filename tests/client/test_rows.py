@@ -8,6 +8,7 @@ import json
 from datetime import UTC, date, datetime
 from typing import Any
 
+import openpyxl
 import pytest
 import yaml
 
@@ -101,7 +102,6 @@ def test_one_record() -> None:
 
 def test_a_workbook_of_every_kind_of_cell() -> None:
     """Numbers are numbers, dates dates, texts texts, whatever they look like."""
-    openpyxl = pytest.importorskip("openpyxl")
     values = ("=1+1", "http://x.com", 5, 2.5, True, date(2026, 12, 31), MOMENT, None, NASTY[-3:])
     names = tuple(f"c{number}" for number in range(len(values)))
     sheet = openpyxl.load_workbook(io.BytesIO(rows.workbook("people", names, [values]))).active

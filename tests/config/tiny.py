@@ -46,7 +46,8 @@ def _read_reference(node: Node, field: Field, locale: Locale) -> Read:
 
 
 def _kind(name: str, read: object, schema: dict[str, object], **flags: bool) -> Kind:
-    nothing = lambda *arguments: None  # noqa: E731
+    def nothing(*arguments: object) -> None: ...
+
     return Kind(name, read, nothing, nothing, nothing, schema, **flags)  # type: ignore[arg-type]
 
 

@@ -533,7 +533,10 @@ def connect(project: Project, *, may_write: bool) -> Client:
     pace = project.settings.pace
     pacer = machine.pacers.get(run.wish.host)
     if pacer is None:
-        sleep = lambda seconds: process().sleep(seconds)  # noqa: E731
+
+        def sleep(seconds: float) -> None:
+            process().sleep(seconds)
+
         pacer = machine.pacers[run.wish.host] = Pacer(pace.requests, pace.bulk, clock=lambda: machine.hub.now, sleep=sleep)
     return Client(
         machine.send, pacer, clock=run.clock, sleep=run.process.sleep, may_write=may_write, chance=machine.rng.random

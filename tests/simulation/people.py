@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -90,7 +91,7 @@ def _name_it(sandbox: Watched, rng: Random, type_name: str, id: int) -> None:
         others = sorted(sandbox.everything(other_type))
         if others:
             other = rng.choice(others)
-            sandbox.act("edit", other_type, other, lambda: sandbox.edit(other_type, other, {key: id}))  # noqa: B023
+            sandbox.act("edit", other_type, other, partial(sandbox.edit, other_type, other, {key: id}))
             return
 
 

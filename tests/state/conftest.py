@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -154,10 +155,13 @@ def open_again(
         return
     if request.param == "sqlite":
         file = tmp_path / "private" / "state.db"
-        make: Callable[[], Store] = lambda: open_sqlite(file, lineage, create=True, **about)  # noqa: E731
+        make: Callable[[], Store] = partial(open_sqlite, file, lineage, create=True, **about)
     else:
         url, root = PLACES[request.param](request, tmp_path)
-        make = lambda: open_shared(medium_of(url, root, lineage), lineage, create=True, **about)  # noqa: E731
+
+        def make() -> Store:
+            return open_shared(medium_of(url, root, lineage), lineage, create=True, **about)
+
     with contextlib.ExitStack() as opened:
 
         def open_one() -> Store:
