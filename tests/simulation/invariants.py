@@ -543,6 +543,11 @@ class Checker:
                 shown = record.fields.get(row.name) if record is not None else None
                 self.confirmed[address, id] = Confirmed(wanted, shown, self.machine.hub.now)
 
+    def members_of_files(self, address: Address, row: Field) -> set[Value]:
+        """Return the members of a set field that are there because a file has them, as the state last noted."""
+        known = self.confirmed.get((address, row.id))
+        return {member.key for member in known.wanted} if known is not None and isinstance(known.wanted, Members) else set()
+
     def _forget_confirmed(self, address: Address) -> None:
         for key in [key for key in self.confirmed if key[0] == address]:
             del self.confirmed[key]

@@ -2,8 +2,9 @@
 I6: whether everything has come to rest, and whether what was not done is rightly not done.
 
 Where nobody interfered nothing may be held, but for what nobody could do: a unique value that somebody has who keeps it,
-and a custom value that went with a write of a killed process, in an account that replaces them (docs/reliability.md). That
-is looked up in Copper, and in what it executed; the reason that a plan gives is not taken for a proof.
+a custom value that went with a write of a killed process, in an account that replaces them (docs/reliability.md), and what
+only the user knows, whether a record of the same name is the one that is meant. That is looked up in Copper, and in what it
+executed; the reason that a plan gives is not taken for a proof.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from crmsync.model.address import Address
+from crmsync.model.catalogue import Field
 from crmsync.model.plan import Held, Plan
+from crmsync.model.values import Value
 from crmsync.plan.identity import keys_of
 from crmsync.project.applying import Applied
 from tests.simulation.files import Files
@@ -62,8 +65,8 @@ class Rest:
         for held in plan.held:
             # What would be left without its company stays; the files say no more about that link.
             is_left = held.address not in files.records and "leave" in held.reason
-            is_excused = is_left or self._went_with_a_killed_run(held) or self.is_left_to_another(held, run, files)
-            if not is_excused:
+            is_excused = is_left or self._went_with_a_killed_run(held) or self._is_like_a_stranger(held, run)
+            if not is_excused and not self.is_left_to_another(held, run, files):
                 self.checker.breach("I6", f"nobody interfered, and yet {held.address} is held: {held.reason}")
         for address in [each for each, id in plan.gone if (each.type, id) not in self.checker.deleted]:
             self.checker.breach("I6", f"nobody interfered, and yet {address} is gone")
@@ -73,6 +76,14 @@ class Rest:
         spot = (held.address.type, held.record_id or 0, held.field.field if held.field is not None else "")
         _, writer = self.checker.wiped.get(spot, (None, None))
         return writer is not None and not isinstance(writer.result, Applied)
+
+    def _is_like_a_stranger(self, held: Held, run: Run) -> bool:
+        """Say whether a record is not created, for Copper has one of that name that crmsync neither made nor manages."""
+        place = held.address.type, held.record_id or 0
+        record = self.checker.see(held.address.type, self.checker.raw(*place))
+        if record is None or held.field is not None or place in self.checker.ours or place in self.checker.bound():
+            return False
+        return record.fields["name"] == self.checker.wanted(run, held.address, "name")
 
     def _all_is_there(self, run: Run, plan: Plan, files: Files) -> None:
         """Every declared record is bound and there, or the run says something about it."""
@@ -91,28 +102,34 @@ class Rest:
         """
         Say whether a unique value is wanted that another record has and keeps.
 
-        It keeps it when nobody declares it, when its file does not declare that field, which is then left as it is, or when
-        it is itself held for such a reason; two that wait for each other are no reason.
+        It keeps it when nobody declares it, when its file does not declare that field, which is then left as it is, when no
+        file ever had that member of it, or when it is itself held for such a reason; two that wait for each other are no
+        reason.
         """
         if "once" not in held.reason or held.address in behind:
             return False
         behind |= {held.address}
-        return any(self._keeps(address, name, run, files, behind) for address, name in self._holders(held, run))
+        return any(self._keeps(*spot, run, files, behind) for spot in self._holders(held, run))
 
-    def _holders(self, held: Held, run: Run) -> Iterator[tuple[Address | None, str]]:
-        """Yield who has a unique value that *held* wants, None where nobody manages it, and in which field."""
+    def _holders(self, held: Held, run: Run) -> Iterator[tuple[Address | None, Field, set[Value]]]:
+        """Yield who has unique values that *held* wants, None where nobody manages it, in which field, and which."""
         type_name = held.address.type
         for row in self.checker.catalogue[type_name].uniques:
             wanted = set(keys_of(self.checker.wanted(run, held.address, row.name))) - {None}
             for id, raw in self.machine.sandbox.everything(type_name).items():
                 record = self.checker.see(type_name, raw)
-                if record is not None and id != held.record_id and wanted & set(keys_of(record.fields.get(row.name))):
-                    yield self.checker.bound().get((type_name, id)), row.name
+                taken = wanted & set(keys_of(record.fields.get(row.name))) if record is not None else set()
+                if taken and id != held.record_id:
+                    yield self.checker.bound().get((type_name, id)), row, taken
 
-    def _keeps(self, owner: Address | None, name: str, run: Run, files: Files, behind: frozenset[Address]) -> bool:
+    def _keeps(
+        self, owner: Address | None, row: Field, taken: set[Value], run: Run, files: Files, behind: frozenset[Address]
+    ) -> bool:
         if owner is None:
             return True
-        if owner in files.records and name not in files.records[owner]:
+        if owner in files.records and row.name not in files.records[owner]:
             return True
+        if row.kind.is_set and taken - self.checker.members_of_files(owner, row):
+            return True  # they were found there when it was adopted, or released: nobody takes them away
         helds = [each for each in (run.plan.held if run.plan is not None else ()) if each.address == owner]
         return any(owner not in files.records or self.is_left_to_another(each, run, files, behind) for each in helds)

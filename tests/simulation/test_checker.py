@@ -215,7 +215,6 @@ def test_two_that_wait_for_each_other_are_no_reason() -> None:
     other = "zq-q@a.example"
     with staged() as schedule:
         applied(schedule, {P: {"name": "zq P", "emails": [MAIL]}, Q: {"name": "zq Q", "emails": [other]}})
-        applied(schedule, {P: {"name": "zq P"}, Q: {"name": "zq Q"}})
         somebody = schedule.sandbox.create("people", {"name": "zq Old", "emails": ["zq-old@a.example"]})
         swapped = {P: {"name": "zq P", "emails": [other]}, Q: {"name": "zq Q", "emails": [MAIL, "zq-old@a.example"]}}
         run = applied(schedule, swapped)
@@ -225,6 +224,33 @@ def test_two_that_wait_for_each_other_are_no_reason() -> None:
 
         schedule.sandbox.delete("people", somebody)
         assert _judged(schedule, run, swapped) == ["I6", "I6"]
+
+
+def test_an_email_that_no_file_gave_its_holder_may_be_held() -> None:
+    """It was there when the record was adopted, and a list that crmsync does not own alone keeps what others put in."""
+    with staged() as schedule:
+        schedule.sandbox.create("people", {"name": "zq Old", "emails": [MAIL, "zq-q@a.example"]})
+        applied(schedule, {P: {"name": "zq P", "emails": ["zq-q@a.example"]}})
+        wish: Records = {P: {"name": "zq P", "emails": ["zq-q@a.example"]}, Q: {"name": "zq Q", "emails": [MAIL]}}
+        run = applied(schedule, wish)
+
+        assert run.plan is not None
+        assert [held.address for held in run.plan.held] == [Q]
+        assert _judged(schedule, run, wish) == []
+
+
+def test_a_record_like_one_of_somebody_else_may_be_held() -> None:
+    """Whether a company of that name is the one that is meant only the user knows; once it is gone there is no question."""
+    wish: Records = {A: {"name": "zq A"}}
+    with staged() as schedule:
+        somebody = schedule.sandbox.create("companies", {"name": "zq A", "email_domain": "zq-a.example"})
+        run = applied(schedule, wish)
+        assert run.plan is not None
+        assert [held.address for held in run.plan.held] == [A]
+        assert _judged(schedule, run, wish) == []
+
+        schedule.sandbox.delete("companies", somebody)
+        assert _judged(schedule, run, wish) == ["I6"]
 
 
 @pytest.mark.parametrize(("result", "expected"), [("killed", []), (None, ["I6"])])
