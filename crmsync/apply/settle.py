@@ -12,7 +12,7 @@ else is for a human to look at.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crmsync.apply.answers import as_left
 from crmsync.apply.reading import newest, read_one
@@ -256,7 +256,7 @@ def _events(work: Work, settled: Settled) -> list[Event]:
     if settled.status == "unknown":
         return []
     if settled.status == "absent":
-        return [Absent(intent.id)]
+        return [Absent(intent.id), *_landed(work, settled)]
     if intent.action is WriteAction.DELETE:
         return [Found(intent.id, intent.record_id or 0), Forgotten(intent.address, "deleted")]
     record = settled.observed
@@ -266,6 +266,16 @@ def _events(work: Work, settled: Settled) -> list[Event]:
         events.append(Bound(intent.address, record.id, Origin.CREATED))
     events.append(FieldsApplied(intent.address, _applied(work, intent, record)))
     return [*events, FieldsReleased(intent.address, settled.released)] if settled.released else events
+
+
+def _landed(work: Work, settled: Settled) -> list[Event]:
+    """Note those fields that have what was sent although others have not: else they would look like a person's edit."""
+    intent, record = settled.intent, settled.observed
+    if intent.action is not WriteAction.UPDATE or record is None:
+        return []
+    rows = work.catalogue[intent.address.type].by_id
+    sent = {id: asked for id, asked in intent.fields.items() if id in rows and _digest(work, rows[id], record) == asked}
+    return [FieldsApplied(intent.address, _applied(work, replace(intent, fields=sent), record))] if sent else []
 
 
 def _applied(work: Work, intent: Intent, record: Observed) -> Mapping[str, Applied]:

@@ -405,3 +405,19 @@ def test_a_record_with_many_relations_is_deleted_all_the_same(world: World) -> N
 
     assert world.apply("people: {b: {name: B}}\n").statuses() == {}
     assert world.names("people") == ["B"]
+
+
+# --- what Copper took in part -------------------------------------------------------------------------
+
+
+def test_what_an_update_brought_about_in_part_is_no_persons_edit(tmp_path: Path) -> None:
+    """Copper took the city and not the owner, and nobody heard of it: once no file declares it, the company may go."""
+    world = World(tmp_path, quirks=Quirks(bulk_company_links="ignore"))
+    files = "companies: {{a: {{name: A, address: {{city: {}}}{}}}, b: {{name: B}}}}\n"
+    world.apply(files.format("Old", ""))
+    world.fault(Fault("status_after", path="bulk_update", nth=1))
+    _dying(world, files.format("New", ", assignee: Dana"), Send)
+    world.fault()
+
+    assert world.apply("companies: {b: {name: B}}\n", auto_approve=True).statuses() == {}
+    assert world.names("companies") == ["B"]
