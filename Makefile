@@ -40,7 +40,7 @@ audit: $(VENV)/.stamp-dev
 	$(BIN)/pip-audit --skip-editable --progress-spinner off
 
 simulate: $(VENV)/.stamp-dev
-	@$(BIN)/python -m tests.simulation $(SEED) -v
+	@$(BIN)/python -m tests.simulation $(SEED) -v $(if $(MIRRORS),--mirrors)
 
 soak: $(VENV)/.stamp-dev
 	$(BIN)/python -m tests.simulation fresh 100000

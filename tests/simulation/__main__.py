@@ -28,34 +28,35 @@ def main() -> int:
     parser.add_argument("-v", "--verbose", action="store_true", help="print the history")
     parser.add_argument("--base", type=int, help="the first of them")
     parser.add_argument("--jobs", type=int, help="how many processes")
+    parser.add_argument("--mirrors", action="store_true", help="let each host keep a mirror")
     wish = parser.parse_args()
     what, *rest = wish.words or ["past"]
     if what == "teeth":
         return _teeth(wish.base or 0)
     if what == "fresh":
-        return _many(wish.base if wish.base is not None else fresh_base(), int(rest[0]), wish.jobs)
+        return _many(wish.base if wish.base is not None else fresh_base(), int(rest[0]), wish.jobs, wish.mirrors)
     seeds = known_seeds() if what == "past" else tuple(map(int, wish.words))
     if len(seeds) == 1 or wish.verbose:
-        return max(_one(seed, wish.verbose) for seed in seeds)
+        return max(_one(seed, wish.verbose, wish.mirrors) for seed in seeds)
     started = time.monotonic()
-    return _tell(summary_of(seeds), started)
+    return _tell(summary_of(seeds, has_mirrors=wish.mirrors), started)
 
 
-def _one(seed: int, is_verbose: bool) -> int:
-    report = simulate(seed)
+def _one(seed: int, is_verbose: bool, has_mirrors: bool) -> int:
+    report = simulate(seed, has_mirrors=has_mirrors)
     lines = list(story(report))
     print("\n".join(lines if is_verbose else [lines[0], *lines[-len(report.breaches) - 1 :]]))
     return 1 if report.breaches else 0
 
 
-def _many(base: int, count: int, jobs: int | None) -> int:
+def _many(base: int, count: int, jobs: int | None, has_mirrors: bool) -> int:
     print(f"seeds {base} to {base + count - 1}", flush=True)
     started, shown = time.monotonic(), time.monotonic()
-    total = Summary()
-    for each in on_all_cores(base, count, jobs):
+    total = Summary(has_mirrors)
+    for each in on_all_cores(base, count, jobs, has_mirrors=has_mirrors):
         total.add(each)
         for seed, names in each.broken.items():
-            print(f"  broken: {', '.join(names)}: make simulate SEED={seed}", flush=True)
+            print(f"  broken: {', '.join(names)}: {total.replay(seed)}", flush=True)
         if time.monotonic() - shown > 30:
             shown = time.monotonic()
             print(f"  {total.schedules} schedules, {len(total.broken)} broken", flush=True)

@@ -303,6 +303,7 @@ class Machine:
         self.tokens = 0
         self.crash: Exception | None = None
         self.read_files: dict[tuple[int, int], Any] = {}
+        self.has_mirrors = False
 
     def tell(self, kind: str, *what: Any) -> None:
         """Put something into the history."""
@@ -602,7 +603,9 @@ def agree(planned: Any, reviewed: Any, *rest: Any) -> Any:
     agreed = reviewing.agree(planned, reviewed, *rest)
     run = running()
     run.planned, run.plan = planned, agreed.plan
-    run.planned_seen = dict(run.seen)
+    # Bringing a mirror up to date shows records that the plan does not ask it for, and of which it keeps no more than dates.
+    is_read = planned.observed if run.machine.has_mirrors else run.seen
+    run.planned_seen = {place: at for place, at in run.seen.items() if place in is_read}
     run.agreed_at = run.machine.hub.now
     run.machine.tell("agreed", run, agreed.plan)
     run.machine.on_agreed(run)

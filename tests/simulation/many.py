@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -17,8 +18,9 @@ CHUNK = 25
 
 @dataclass
 class Summary:
-    """What so many schedules came to."""
+    """What so many schedules came to, with mirrors or without."""
 
+    has_mirrors: bool = False
     schedules: int = 0
     requests: int = 0
     runs: int = 0
@@ -50,8 +52,11 @@ class Summary:
             p50, p99 = percentile(self.gaps, 50), percentile(self.gaps, 99)
             yield f"gap between reading and write: p50 {p50:.2f} s, p99 {p99:.2f} s of virtual time, {len(self.gaps)} writes"
         yield f"edits lost in that gap: {self.gap_losses}; to writes that Copper executed late: {self.late_losses}"
-        for seed, names in sorted(self.broken.items())[:20]:
-            yield f"  broken: {', '.join(names)}: make simulate SEED={seed}"
+        yield from (f"  broken: {', '.join(names)}: {self.replay(seed)}" for seed, names in sorted(self.broken.items())[:20])
+
+    def replay(self, seed: int) -> str:
+        """Return the command that tells the history of *seed*."""
+        return f"make simulate SEED={seed}{' MIRRORS=1' if self.has_mirrors else ''}"
 
 
 _WORDS = {"I2": "lost", "I1": "duplicated", "I4": "overwritten", "I6": "stuck"}
@@ -63,11 +68,11 @@ def percentile(numbers: list[float], percent: int) -> float:
     return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
 
 
-def summary_of(seeds: Iterable[int]) -> Summary:
+def summary_of(seeds: Iterable[int], *, has_mirrors: bool = False) -> Summary:
     """Carry out the schedules of *seeds* and sum up."""
-    summary = Summary()
+    summary = Summary(has_mirrors)
     for seed in seeds:
-        report = simulate(seed)
+        report = simulate(seed, has_mirrors=has_mirrors)
         summary.schedules += 1
         summary.requests += report.requests
         summary.runs += report.counts["runs"]
@@ -80,11 +85,11 @@ def summary_of(seeds: Iterable[int]) -> Summary:
     return summary
 
 
-def on_all_cores(first: int, count: int, jobs: int | None = None) -> Iterator[Summary]:
+def on_all_cores(first: int, count: int, jobs: int | None = None, *, has_mirrors: bool = False) -> Iterator[Summary]:
     """Carry out the schedules of *count* seeds from *first* on, and yield the sums as they come."""
     chunks = [range(start, min(start + CHUNK, first + count)) for start in range(first, first + count, CHUNK)]
     with get_context("spawn").Pool(jobs or os.cpu_count()) as pool:
-        yield from pool.imap_unordered(summary_of, chunks)
+        yield from pool.imap_unordered(partial(summary_of, has_mirrors=has_mirrors), chunks)
 
 
 def fresh_base() -> int:

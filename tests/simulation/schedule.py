@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -27,6 +28,7 @@ from tests.simulation.files import Files
 from tests.simulation.hub import Hub
 from tests.simulation.invariants import Breach, Checker, Measured
 from tests.simulation.machine import LINEAGE, Machine, Network, Run, RunWish, account_of, edges, in_place
+from tests.simulation.mirrored import mirrors
 from tests.simulation.rest import Rest
 
 START = 1_790_000_000.0
@@ -57,9 +59,9 @@ class Report:
         return tuple(dict.fromkeys(breach.invariant for breach in self.breaches))
 
 
-def simulate(seed: int, missing: Mapping[tuple[Any, str], Any] | None = None) -> Report:
+def simulate(seed: int, missing: Mapping[tuple[Any, str], Any] | None = None, *, has_mirrors: bool = False) -> Report:
     """Carry out the schedule of *seed*; *missing* stands in the place of mechanisms that are switched off."""
-    with in_place({**edges(), **(missing or {})}):
+    with mirrors() if has_mirrors else nullcontext({}) as kept, in_place({**edges(), **kept, **(missing or {})}):
         return Schedule(script(seed)).carry_out()
 
 

@@ -24,23 +24,24 @@ from tests.simulation.copper import Watched
 from tests.simulation.dice import script
 from tests.simulation.files import Reader
 from tests.simulation.machine import account_of
-from tests.simulation.many import known_seeds, on_all_cores
+from tests.simulation.many import Summary, known_seeds, on_all_cores
 from tests.simulation.schedule import START, simulate
 from tests.simulation.teeth import SEEDS, TEETH, Tooth
 from tests.simulation.telling import story
 from tests.world import World
 
 FRESH, SHARDS = 500, 10
+MIRRORED = 100
 SOAK = 100_000
 #: The first seed. Fixed until 5,000 fresh ones in a row are clean; CRMSYNC_SIMULATION_BASE moves it.
 BASE = int(os.environ.get("CRMSYNC_SIMULATION_BASE", "0"))
 
 
-def _broken(seeds: range | tuple[int, ...]) -> list[str]:
-    found = []
+def _broken(seeds: range | tuple[int, ...], *, has_mirrors: bool = False) -> list[str]:
+    found, told = [], Summary(has_mirrors)
     for seed in seeds:
-        report = simulate(seed)
-        found += [f"make simulate SEED={seed}: {breach.invariant} {breach.text}" for breach in report.breaches]
+        report = simulate(seed, has_mirrors=has_mirrors)
+        found += [f"{told.replay(seed)}: {breach.invariant} {breach.text}" for breach in report.breaches]
     return found
 
 
@@ -52,9 +53,18 @@ def test_fresh_seeds(shard: int) -> None:
     assert _broken(range(BASE + shard * size, BASE + (shard + 1) * size)) == []
 
 
-def test_past_failures() -> None:
+@pytest.mark.parametrize("shard", range(2))
+def test_fresh_seeds_with_mirrors(shard: int) -> None:
+    """And where each host has a mirror: a plan that is made of what Copper last showed does no harm either."""
+    size = MIRRORED // 2
+
+    assert _broken(range(BASE + shard * size, BASE + (shard + 1) * size), has_mirrors=True) == []
+
+
+@pytest.mark.parametrize("has_mirrors", [False, True], ids=["read", "mirrored"])
+def test_past_failures(has_mirrors: bool) -> None:
     """Every seed that once broke something holds."""
-    assert _broken(known_seeds()) == []
+    assert _broken(known_seeds(), has_mirrors=has_mirrors) == []
 
 
 @pytest.mark.parametrize("tooth", TEETH, ids=lambda tooth: tooth.name)
@@ -123,6 +133,17 @@ def test_soak() -> None:
     base = Random(BASE).randrange(10**9)
     broken: dict[int, tuple[str, ...]] = {}
     for each in on_all_cores(base, SOAK):
+        broken |= each.broken
+
+    assert broken == {}
+
+
+@pytest.mark.soak
+def test_soak_with_mirrors() -> None:
+    """Ten thousand schedules in which each host has a mirror."""
+    base = Random(BASE).randrange(10**9)
+    broken: dict[int, tuple[str, ...]] = {}
+    for each in on_all_cores(base, SOAK // 10, has_mirrors=True):
         broken |= each.broken
 
     assert broken == {}
