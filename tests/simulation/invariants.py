@@ -525,7 +525,8 @@ class Checker:
             return
         if isinstance(event, Refused) or intent.action is WriteAction.CREATE:
             places = [(intent.address.type, item.id or 0) for _, item in self.executions[intent.id]]
-            ids = [place[1] for place in places if self.raw(*place) and place not in self.bound()]
+            lost = [place for place in places if self.raw(*place) and not self._is_out_of_reach(place)]
+            ids = [place[1] for place in lost if place not in self.bound()]
             is_link = intent.action in (WriteAction.RELATE, WriteAction.UNRELATE)
             if intent.address in said:
                 self.said.add(intent.address)  # the user chose among likenesses, or there was only one left

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from crmsync.model.address import Address
-from crmsync.model.events import WriteAction
+from crmsync.model.events import Absent, WriteAction
 from crmsync.model.plan import Cause, FieldChange, Held
 from crmsync.sandbox import DEFAULT_ACCOUNT, Quirks, Rate
 from tests.simulation.copper import ASIDE, Sent, Watched
@@ -70,6 +70,21 @@ def test_what_is_hidden_is_made_again_when_the_state_was_restored(is_hidden: boo
         applied(schedule, {A: {"name": "zq A", "crmsync": {"new": True}}})
 
         assert len(schedule.sandbox.everything("companies")) == 2
+        assert expected == told(schedule)
+
+
+@pytest.mark.parametrize(("is_hidden", "expected"), [(True, []), (False, ["I2"])])
+def test_what_is_hidden_cannot_be_found_when_the_state_was_restored(is_hidden: bool, expected: list[str]) -> None:
+    """The restored state has the intent, and Copper does not show what came of it: nobody can know. Else it is a loss."""
+    with staged() as schedule:
+        before = schedule.machine.log.picture()
+        run = applied(schedule, {A: {"name": "zq A"}})
+        if is_hidden:
+            schedule.sandbox.hide("companies", 40000001)
+        schedule._go_back(before)
+        (intent,) = schedule.checker.intents.values()
+        schedule.checker._is_not_done(run, Absent(intent.id), intent, set())
+
         assert expected == told(schedule)
 
 
