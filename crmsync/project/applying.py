@@ -181,7 +181,7 @@ def _compact(store: Store) -> None:
 
 
 def _overgrown_at(store: Store) -> int | None:
-    """Return where the log ends once it has outgrown a snapshot; the state that tells is let go of at once."""
+    """Return where the log ends once it has outgrown a snapshot."""
     state = store.read()
     return state.position if is_overgrown(state) else None
 

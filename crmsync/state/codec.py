@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from enum import StrEnum
 from functools import cache
@@ -44,7 +44,7 @@ from crmsync.model.events import (
 )
 from crmsync.model.state import Binding, Head, State
 from crmsync.model.store import Unusable
-from crmsync.state.packed import PackedBindings, packed_bindings
+from crmsync.state.packed import PackedBindings, packed_bindings, texts_of
 
 KINDS: Mapping[str, Any] = {
     "bound": Bound,
@@ -105,23 +105,32 @@ def decode_events(text: str) -> tuple[Event, ...]:
 
 def encode_state(state: State) -> str:
     """Return *state* as text: a snapshot, without its head, which lives in a place of its own."""
-    encode_binding, encode_intent = _codec(Binding).encode, _codec(Intent).encode
-    return _text(
-        {
-            "format": EVENT_FORMAT,
-            "state": {
-                "position": state.position,
-                "account_id": state.account_id,
-                "bindings": {str(address): encode_binding(binding) for address, binding in state.bindings.items()},
-                "open_intents": [encode_intent(intent) for intent in state.open_intents.values()],
-                "started_plans": sorted(state.started_plans),
-                "has_open_run": state.has_open_run,
-                "missed": sorted(map(str, state.missed)),
-                **({} if state.key is None else {"key": state.key}),
-                "deleted": sorted(map(list, state.deleted)),
-            },
-        }
-    )
+    return "".join(state_pieces(state))
+
+
+def state_pieces(state: State) -> Iterator[str]:
+    """Yield the text of *state* binding by binding: that of many records is long."""
+    encode_intent = _codec(Intent).encode
+    before = {"position": state.position, "account_id": state.account_id}
+    after = {
+        "open_intents": [encode_intent(intent) for intent in state.open_intents.values()],
+        "started_plans": sorted(state.started_plans),
+        "has_open_run": state.has_open_run,
+        "missed": sorted(map(str, state.missed)),
+        **({} if state.key is None else {"key": state.key}),
+        "deleted": sorted(map(list, state.deleted)),
+    }
+    yield f'{{"format":{EVENT_FORMAT},"state":{_text(before)[:-1]},"bindings":{{'
+    comma = ""
+    for address, text in texts_of(state.bindings, encode_binding):
+        yield f"{comma}{_text(str(address))}:{text}"
+        comma = ","
+    yield f"}},{_text(after)[1:]}}}"
+
+
+def empty_state(head: Head) -> State:
+    """Return the state of a log of nothing, whose bindings take little room as they become many."""
+    return State(head, bindings=PackedBindings({}, decode_binding, encode_binding))
 
 
 def decode_state(text: str, head: Head, *, is_checked: bool = False) -> State:
@@ -137,7 +146,7 @@ def decode_state(text: str, head: Head, *, is_checked: bool = False) -> State:
             return _state(_document(text, "state")["state"], head)
         bindings, rest = packed
         state = _state(_document(rest, "state")["state"], head)
-        return replace(state, bindings=PackedBindings(bindings, decode_binding))
+        return replace(state, bindings=PackedBindings(bindings, decode_binding, encode_binding))
     except _Odd as error:
         raise Unusable(f"The snapshot cannot be read: {error}. {DAMAGED}") from error
 
@@ -282,8 +291,9 @@ def _address(data: Any) -> Address:
     return address
 
 
+_TEXT = _exactly(str)
 _PLAIN: Mapping[Any, _Codec] = {
-    str: _exactly(str),
+    str: _TEXT,
     int: _exactly(int),
     bool: _exactly(bool),
     float: _Codec(float, _number),
@@ -306,19 +316,45 @@ def _sequence(inner: _Codec) -> _Codec:
 
 
 def _fixed(inner: Sequence[_Codec]) -> _Codec:
+    are_texts = all(each is _TEXT for each in inner)
+
     def decode(data: Any) -> Any:
-        _expect(len(_list(data)) == len(inner), "a list has more or fewer entries")
+        if len(_list(data)) != len(inner):
+            raise _Odd("a list has more or fewer entries")
+        if are_texts and _are_texts(data):
+            return tuple(data)
         return tuple(each.decode(part) for each, part in zip(inner, data, strict=True))
 
     return _Codec(lambda value: [each.encode(part) for each, part in zip(inner, value, strict=True)], decode)
 
 
 def _mapping(key: _Codec, inner: _Codec) -> _Codec:
+    if key is _TEXT:  # as JSON has it
+        return _by_name(inner)
+
     def decode(data: Any) -> Any:
-        _expect(isinstance(data, dict), "an object was expected")
-        return {key.decode(name): inner.decode(value) for name, value in data.items()}
+        return {key.decode(name): inner.decode(value) for name, value in _object(data).items()}
 
     return _Codec(lambda value: {key.encode(name): inner.encode(each) for name, each in value.items()}, decode)
+
+
+def _by_name(inner: _Codec) -> _Codec:
+    """Return the codec of an object; most of a log is objects of digests, which are decoded by a look at their types."""
+    read, is_text = inner.decode, inner is _TEXT
+
+    def decode(data: Any) -> Any:
+        if is_text and _are_texts(_object(data).values()):
+            return data
+        return {name: read(value) for name, value in _object(data).items()}
+
+    return _Codec(lambda value: {name: inner.encode(each) for name, each in value.items()}, decode)
+
+
+_ONLY_TEXTS: frozenset[type] = frozenset({str})
+
+
+def _are_texts(data: Iterable[Any]) -> bool:
+    return _ONLY_TEXTS.issuperset(map(type, data))
 
 
 def _record(kind: Any) -> _Codec:
@@ -332,10 +368,12 @@ def _record(kind: Any) -> _Codec:
         values = {name: getattr(value, name) for name in codecs}
         return {name: codecs[name].encode(each) for name, each in values.items() if each != defaults[name]}
 
+    readers = {name: each.decode for name, each in codecs.items()}
+
     def decode(data: Any) -> Any:
         if not isinstance(data, dict) or not required <= data.keys() <= codecs.keys():
             raise _Odd(f"{kind.__name__} has other fields")
-        return kind(**{name: codecs[name].decode(each) for name, each in data.items()})
+        return kind(**{name: readers[name](each) for name, each in data.items()})
 
     return _Codec(encode, decode)
 
@@ -365,6 +403,12 @@ def _member(kind: type[StrEnum], data: Any) -> StrEnum:
 def _list(data: Any) -> list[Any]:
     _expect(isinstance(data, list), "a list was expected")
     items: list[Any] = data
+    return items
+
+
+def _object(data: Any) -> dict[str, Any]:
+    _expect(isinstance(data, dict), "an object was expected")
+    items: dict[str, Any] = data
     return items
 
 

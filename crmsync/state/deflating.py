@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 
 #: What is longer than this is worth it.
 PLAIN_BYTES = 4096
@@ -14,6 +15,12 @@ _LEVEL = 6  # 9 takes twice as long for another half percent
 def deflated(body: bytes) -> bytes:
     """Return *body* deflated."""
     return zlib.compress(body, _LEVEL)
+
+
+def deflated_pieces(pieces: Iterable[bytes]) -> bytes:
+    """Return the bytes of all *pieces* deflated, which are not in memory at once."""
+    writer = zlib.compressobj(_LEVEL)
+    return b"".join([*map(writer.compress, pieces), writer.flush()])
 
 
 def inflated(body: bytes) -> bytes:

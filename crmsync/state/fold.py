@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from crmsync.model.address import Address
 from crmsync.model.events import Bound, Event, FieldsApplied, FieldsReleased, Forgotten, Protected, Renamed, Ruled
@@ -11,19 +11,28 @@ from crmsync.model.store import Unusable
 from crmsync.state.codec import DAMAGED
 
 
-def fold(snapshot: State, segments: Sequence[tuple[int, Sequence[Event]]], position: int) -> State:
+def fold(snapshot: State, segments: Iterable[tuple[int, Sequence[Event]]], position: int) -> State:
     """
-    Return the state at *position*, which must be where the last of *segments* ends.
+    Return the state at *position*, which must be where the last of *segments* ends; each is let go of once it is folded in.
 
     Raises Unusable when a segment is missing, or when an event speaks of something the log never told of.
     """
-    expected = range(snapshot.position + 1, position + 1)
-    if [each for each, _ in segments] != list(expected):
-        raise Unusable(f"The log has a gap before position {position}. {DAMAGED}")
     try:
-        return snapshot.advance((event for _, events in segments for event in events), position)
+        return snapshot.advance(_without_gap(segments, snapshot.position, position), position)
     except KeyError as error:
         raise Unusable(f"The log contradicts itself: {error.args[0]} was never bound. {DAMAGED}") from error
+
+
+def _without_gap(segments: Iterable[tuple[int, Sequence[Event]]], start: int, end: int) -> Iterator[Event]:
+    """Yield the events of *segments*, one for each position after *start* up to *end*. Raises Unusable."""
+    at = start
+    for position, events in segments:
+        if position != at + 1:
+            break
+        yield from events
+        at = position
+    if at != end:
+        raise Unusable(f"The log has a gap before position {end}. {DAMAGED}")
 
 
 class Known:

@@ -18,12 +18,23 @@ _RECORD_ID = re.compile(r'"record_id":([0-9]+)')
 _read = json.JSONDecoder().raw_decode
 
 
-class PackedBindings(MutableMapping[Address, Binding]):
-    """Bindings by address, each as text until it is asked for, and not kept as a value; those that are put in are kept."""
+#: So many bindings that were put in stay values; what is put in once is mostly put in again with the next event.
+RECENT = 500
 
-    def __init__(self, texts: dict[Address, str | Binding], decode: Callable[[str], Binding]) -> None:
+
+class PackedBindings(MutableMapping[Address, Binding]):
+    """Bindings by address, each as text until it is asked for, and not kept as a value but for the last that were put in."""
+
+    def __init__(
+        self,
+        texts: dict[Address, str | Binding],
+        decode: Callable[[str], Binding],
+        encode: Callable[[Binding], str],
+    ) -> None:
         self._bindings = texts
         self._decode = decode
+        self._encode = encode
+        self._recent: dict[Address, None] = {}
 
     def __getitem__(self, address: Address) -> Binding:
         binding = self._bindings[address]
@@ -31,6 +42,16 @@ class PackedBindings(MutableMapping[Address, Binding]):
 
     def __setitem__(self, address: Address, binding: Binding) -> None:
         self._bindings[address] = binding
+        self._recent[address] = None
+        if len(self._recent) > RECENT:
+            self._pack()
+
+    def _pack(self) -> None:
+        for address in self._recent:
+            binding = self._bindings.get(address)
+            if isinstance(binding, Binding):
+                self._bindings[address] = self._encode(binding)
+        self._recent.clear()
 
     def __delitem__(self, address: Address) -> None:
         del self._bindings[address]
@@ -45,10 +66,12 @@ class PackedBindings(MutableMapping[Address, Binding]):
         return address in self._bindings
 
     def __copy__(self) -> PackedBindings:
-        return PackedBindings(dict(self._bindings), self._decode)
+        other = PackedBindings(dict(self._bindings), self._decode, self._encode)
+        other._recent = dict(self._recent)
+        return other
 
     def text(self, address: Address) -> str | None:
-        """Return a binding as the snapshot has it; None where it was put in since."""
+        """Return a binding as a snapshot has it; None where it was put in of late."""
         binding = self._bindings[address]
         return binding if isinstance(binding, str) else None
 
@@ -65,6 +88,13 @@ def record_ids(bindings: Mapping[Address, Binding]) -> Iterator[tuple[Address, i
         yield from ((address, bindings.record_id(address)) for address in bindings)
     else:
         yield from ((address, binding.record_id) for address, binding in bindings.items())
+
+
+def texts_of(bindings: Mapping[Address, Binding], encode: Callable[[Binding], str]) -> Iterator[tuple[Address, str]]:
+    """Yield each binding as text, as it stands there where it does."""
+    for address in bindings:
+        text = bindings.text(address) if isinstance(bindings, PackedBindings) else None
+        yield address, encode(bindings[address]) if text is None else text
 
 
 def packed_bindings(text: str) -> tuple[dict[Address, str | Binding], str] | None:

@@ -25,8 +25,8 @@ from threading import RLock
 from crmsync.model.events import Event
 from crmsync.model.state import Head, State
 from crmsync.model.store import NO_COPIES, Holder, Locked, Lost, Tail, Unusable
-from crmsync.state.codec import DAMAGED, decode_events, decode_state, encode_events, encode_state
-from crmsync.state.deflating import deflated, inflated
+from crmsync.state.codec import DAMAGED, decode_events, decode_state, empty_state, encode_events, state_pieces
+from crmsync.state.deflating import deflated_pieces, inflated
 from crmsync.state.fold import Known, extended, fold
 from crmsync.state.lease import may_take, process_is_alive
 from crmsync.state.sqlitefile import BUSY_SECONDS, COPIES, LAYOUT, build, checksum, connect, explained, is_there, naming
@@ -84,11 +84,13 @@ class SqliteStore:
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
         self._known: State | Known | None = None
+        self._known_mark: str | None = None
 
     def read(self) -> State:
         """Return the state at the head of the log. Raises Unusable."""
         with self._reading() as connection:
             state = self._known = State(self._empty) if connection is None else self._state(connection)
+            self._known_mark = None if connection is None else self._mark(connection, state.position)
             return state
 
     def read_head(self) -> Head:
@@ -104,8 +106,8 @@ class SqliteStore:
     def events(self) -> Sequence[tuple[int, float, Event]]:
         """Return the events since the last compaction: position, time of appending (unix seconds), event."""
         with self._reading() as connection:
-            segments = [] if connection is None else self._segments(connection)
-        return [(position, at, event) for position, at, events in segments for event in events]
+            segments = () if connection is None else self._segments(connection)
+            return [(position, at, event) for position, at, events in segments for event in events]
 
     def mark(self, position: int) -> str | None:
         """Return what tells a log that reached *position* from every other: who wrote there, or what the snapshot holds."""
@@ -118,7 +120,7 @@ class SqliteStore:
             if connection is None or self._mark(connection, position) != mark:
                 return None
             head, end = self._head(connection)
-            segments = self._segments(connection, position)
+            segments = list(self._segments(connection, position))
             if [each for each, _, _ in segments] != list(range(position + 1, end + 1)):
                 raise Unusable(f"The log has a gap before position {end}. {DAMAGED}")
             events = tuple(event for _, _, events in segments for event in events)
@@ -147,7 +149,16 @@ class SqliteStore:
 
     def compact(self, position: int) -> int:
         """Replace the events up to *position* by a snapshot, and return the new position. Raises Lost, Unusable."""
-        return self._snapshot_at(position, lambda connection: self._state(connection))
+        with self._lock:
+            known, self._known = self._known, None
+            read = known if isinstance(known, State) and known.position == position else None
+
+            def state(connection: sqlite3.Connection) -> State:
+                """Return what was read just now, if the log is still the one that it was read from."""
+                is_same = read is not None and self._mark(connection, position) == self._known_mark
+                return read if read is not None and is_same else self._state(connection)
+
+            return self._snapshot_at(position, state)
 
     def replace(self, position: int, state: State) -> int:
         """Put *state* in the place of everything up to *position*, and return the new position. Raises Lost, Unusable."""
@@ -161,7 +172,7 @@ class SqliteStore:
         def change(connection: sqlite3.Connection) -> None:
             state = what(connection)
             self._move_on_from(connection, position)
-            content = deflated(encode_state(replace(state, position=new)).encode("ascii"))
+            content = deflated_pieces(each.encode("ascii") for each in state_pieces(replace(state, position=new)))
             digest = checksum(self._empty.lineage, content)
             connection.execute("INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?)", (content, digest))
             connection.execute(f"PRAGMA user_version = {LAYOUT}")
@@ -254,24 +265,24 @@ class SqliteStore:
     def _state(self, connection: sqlite3.Connection, at: int | None = None) -> State:
         """Return the state that the rows tell, at the head or at an earlier position where they end."""
         head, position = self._head(connection)
-        segments = [(each, events) for each, _, events in self._segments(connection)]
+        segments = ((each, events) for each, _, events in self._segments(connection))
         return fold(self._snapshot(connection, head), segments, position if at is None else at)
 
     def _snapshot(self, connection: sqlite3.Connection, head: Head) -> State:
         row = connection.execute("SELECT state, digest FROM snapshot").fetchone()
         if row is None:
-            return State(head)
+            return empty_state(head)
         if row[1] != checksum(self._empty.lineage, row[0]):
             raise Unusable(f"Its snapshot is damaged. {DAMAGED}")
         return decode_state(_text(row[0]), head, is_checked=True)
 
-    def _segments(self, connection: sqlite3.Connection, after: int = 0) -> list[tuple[int, float, tuple[Event, ...]]]:
+    def _segments(self, connection: sqlite3.Connection, after: int = 0) -> Iterator[tuple[int, float, tuple[Event, ...]]]:
+        """Yield the segments after a position: where one begins, when it was appended, its events. Raises Unusable."""
         sql = "SELECT position, at, events, writer, digest FROM segment WHERE position > ? ORDER BY position"
-        rows = connection.execute(sql, (after,)).fetchall()
-        for *content, digest in rows:
-            if digest != checksum(self._empty.lineage, *content):
-                raise Unusable(f"Its entry {content[0]} is damaged. {DAMAGED}")
-        return [(position, at, decode_events(text)) for position, at, text, _, _ in rows]
+        for position, at, text, writer, digest in connection.execute(sql, (after,)):
+            if digest != checksum(self._empty.lineage, position, at, text, writer):
+                raise Unusable(f"Its entry {position} is damaged. {DAMAGED}")
+            yield position, at, decode_events(text)
 
     def _mark(self, connection: sqlite3.Connection, position: int) -> str | None:
         writer = self._writer_of(connection, position)
