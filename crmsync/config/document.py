@@ -57,10 +57,7 @@ def parse(data: bytes, file: str, limits: Bounds = BOUNDS) -> Document:
     Never raises for anything a file may hold. After a syntax error *root* is None; after smaller trouble, such as a
     duplicate key, the rest of the file is still there, so that all problems can be told at once.
     """
-    if len(data) > limits.bytes:
-        detail = f"The file has {len(data):,} bytes; at most {limits.bytes:,} are read. Split it into several files."
-        return Document(file, None, (Diagnostic(CODES["CRM004"], detail, Position(file, 1, 1)),))
-    text, unreadable = _decode(data, file)
+    text, unreadable = decoded(data, file, limits)
     if unreadable is not None:
         return Document(file, None, (unreadable,))
     usual = read_lines(text, file, limits.depth, limits.nodes)
@@ -92,13 +89,16 @@ def parse(data: bytes, file: str, limits: Bounds = BOUNDS) -> Document:
 
 def shown_lines(data: bytes) -> tuple[str, ...]:
     """Return the lines of a file as they are shown beside a complaint, without invisible characters."""
-    text, unreadable = _decode(data, "")
+    text, unreadable = decoded(data, "")
     return () if unreadable is not None else split_lines(_CONTROL_IN_TEXT.sub(" ", text))
 
 
-def _decode(data: bytes, file: str) -> tuple[str, Diagnostic | None]:
+def decoded(data: bytes, file: str, limits: Bounds = BOUNDS) -> tuple[str, Diagnostic | None]:
     """Return the text of *data* without byte order mark, or what makes it unreadable."""
     start = Position(file, 1, 1)
+    if len(data) > limits.bytes:
+        detail = f"The file has {len(data):,} bytes; at most {limits.bytes:,} are read. Split it into several files."
+        return "", Diagnostic(CODES["CRM004"], detail, start)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or (b"\x00" in data[:4] and len(data) > 1):
         detail = "The file is UTF-16 or UTF-32 text, or no text at all. Save it as UTF-8."
         return "", Diagnostic(CODES["CRM001"], detail, start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from crmsync.config.frame import CUSTOM_FIELDS, groups_of
@@ -19,6 +19,8 @@ from crmsync.model.values import Written
 
 #: Declared fields by name; the parts of an address are fields of their own.
 Fields = Mapping[str, DeclaredField]
+#: Gives the row of a part of a nested field by its name, None where there is none.
+Parts = Callable[[str], Field | None]
 
 #: Makes a named tuple in half the time that its class takes.
 _new: Any = tuple.__new__
@@ -55,42 +57,56 @@ class FieldReader:
         in half the time so.
         """
         fields: dict[str, DeclaredField] = {}
-        rows, take = self._plain[entity.name], self._take
+        take = self.plain_value
         for key, node in table.entries:
-            row = rows.get(key.text)
+            row = self.plain_row(entity, key.text)
             if isinstance(row, Field):
-                if not take(row, node, fields):
+                value = take(row, node)
+                if value is None:
                     return None
-            elif not isinstance(node, Table) or not (row or (key.text == CUSTOM_FIELDS and self._catalogue.has_account)):
+                fields[row.name] = value
+            elif row is None or not isinstance(node, Table):
                 return None
             else:
-                for part, value in node.entries:
-                    field = row.get(part.text) if row else self._custom_row(part.text, entity)
-                    if field is None or not take(field, value, fields):
+                for part, inner in node.entries:
+                    field = row(part.text)
+                    value = None if field is None else take(field, inner)
+                    if field is None or value is None:
                         return None
+                    fields[field.name] = value
         return fields
 
-    def _custom_row(self, label: str, entity: EntityType) -> Field | None:
-        """Return the row of a custom field whose label leaves no doubt."""
-        fields = self._custom[entity.name].get(label) or self._custom[entity.name].get(_folded(label), ())
-        return fields[0] if len(fields) == 1 else None
+    def plain_row(self, entity: EntityType, name: str) -> Field | Parts | None:
+        """Return the row of a field, or what gives the rows of a nested one by its parts."""
+        row = self._plain[entity.name].get(name)
+        if row is None and name == CUSTOM_FIELDS and self._catalogue.has_account:
+            return self._custom_row(entity)
+        return row
 
-    def _take(self, field: Field, node: Node, fields: dict[str, DeclaredField]) -> bool:
-        """Add the value of one field to *fields*, and say whether there is nothing to tell of it."""
+    def plain_value(self, field: Field, node: Node) -> DeclaredField | None:
+        """Return the value of one field, None when something is to be told of it."""
         if node.__class__ is Scalar:
             text, position, is_plain = node
             if is_plain and (not text or text in _LOOKS_LIKE_NULL):
-                return False
+                return None
             if text == "null" and is_plain:
-                fields[field.name] = DeclaredField(None, position)
-                return field.write is not Write.NEVER
+                return DeclaredField(None, position) if field.write is not Write.NEVER else None
         elif has_empty(node):
-            return False
+            return None
         if field.write is Write.NEVER:
-            return False
+            return None
         value, problems = field.kind.read(node, field, self._catalogue.locale)
-        fields[field.name] = _new(DeclaredField, (value, node.position))
-        return not problems
+        return None if problems else _new(DeclaredField, (value, node.position))
+
+    def _custom_row(self, entity: EntityType) -> Parts:
+        """Return what gives the row of a custom field whose label leaves no doubt."""
+        by_label = self._custom[entity.name]
+
+        def row(label: str) -> Field | None:
+            fields = by_label.get(label) or by_label.get(_folded(label), ())
+            return fields[0] if len(fields) == 1 else None
+
+        return row
 
     def names(
         self, written: Scalar, entity: EntityType, address: Address, diagnostics: list[Diagnostic]
@@ -190,9 +206,10 @@ class FieldReader:
         return (Problem(CODES["CRM018"], detail, node.position),)
 
 
-def _plain_rows(entity: EntityType, groups: Mapping[str, Mapping[str, Field]]) -> Mapping[str, Field | Mapping[str, Field]]:
+def _plain_rows(entity: EntityType, groups: Mapping[str, Mapping[str, Field]]) -> Mapping[str, Field | Parts]:
     """Return what a plain record may name: fields, and nested ones with their parts."""
-    return {**{field.name: field for field in entity.fields if "." not in field.name}, **groups}
+    fields = {field.name: field for field in entity.fields if "." not in field.name}
+    return {**fields, **{name: parts.get for name, parts in groups.items()}}
 
 
 def _by_label(entity: EntityType) -> dict[str, tuple[Field, ...]]:

@@ -10,6 +10,7 @@ A law in tests/config holds that both ways make the same nodes.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from crmsync.model.source import Listing, Node, Position, Scalar, Table
@@ -37,6 +38,7 @@ _EACH_WORD = re.compile(rf"({_FLOW_PLAIN})|({_QUOTED})")
 _PAIR = re.compile(rf"[ ]*({_FLOW_PLAIN}):[ ]+(?:({_FLOW_PLAIN})|({_QUOTED}))(?:,|(\}})\Z)")
 _FOREIGN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]")
 _MAX_KEY = 1000  # libyaml looks for the colon of a key within 1024 characters
+_FIELD_DEPTH = 10  # levels in the value of one field; none may have more than three
 
 #: Makes a named tuple in half the time that its class takes.
 _new: Any = tuple.__new__
@@ -65,30 +67,81 @@ class _Open:
         return Listing(tuple(self.entries), self.position)
 
 
-def read_lines(text: str, file: str, depth: int, nodes: int) -> Table | None:
-    """Return the nodes of *text*, or None when it is unusual, or may have more *nodes* or levels than these."""
+def usual(text: str, nodes: int) -> str | None:
+    """Return *text* with plain line ends; None when it has unusual characters, or may have more *nodes* than these."""
     if text.count("\n") * 4 + text.count(",") * 2 + text.count("{") * 3 + text.count("[") * 2 + 8 > nodes:
         return None
     if "\r" in text:
         text = text.replace("\r\n", "\n")
-    if _FOREIGN.search(text) is not None:
-        return None
+    return None if _FOREIGN.search(text) is not None else text
+
+
+def read_lines(text: str, file: str, depth: int, nodes: int) -> Table | None:
+    """Return the nodes of *text*, or None when it is unusual, or may have more *nodes* or levels than these."""
+    plain = usual(text, nodes)
     try:
-        return _Reader(text, file, depth).read()
+        return None if plain is None else _Reader(plain, file, depth).read()
     except _Unusual:
         return None
 
 
+def read_field(line: str, below: Sequence[str] = ()) -> tuple[str, Node | None] | None:
+    """
+    Return the name that stands in *line* and its value, which may stand *below*; None when that is unusual.
+
+    There is nothing unusual about their characters. Places count from *line*, which is line 0 of no file.
+    """
+    found = _LINE.match(line)
+    if found is None:
+        return None
+    _, dash, name, plain, quoted, flow, *_ = found.groups()
+    if name is None or dash is not None or len(name) > _MAX_KEY:
+        return None
+    if plain is not None:
+        return name, _new(Scalar, (plain, _new(Position, ("", 0, found.start(4) + 1, len(plain))), True))
+    try:
+        if quoted is not None or flow is not None:
+            return name, _Reader("", "", _FIELD_DEPTH).value(found, 0, 0, 4, plain, quoted, flow)
+        return name, _read_below(below) if below else None
+    except _Unusual:
+        return None
+
+
+def _read_below(lines: Sequence[str]) -> Node:
+    """Return the value that stands in *lines*, which are counted from 1. Raises _Unusual."""
+    reader = _Reader("", "", _FIELD_DEPTH)
+    items: list[Node] = []
+    column = -1
+    for number, line in enumerate(lines, start=1):
+        found = _LINE.match(line)
+        if found is None or found.group(3) is not None:
+            break
+        indent, _, _, _, _, _, plain, quoted, flow = found.groups()
+        if column not in (-1, len(indent)):
+            break
+        column = len(indent)
+        items.append(reader.value(found, 0, number, 7, plain, quoted, flow))
+    if len(items) == len(lines):  # the usual: a list, of which each entry has one line
+        return Listing(tuple(items), _new(Position, ("", 1, column + 1, 1)))
+    return _Reader("\n".join(("field:", *lines)), "", _FIELD_DEPTH, -1).read().entries[0][1]
+
+
+def says_nothing(line: str) -> bool:
+    """Say whether there is nothing in *line*, or only a remark."""
+    return _IGNORED.fullmatch(line) is not None
+
+
 class _Reader:
-    def __init__(self, text: str, file: str, depth: int) -> None:
+    def __init__(self, text: str, file: str, depth: int, line: int = 0) -> None:
         self._text = text
         self._file = file
         self._depth = depth
+        self._line = line  # before the first
         self._open: list[_Open] = []
 
     def read(self) -> Table:
         text, file, match, ignored = self._text, self._file, _LINE.match, _IGNORED.match
-        at, line, end, opened = 0, 0, len(text), self._open
+        at, line, end, opened = 0, self._line, len(text), self._open
         while at < end:
             found = match(text, at)
             if found is None:
@@ -116,7 +169,7 @@ class _Reader:
                 continue
             if name is None:
                 top = self._list_at(column, line)
-                top.entries.append(self._value(found, at, line, 7, plain_item, quoted_item, flow_item))
+                top.entries.append(self.value(found, at, line, 7, plain_item, quoted_item, flow_item))
             else:
                 if dash is not None:
                     self._list_at(column, line)
@@ -130,7 +183,7 @@ class _Reader:
                 if plain is None and quoted is None and flow is None:
                     top.key = key
                 else:
-                    top.entries.append((key, self._value(found, at, line, 4, plain, quoted, flow)))
+                    top.entries.append((key, self.value(found, at, line, 4, plain, quoted, flow)))
             at = found.end()
         return self._root()
 
@@ -202,7 +255,7 @@ class _Reader:
 
     # What a line says
 
-    def _value(self, found: re.Match[str], at: int, line: int, group: int, *texts: str | None) -> Node:
+    def value(self, found: re.Match[str], at: int, line: int, group: int, *texts: str | None) -> Node:
         """Return the value that one of three groups has: plain, in quotes, in brackets."""
         plain, quoted, flow = texts
         if plain is not None:

@@ -2,14 +2,15 @@
 Declared records as bytes, and back: for the cache of parsed files.
 
 One record is one JSON list, as flat as can be, because a hundred thousand are read at a time. Lines count from the line of
-the record's key, so that its bytes stay the same while the lines above it come and go. Text, numbers and true or false
-stand for themselves; of everything else the first item says what it is.
+the record's key, so that its bytes stay the same while the lines above it come and go; places inside a value count from
+where the value stands, so that a value written the same way is packed the same. Text, numbers and true or false stand for
+themselves; of everything else the first item says what it is.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -29,8 +30,9 @@ from crmsync.model.source import Position
 from crmsync.model.values import Label, Labels, Lookup, Member, Members, Written
 
 #: To be raised when the bytes of a record change their meaning.
-FORMAT = 1
+FORMAT = 2
 
+_quote = json.encoder.encode_basestring
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 _decode = json.JSONDecoder().decode
 _NOTHING_SAID = RecordOptions()
@@ -41,15 +43,32 @@ _new: Any = tuple.__new__
 
 def pack(record: Declared) -> bytes:
     """Return *record* as bytes, without its address, its file and its line."""
-    line = record.position.line
-    flat: list[Any] = [record.position.column, record.position.length, _packed_options(record.options, line)]
+    start = record.position
+    fields = []
     for name, declared in record.fields.items():
         position = declared.position
-        value: Any = declared.value
-        if value.__class__ not in _AS_IS:
-            value = _PACK[value.__class__](value, position, line)
-        flat += (name, position.line - line, position.column, position.length, value)
-    return _encode(flat).encode("utf-8", "surrogatepass")
+        place = f"{position.line - start.line},{position.column},{position.length}"
+        fields.append(f"{_quote(name)},{place},{pack_value(declared)}")
+    return pack_parts(start.column, start.length, fields, _packed_options(record.options, start))
+
+
+def pack_parts(column: int, length: int, fields: Iterable[str], options: str = "0") -> bytes:
+    """
+    Return what `pack` makes of a record whose key stands in this *column*.
+
+    Of each of *fields* that is the name, how many lines below the key, the column, the length, the value.
+    """
+    return f"[{','.join((f'{column},{length},{options}', *fields))}]".encode("utf-8", "surrogatepass")
+
+
+def pack_name(name: str) -> str:
+    """Return the name of a field as `pack` writes it."""
+    return _quote(name)
+
+
+def pack_value(declared: DeclaredField) -> str:
+    """Return the value of a field as `pack` writes it."""
+    return _PACK[declared.value.__class__](declared.value, declared.position)
 
 
 def unpack(data: bytes, address: Address, file: str, line: int) -> Declared:
@@ -61,7 +80,7 @@ def unpack(data: bytes, address: Address, file: str, line: int) -> Declared:
         name, down, column, length, value = flat[at : at + _EACH]
         position = _new(Position, (file, line + down, column, length))
         if value.__class__ is list:
-            value = _UNPACK[value[0]](value, position, line)
+            value = _UNPACK[value[0]](value, position)
         fields[name] = _new(DeclaredField, (value, position))
     column, length, options = flat[:_HEAD]
     start = Position(file, line, column, length)
@@ -70,31 +89,36 @@ def unpack(data: bytes, address: Address, file: str, line: int) -> Declared:
 
 # Values; most labels and lookups stand where their field does, and most members are written as they are compared
 
-_AS_IS = frozenset({str, bool, int, type(None)})
-_HERE = 0
+_HERE = "0"
 
 
-def _place(position: Position | None, of_field: Position | None, line: int) -> list[int] | int | None:
-    if position is None:
-        return None
-    return _HERE if position == of_field else [position.line - line, position.column, position.length]
+def _place(position: Position, start: Position) -> str:
+    """Return how far *position* is from *start*."""
+    if position == start:
+        return _HERE
+    return f"[{position.line - start.line},{position.column - start.column},{position.length}]"
 
 
-def _position(place: Sequence[int] | int, of_field: Position, line: int) -> Position:
+def _position(place: Sequence[int] | int, start: Position) -> Position:
     if isinstance(place, int):
-        return of_field
-    down, column, length = place
-    return Position(of_field.file, line + down, column, length)
+        return start
+    down, right, length = place
+    return Position(start.file, start.line + down, start.column + right, length)
 
 
-def _pack_members(value: Members, at: Position, line: int) -> list[Any]:
-    packed: list[Any] = ["members"]
+def _pack_members(value: Members, at: Position) -> str:
+    packed = '["members"'
     for each in value.items:
-        packed += (each.key, None if each.text == each.key else each.text, each.category)
-    return packed
+        text = "null" if each.text == each.key else _word(each.text)
+        packed += f",{_word(each.key)},{text},{_word(each.category)}"
+    return f"{packed}]"
 
 
-def _unpack_members(items: list[Any], at: Position, line: int) -> Members:
+def _word(value: str | int | None) -> str:
+    return _quote(value) if isinstance(value, str) else _encode(value)
+
+
+def _unpack_members(items: list[Any], at: Position) -> Members:
     found = []
     for start in range(1, len(items), 3):
         key, text, category = items[start : start + 3]
@@ -102,54 +126,52 @@ def _unpack_members(items: list[Any], at: Position, line: int) -> Members:
     return Members(tuple(found))
 
 
-def _pack_label(value: Label, at: Position, line: int) -> list[Any]:
-    return ["label", value.text, _place(value.position, at, line)]
+def _pack_labels(value: Labels, at: Position) -> str:
+    items = "".join(f",{_quote(each.text)},{_place(each.position, at)}" for each in value.items)
+    return f'["labels"{items}]'
 
 
-def _pack_labels(value: Labels, at: Position, line: int) -> list[Any]:
-    return ["labels", *(part for each in value.items for part in _pack_label(each, at, line)[1:])]
-
-
-def _unpack_labels(items: list[Any], at: Position, line: int) -> Labels:
+def _unpack_labels(items: list[Any], at: Position) -> Labels:
     pairs = zip(items[1::2], items[2::2], strict=True)
-    return Labels(tuple(Label(text, _position(place, at, line)) for text, place in pairs))
+    return Labels(tuple(Label(text, _position(place, at)) for text, place in pairs))
 
 
-def _pack_lookup(value: Lookup, at: Position, line: int) -> list[Any]:
-    return ["lookup", value.by, value.text, _place(value.position, at, line)]
-
-
-_PACK: Mapping[type, Callable[[Any, Position, int], list[Any]]] = {
+_PACK: Mapping[type, Callable[[Any, Position], str]] = {
+    str: lambda value, at: _quote(value),
+    bool: lambda value, at: "true" if value else "false",
+    int: lambda value, at: str(value),
+    type(None): lambda value, at: "null",
     Members: _pack_members,
-    Label: _pack_label,
+    Label: lambda value, at: f'["label",{_quote(value.text)},{_place(value.position, at)}]',
     Labels: _pack_labels,
-    Lookup: _pack_lookup,
-    Decimal: lambda value, at, line: ["number", str(value)],
-    date: lambda value, at, line: ["date", value.isoformat()],
+    Lookup: lambda value, at: f'["lookup",{_quote(value.by)},{_quote(value.text)},{_place(value.position, at)}]',
+    Decimal: lambda value, at: f'["number","{value}"]',
+    date: lambda value, at: f'["date","{value.isoformat()}"]',
 }
-_UNPACK: Mapping[str, Callable[[list[Any], Position, int], Written]] = {
+_UNPACK: Mapping[str, Callable[[list[Any], Position], Written]] = {
     "members": _unpack_members,
-    "label": lambda items, at, line: Label(items[1], _position(items[2], at, line)),
+    "label": lambda items, at: Label(items[1], _position(items[2], at)),
     "labels": _unpack_labels,
-    "lookup": lambda items, at, line: Lookup(items[1], items[2], _position(items[3], at, line)),
-    "number": lambda items, at, line: Decimal(items[1]),
-    "date": lambda items, at, line: date.fromisoformat(items[1]),
+    "lookup": lambda items, at: Lookup(items[1], items[2], _position(items[3], at)),
+    "number": lambda items, at: Decimal(items[1]),
+    "date": lambda items, at: date.fromisoformat(items[1]),
 }
 
 # Options
 
 
-def _packed_options(options: RecordOptions, line: int) -> list[Any] | int:
-    """Return *options* as plain data, 0 when there are none."""
+def _packed_options(options: RecordOptions, start: Position) -> str:
+    """Return *options* as text, 0 when there are none."""
     if options is _NOTHING_SAID or options == _NOTHING_SAID:
-        return 0
-    place = _place(options.id_position, None, line)
-    return [options.id, place, options.is_new, options.is_protected, _packed_rule(options.policy)]
+        return "0"
+    place = "null" if options.id_position is None else _place(options.id_position, start)
+    told = _encode([options.id, options.is_new, options.is_protected, _packed_rule(options.policy)])
+    return f"[{place},{told[1:]}"
 
 
 def _unpacked_options(items: list[Any], start: Position) -> RecordOptions:
-    id, place, is_new, is_protected, rule = items
-    position = None if place is None else _position(place, start, start.line)
+    place, id, is_new, is_protected, rule = items
+    position = None if place is None else _position(place, start)
     return RecordOptions(id, position, is_new, is_protected, _unpacked_rule(rule))
 
 

@@ -7,19 +7,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 
 from crmsync import resolve
 from crmsync.config.document import Document
 from crmsync.config.records import RecordReader
+from crmsync.config.rows import is_rows
+from crmsync.config.straight import StraightReader
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
 from crmsync.model.settings import Settings
 from crmsync.model.source import Position
 from crmsync.project.crew import is_known, processes_for, read_apart
 from crmsync.project.files import schema
+from crmsync.project.judging import Judge
 from crmsync.project.pieces import Piece, digest_of, parse_piece
-from crmsync.project.sheets import Damaged, Sheet, from_bytes, sheet_of, to_bytes
+from crmsync.project.sheets import Damaged, Entry, Sheet, Told, entries_of, from_bytes, sheet_of, to_bytes, told_of
 from crmsync.project.shelf import Shelf, basis_of, sheet_id
 from crmsync.project.trouble import Trouble
 
@@ -36,6 +40,7 @@ class SheetReader:
         self.parsed = parsed
         self.basis = basis_of(catalogue, settings)
         self._reader = RecordReader(catalogue, settings.profile, schema("records"), settings.profiles)
+        self._lines = StraightReader(catalogue, Judge(catalogue, settings.policies))
 
     def id(self, piece: Piece) -> str:
         """Return the name of the sheet of *piece*."""
@@ -48,10 +53,29 @@ class SheetReader:
             content = piece.content()
             if digest_of(content) != piece.digest:
                 raise Trouble(f"{piece.source.name} was changed while it was read. Run the command again.")
+            straight = None if taken else self._straight(piece, content)
+            if straight is not None:
+                return self._sheet(piece, *straight)
             document = parse_piece(piece, content)
-        read = self._reader.read(document, taken)
-        alone = resolve.resolve_alone(read.records, self.catalogue, self.settings.policies)
-        return sheet_of(self.id(piece), document, piece.line, read, alone, self.catalogue)
+        return self._sheet(piece, [], document, taken)
+
+    def _straight(self, piece: Piece, content: bytes) -> tuple[list[Entry], Document | None] | None:
+        """Return the records that are read at once, and what is left; None where a piece must be read as a whole."""
+        read = None if is_rows(piece.source.name) else self._lines.read(content, piece.source.name)
+        return None if read is None else ([Entry(*each) for each in read.records], read.rest)
+
+    def _sheet(
+        self, piece: Piece, entries: list[Entry], rest: Document | None, taken: Mapping[Address, Position] | None = None
+    ) -> Sheet:
+        """Return the sheet of what was read at once and of the *rest*."""
+        told = Told()
+        if rest is not None:
+            read = self._reader.read(rest, taken)
+            alone = resolve.resolve_alone(read.records, self.catalogue, self.settings.policies)
+            told = told_of(rest, read, alone)
+            others = entries_of(read, alone, self.catalogue)
+            entries = sorted([*entries, *others], key=attrgetter("line")) if entries else list(others)
+        return sheet_of(self.id(piece), piece.source.name, piece.line, entries, told)
 
     def can_be_sent(self) -> bool:
         """Say whether another process can read in the same way."""

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from typing import Any
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 from crmsync.config.document import Document
 from crmsync.config.packing import pack, unpack
@@ -43,8 +44,8 @@ class Damaged(Exception):
 class Column:
     """Hashes, and for each the number of the record it is about."""
 
-    hashes: Sequence[int]
-    owners: Sequence[int]
+    hashes: array[int]
+    owners: array[int]
 
     def among(self, wanted: frozenset[int] | set[int]) -> Iterator[int]:
         """Yield the records about which one of *wanted* is."""
@@ -152,42 +153,85 @@ def hash_of_question(question: Question) -> int:
     return hash_of_bytes(f"key\0{type_name}\0{name}\0{key}".encode("utf-8", "surrogatepass"))
 
 
-def sheet_of(id: str, document: Document, line: int, read: Declarations, alone: Alone, catalogue: Catalogue) -> Sheet:
-    """Return the sheet of one file, of which *read* and *alone* are all there is to say."""
-    bodies, ends = bytearray(), array("Q")
-    digests, lines = array("Q"), array("Q")
-    claimed, found, numbers = _Columns(), _Columns(), {}
-    by_type = {entity.name: (entity, searched(entity)) for entity in catalogue.types}
-    for number, (address, record) in enumerate(read.records.items()):
-        packed = pack(record)
-        bodies += packed
-        ends.append(len(bodies))
-        digests.append(hash_of_bytes(packed))
-        lines.append(record.position.line)
-        entity, names = by_type[address.type]
-        claimed.add(number, [_hash_of_claim(entity, claim) for claim in claims(record, entity)])
-        found.add(number, _keys_of_record(record, entity.name, names))
-        numbers[address] = number
-    targets, others, questions = _pointers(alone.pointers, numbers)
-    return Sheet(
-        file=document.file,
-        id=id,
+class About(NamedTuple):
+    """What the columns of a sheet have of one record, or of one value."""
+
+    claims: tuple[int, ...] = ()
+    keys: tuple[int, ...] = ()
+    targets: tuple[int, ...] = ()
+    others: tuple[int, ...] = ()
+    questions: tuple[int, ...] = ()
+
+
+NOTHING = About()
+
+
+class Entry(NamedTuple):
+    """One record of a sheet: what it is called, its line, how it is packed."""
+
+    type: str
+    key: str
+    line: int
+    packed: bytes
+    about: About
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is told of a piece of a file beside its records, see `Sheet`."""
+
+    is_sound: bool = True
+    is_readable: bool = True
+    moved: tuple[Moved, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+def told_of(document: Document, read: Declarations, alone: Alone) -> Told:
+    """Return what is told of a document."""
+    return Told(
         is_sound=not any(each.is_error for each in document.diagnostics),
         is_readable=document.root is not None,
-        line=line,
         moved=read.moved,
         diagnostics=tuple(dict.fromkeys((*read.diagnostics, *alone.diagnostics))),
-        names=tuple(map(str, read.records)),
-        lines=lines,
-        ends=ends,
-        digests=digests,
-        own=array("Q", map(hash_of_address, read.records)),
-        claims=claimed.column(),
-        keys=found.column(),
-        targets=targets,
-        others=others,
-        questions=questions,
-        bodies=_in_memory(bytes(bodies)),
+    )
+
+
+def entries_of(read: Declarations, alone: Alone, catalogue: Catalogue) -> Iterator[Entry]:
+    """Yield the records that were read, of which *alone* is what they name."""
+    pointers: dict[Address, list[Pointer]] = {}
+    for each in alone.pointers:
+        pointers.setdefault(each.source, []).append(each)
+    by_type = {entity.name: (entity, searched(entity)) for entity in catalogue.types}
+    for address, record in read.records.items():
+        entity, names = by_type[address.type]
+        about = pointing(pointers.get(address, ()))._replace(
+            claims=tuple(hash_of_claim(entity, claim) for claim in claims(record, entity)),
+            keys=tuple(_keys_of_record(record, entity.name, names)),
+        )
+        yield Entry(address.type, address.key, record.position.line, pack(record), about)
+
+
+def sheet_of(id: str, file: str, line: int, entries: Sequence[Entry], told: Told) -> Sheet:
+    """Return the sheet of one piece of *file* that begins on *line*, with *entries* in their order."""
+    return Sheet(
+        file=file,
+        id=id,
+        is_sound=told.is_sound,
+        is_readable=told.is_readable,
+        line=line,
+        moved=told.moved,
+        diagnostics=told.diagnostics,
+        names=tuple(f"{each.type}.{each.key}" for each in entries),
+        lines=array("Q", [each.line for each in entries]),
+        ends=array("Q", accumulate(len(each.packed) for each in entries)),
+        digests=array("Q", [hash_of_bytes(each.packed) for each in entries]),
+        own=array("Q", [hash_of_bytes(f"{each.type}\0{each.key}".encode()) for each in entries]),
+        claims=_column(each.about.claims for each in entries),
+        keys=_column(each.about.keys for each in entries),
+        targets=_column(each.about.targets for each in entries),
+        others=_column(each.about.others for each in entries),
+        questions=_column(each.about.questions for each in entries),
+        bodies=_in_memory(b"".join(each.packed for each in entries)),
     )
 
 
@@ -195,25 +239,18 @@ def _in_memory(whole: bytes) -> Bodies:
     return lambda start, end: whole[start:end]
 
 
-class _Columns:
-    """A column while it is made."""
-
-    def __init__(self) -> None:
-        self.hashes = array("Q")
-        self.owners = array("Q")
-
-    def add(self, number: int, hashes: Iterable[int]) -> None:
-        """Add what is about record *number*."""
-        for each in hashes:
-            self.hashes.append(each)
-            self.owners.append(number)
-
-    def column(self) -> Column:
-        """Return the column."""
-        return Column(self.hashes, self.owners)
+def _column(hashes: Iterable[Sequence[int]]) -> Column:
+    """Return the column that has these hashes of the first record, these of the second, and so on."""
+    column = Column(array("Q"), array("Q"))
+    for number, each in enumerate(hashes):
+        if each:
+            column.hashes.extend(each)
+            column.owners.extend([number] * len(each))
+    return column
 
 
-def _hash_of_claim(entity: EntityType, claim: Claim) -> int:
+def hash_of_claim(entity: EntityType, claim: Claim) -> int:
+    """Return the hash of what a record claims."""
     scope = claim.scope
     if isinstance(scope, Lookup):  # where it stands is no part of what it says
         scope = ("lookup", scope.by, scope.text)
@@ -233,16 +270,20 @@ def searched(entity: EntityType) -> tuple[str, ...]:
     return tuple(row.name for row in entity.fields if row.filter is not None or row.unique or row.name in by)
 
 
-def _pointers(pointers: Iterable[Pointer], numbers: Mapping[Address, int]) -> tuple[Column, Column, Column]:
-    targets, others, questions = _Columns(), _Columns(), _Columns()
-    for pointer in pointers:
-        number = numbers[pointer.source]
-        if pointer.question is not None:
-            questions.add(number, [hash_of_question(pointer.question)])
+def pointing(pointers: Iterable[Pointer]) -> About:
+    """Return what columns have of a record that names others so."""
+    targets: list[int] = []
+    others: list[int] = []
+    questions: list[int] = []
+    for each in pointers:
+        if each.question is not None:
+            questions.append(hash_of_question(each.question))
         else:
-            column = targets if len(pointer.targets) == 1 else others
-            column.add(number, map(hash_of_address, pointer.targets))
-    return targets.column(), others.column(), questions.column()
+            column = targets if len(each.targets) == 1 else others
+            column += map(hash_of_address, each.targets)
+    if not (targets or others or questions):
+        return NOTHING
+    return About(targets=tuple(targets), others=tuple(others), questions=tuple(questions))
 
 
 # As bytes: a line that says what it is, the check of the head, the head, the columns; then the packed records

@@ -1,0 +1,148 @@
+"""
+Record files cut into the lines of each record, before anybody looks what the lines say.
+
+Nearly all files are types at the margin, keys below them at one column, and fields below the keys. A cut may be wrong, for a
+text in quotes can go on over many lines. So who reads some blocks by themselves makes sure of it with `remainder`: the rest
+of the file, with remarks where those blocks were, must have its keys where the cut has them (`placed`). Blocks of nothing
+but short values open no quote and no bracket that others close.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Container
+from dataclasses import replace
+from functools import cache
+from typing import NamedTuple
+
+from crmsync.model.source import Node, Position, Scalar, Table
+
+_HEAD = re.compile(r"([A-Za-z_]+):[ ]*(?:#.*)?\n")
+_NOT_HERE = re.compile(r"(?:[A-Za-z_]+:.*\n)(?:[ -].*\n|(?:#.*)?\n)*")
+_REMARKS = re.compile(r"(?:[ ]*(?:#.*)?\n)+")
+_INDENT = re.compile(r"[ ]+(?=[^\s#])")
+_REMARK = "#\n"
+
+
+class Block(NamedTuple):
+    """
+    The lines of one record: its *key*, if that is a usual one, with the fields below; *text* is all of it.
+
+    *line* counts from 1, *column* from 0. *below* is "" when something stands beside the key.
+    """
+
+    key: str
+    line: int
+    column: int
+    below: str
+    text: str
+
+
+class Section(NamedTuple):
+    """One entry at the margin: the *blocks* of a type, or something else, of which there is only the *text*."""
+
+    name: str
+    line: int
+    text: str
+    blocks: list[Block]
+
+
+def cut(text: str, types: Container[str]) -> list[Section] | None:
+    """Return the sections of *text*, which ends with a line end; None when it is not written so, or has `defaults`."""
+    sections: list[Section] = []
+    at, line = 0, 1
+    while at < len(text):
+        remarks = _REMARKS.match(text, at)
+        if remarks is not None:
+            line += text.count("\n", at, remarks.end())
+            at = remarks.end()
+            continue
+        head = _HEAD.match(text, at)
+        if head is not None and head[1] in types:
+            section, at = _section(text, head, line)
+        else:
+            other = _NOT_HERE.match(text, at)
+            if other is None:
+                return None
+            section, at = Section(other[0].partition(":")[0], line, other[0], []), other.end()
+        sections.append(section)
+        line += section.text.count("\n") + sum(each.text.count("\n") for each in section.blocks)
+    names = {each.name for each in sections}
+    return sections if len(names) == len(sections) and "defaults" not in names else None
+
+
+def _section(text: str, head: re.Match[str], line: int) -> tuple[Section, int]:
+    """Return the section that begins with *head*, and where it ends: there something else begins, or is wrong."""
+    remarks = _REMARKS.match(text, head.end())
+    at = head.end() if remarks is None else remarks.end()
+    start = text[head.start() : at]
+    section = Section(head[1], line, start, [])
+    indent = _INDENT.match(text, at)
+    if indent is None:
+        return section, at
+    column = len(indent[0])
+    match, add = _block(column), section.blocks.append
+    line += start.count("\n")
+    while (found := match(text, at)) is not None:
+        key, below = found.groups()
+        add(Block(key or "", line, column, below if key else "", found[0]))
+        at = found.end()
+        line += found[0].count("\n")
+    return section, at
+
+
+@cache
+def _block(column: int) -> Callable[[str, int], re.Match[str] | None]:
+    deeper = rf"(?:[ ]{{{column + 1}}}.*\n|[ ]*(?:\#.*)?\n)*"
+    key = r"([A-Za-z0-9_][A-Za-z0-9_.@+\-]{0,99}):[ ]*(?:[ ]\#.*)?"
+    return re.compile(rf"[ ]{{{column}}}(?:{key}|[^\s#].*)\n({deeper})").match
+
+
+def remainder(sections: list[Section], is_read: Container[int]) -> str | None:
+    """Return the file without the blocks that begin on lines that are read; None when nothing is left."""
+    parts = [_REMARK * (sections[0].line - 1)] if sections else []
+    has_some = False
+    for section in sections:
+        kept = [each.line not in is_read for each in section.blocks]
+        is_left = any(kept) or not section.blocks
+        has_some = has_some or is_left
+        parts.append(section.text if is_left else _remarks(section.text))
+        parts += (each.text if is_kept else _remarks(each.text) for each, is_kept in zip(section.blocks, kept, strict=True))
+    return "".join(parts) if has_some else None
+
+
+def _remarks(text: str) -> str:
+    return _REMARK * text.count("\n")
+
+
+def placed(root: Node | None, sections: list[Section], is_read: Container[int]) -> Table | None:
+    """
+    Return *root*, which is what `remainder` says, with its mappings beginning where they do in the whole file.
+
+    None: its keys do not stand on the lines where *sections* have them.
+    """
+    if not isinstance(root, Table):
+        return None
+    left = [(each, [block.line for block in each.blocks if block.line not in is_read]) for each in sections]
+    wanted = [(section, lines) for section, lines in left if lines or not section.blocks]
+    if len(wanted) != len(root.entries):
+        return None
+    entries: list[tuple[Scalar, Node]] = []
+    for (section, lines), (key, node) in zip(wanted, root.entries, strict=True):
+        if (key.text, key.position.line) != (section.name, section.line):
+            return None
+        if section.blocks:
+            if not isinstance(node, Table) or [each.position.line for each, _ in node.entries] != lines:
+                return None
+            node = replace(node, position=_start(section, node))
+        entries.append((key, node))
+    first = sections[0]
+    return Table(tuple(entries), Position(root.position.file, first.line, 1, len(first.name)))
+
+
+def _start(section: Section, node: Table) -> Position:
+    """Return where the records of a section begin."""
+    first = section.blocks[0]
+    if node.position.line == first.line:
+        return node.position
+    return Position(node.position.file, first.line, first.column + 1, len(first.key))

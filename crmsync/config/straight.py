@@ -1,0 +1,304 @@
+"""
+Plain records straight from their lines to their packed bytes, with no nodes between.
+
+Most lines of a project stand in many of its files: the same field at the same column with the same value. So what a line
+says is read once, in the usual way, and looked up from then on; where a record has nothing but lines with one usual value
+each, its bytes are those of its lines. What is in any way odd, or has something to be told of it, is left for the reader of
+nodes, with the same places. A law in tests/project holds that nobody can tell the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from crmsync.config.blocks import Block, cut, placed, remainder
+from crmsync.config.building import BOUNDS, Bounds
+from crmsync.config.document import Document, decoded, parse
+from crmsync.config.fields import FieldReader
+from crmsync.config.lines import read_field, says_nothing, usual
+from crmsync.config.packing import pack_name, pack_parts, pack_value
+from crmsync.model.catalogue import Catalogue, EntityType, Field
+from crmsync.model.records import DeclaredField
+from crmsync.model.source import Node, Position, Table
+from crmsync.model.values import Written
+
+#: So many different lines of one mapping are remembered.
+_MOST_KNOWN = 10_000
+
+
+class Fact(NamedTuple):
+    """What one value as written says: the field, the value, and what the judge says of it."""
+
+    name: str
+    value: Written
+    verdict: Any
+
+
+class Judge(Protocol):
+    """Says of values and of records what whoever asks wants to know, and None where something is to be told of them."""
+
+    def value(self, entity: EntityType, field: Field, declared: DeclaredField) -> Any:
+        """Judge a value by itself."""
+
+    def record(self, entity: EntityType, key: str, facts: Mapping[str, Fact]) -> Any:
+        """Judge a record whose values are sound."""
+
+
+class PackedRecord(NamedTuple):
+    """A record of a file, on *line*, as `packing` packs it, and what the judge says of it."""
+
+    type: str
+    key: str
+    line: int
+    data: bytes
+    verdict: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Straight:
+    """The plain records of a file, and *rest*, a document of all else in it; None where there is nothing else."""
+
+    records: list[PackedRecord]
+    rest: Document | None
+
+
+class _Odd(Exception):
+    """This record is for the reader of nodes."""
+
+
+class _Nested(NamedTuple):
+    """The *name* of a nested field, with its parts below: *rows* by name, read by their column."""
+
+    name: str
+    rows: Callable[[str], Field | None]
+    levels: dict[int, _Level]
+
+
+class _Below(NamedTuple):
+    """The name of a field whose value stands below; *known* by its lines."""
+
+    field: Field
+    before: str
+    deeper: tuple[str, str]
+    known: dict[str, tuple[int, str, Fact]]
+
+
+class _Several(NamedTuple):
+    """A nested field called *name* with all its parts on one line."""
+
+    name: str
+    values: tuple[tuple[str, str, Fact], ...]
+
+
+#: A line with a value: what stands before and behind the number of the line in packed bytes. None: the line says nothing.
+_Said = tuple[str, str, Fact] | _Several | _Nested | _Below | None
+_UNSEEN: Any = object()
+
+
+class _Level:
+    """The lines of one mapping at one column that were seen before; *rows* are its fields by name."""
+
+    __slots__ = ("column", "known", "openings", "rows")
+
+    def __init__(self, column: int, rows: Callable[[str], Any]) -> None:
+        self.column = column
+        self.rows = rows
+        self.known: dict[str, _Said] = {}
+        self.openings: dict[str, _Said] = {}
+
+    def note(self, line: str, said: _Said) -> _Said:
+        """Remember what a line says."""
+        if isinstance(said, _Nested | _Below):
+            self.openings[line] = said
+        if len(self.known) >= _MOST_KNOWN:
+            self.known = dict(self.openings)
+        self.known[line] = said
+        return said
+
+
+class _RecordLines:
+    """Reads the records of one type whose fields stand at one column."""
+
+    def __init__(self, entity: EntityType, column: int, fields: FieldReader, judge: Judge) -> None:
+        self._entity = entity
+        self._fields = fields
+        self._judge = judge
+        self._top = _Level(column, lambda name: fields.plain_row(entity, name))
+
+    def read(self, block: Block) -> PackedRecord | None:
+        """Return the record in *block*, None when it is not plain."""
+        try:
+            parts, facts = self._read(block.below.split("\n")[:-1])
+        except _Odd:
+            return None
+        verdict = self._judge.record(self._entity, block.key, facts) if facts else None
+        if verdict is None:
+            return None
+        data = pack_parts(block.column + 1, len(block.key), parts)
+        return PackedRecord(self._entity.name, block.key, block.line, data, verdict)
+
+    def _read(self, lines: Sequence[str]) -> tuple[list[str], dict[str, Fact]]:
+        parts: list[str] = []
+        facts: dict[str, Fact] = {}
+        nested: list[str] = []
+        level = self._top
+        known, add = level.known, parts.append
+        at, count = 0, len(lines)
+        while at < count:
+            line = lines[at]
+            at += 1
+            said = known.get(line, _UNSEEN)
+            if said is _UNSEEN:
+                level, said = self._unseen(line, level)
+                known = level.known
+            if said.__class__ is tuple:
+                before, after, fact = said
+                add(f"{before}{at}{after}")
+                facts[fact.name] = fact
+            elif said.__class__ is _Nested:
+                nested.append(said.name)
+                level = self._inside(said, lines, at)
+                known = level.known
+            elif said.__class__ is _Below:
+                end = at
+                while end < count and lines[end].startswith(said.deeper):
+                    end += 1
+                down, after, fact = self._below(said, lines[at - 1 : end])
+                add(f"{said.before}{at + down}{after}")
+                facts[fact.name] = fact
+                at = end
+            elif said is not None:
+                nested.append(said.name)
+                for before, after, fact in said.values:
+                    add(f"{before}{at}{after}")
+                    facts[fact.name] = fact
+        if len(facts) != len(parts) or len(set(nested)) != len(nested):
+            raise _Odd  # a field twice
+        return parts, facts
+
+    def _unseen(self, line: str, level: _Level) -> tuple[_Level, _Said]:
+        """Return the level that a line is of, which is not known in *level*, and what it says. Raises _Odd."""
+        top = self._top
+        said = top.known.get(line, _UNSEEN)
+        if said is not _UNSEEN:
+            return top, said
+        column = len(line) - len(line.lstrip(" "))
+        if column == top.column:
+            level = top
+        elif column != level.column and not says_nothing(line):
+            raise _Odd
+        return level, level.note(line, self._said(line, level))
+
+    def _said(self, line: str, level: _Level) -> _Said:
+        """Return what a line says that stands in a mapping."""
+        found = read_field(line)
+        if found is None:
+            if says_nothing(line):
+                return None
+            raise _Odd
+        name, node = found
+        row = level.rows(name)
+        if isinstance(row, Field):
+            return self._one(row, node) if node is not None else _Below(row, f"{pack_name(row.name)},", _deeper(level), {})
+        if row is None or not (node is None or isinstance(node, Table)):
+            raise _Odd
+        if node is None:
+            return _Nested(name, row, {})
+        values = [(row(part.text), inner) for part, inner in node.entries]
+        return _Several(name, tuple(self._one(field, inner) for field, inner in values))
+
+    def _one(self, row: Field | None, node: Node) -> tuple[str, str, Fact]:
+        """Return what a value says that stands beside its name."""
+        if row is None:
+            raise _Odd
+        fact, position, packed = self._fact(row, node)
+        return f"{pack_name(row.name)},", f",{position.column},{position.length},{packed}", fact
+
+    def _fact(self, row: Field, node: Node) -> tuple[Fact, Position, str]:
+        declared = self._fields.plain_value(row, node)
+        verdict = None if declared is None else self._judge.value(self._entity, row, declared)
+        if declared is None or verdict is None:
+            raise _Odd
+        return Fact(row.name, declared.value, verdict), declared.position, pack_value(declared)
+
+    def _inside(self, nested: _Nested, lines: Sequence[str], at: int) -> _Level:
+        """Return the level of the parts of a nested field, which begin at a line that says something."""
+        line = lines[at] if at < len(lines) else ""
+        column = len(line) - len(line.lstrip(" "))
+        if column <= self._top.column or line[column : column + 1] in ("", "#"):
+            raise _Odd
+        level = nested.levels.get(column)
+        if level is None:
+            level = nested.levels[column] = _Level(column, nested.rows)
+        return level
+
+    def _below(self, said: _Below, lines: Sequence[str]) -> tuple[int, str, Fact]:
+        """Return what a field says whose value stands below it, and how many lines."""
+        text = "\n".join(lines)
+        found = said.known.get(text)
+        if found is None:
+            read = read_field(lines[0], lines[1:]) if len(lines) > 1 else None
+            if read is None or read[1] is None:
+                raise _Odd
+            fact, position, packed = self._fact(said.field, read[1])
+            found = position.line, f",{position.column},{position.length},{packed}", fact
+            if len(said.known) >= _MOST_KNOWN:
+                said.known.clear()
+            said.known[text] = found
+        return found
+
+
+def _deeper(level: _Level) -> tuple[str, str]:
+    """Return how lines begin that stand below a name at a level: deeper, or an entry of a list at the same column."""
+    return " " * (level.column + 1), " " * level.column + "- "
+
+
+class StraightReader:
+    """Reads files by the rows of *catalogue*, with the verdicts of *judge*."""
+
+    def __init__(self, catalogue: Catalogue, judge: Judge) -> None:
+        self._types = catalogue.by_name
+        self._fields = FieldReader(catalogue)
+        self._judge = judge
+        self._readers: dict[tuple[str, int], _RecordLines] = {}
+
+    def read(self, data: bytes, file: str, limits: Bounds = BOUNDS) -> Straight | None:
+        """Return what a YAML file says; None where it has to be read as a whole."""
+        text, unreadable = decoded(data, file, limits)
+        plain = None if unreadable is not None else usual(text, limits.nodes)
+        sections = None if plain is None else cut(plain if plain.endswith("\n") else f"{plain}\n", self._types)
+        if not sections:
+            return None
+        records = [
+            record
+            for section in sections
+            for block in section.blocks
+            if (record := self._record(self._types[section.name], block)) is not None
+        ]
+        if not records:
+            return None
+        is_read = {each.line for each in records}
+        names = {(each.type, each.key) for each in records}
+        rest = remainder(sections, is_read)
+        if rest is None:
+            return Straight(records, None) if len(names) == len(records) else None
+        document = parse(rest.encode(), file, limits)
+        root = None if document.diagnostics else placed(document.root, sections, is_read)
+        if root is None:
+            return None
+        names |= {(key.text, each.text) for key, node in root.entries if isinstance(node, Table) for each, _ in node.entries}
+        count = len(records) + sum(len(node.entries) for _, node in root.entries if isinstance(node, Table))
+        return Straight(records, Document(file, root)) if len(names) == count else None
+
+    def _record(self, entity: EntityType, block: Block) -> PackedRecord | None:
+        first = block.below
+        column = len(first) - len(first.lstrip(" "))
+        if column <= block.column:
+            return None
+        about = (entity.name, column)
+        reader = self._readers.get(about)
+        if reader is None:
+            reader = self._readers[about] = _RecordLines(entity, column, self._fields, self._judge)
+        return reader.read(block)

@@ -1,0 +1,97 @@
+"""What a sheet says of records beside their values, found out once for each value however many records have it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from crmsync.config.straight import Fact
+from crmsync.config.twins import Claim, claims, keys_in
+from crmsync.model.address import Address
+from crmsync.model.catalogue import Catalogue, EntityType, Field
+from crmsync.model.records import Declared, DeclaredField, PolicyRule
+from crmsync.model.source import Position
+from crmsync.model.values import Label, Labels, Lookup, Written, is_empty
+from crmsync.project.sheets import NOTHING, About, hash_of_claim, hash_of_question, pointing, searched
+from crmsync.resolve import keys_of
+from crmsync.resolve.alone import ResolvingAlone
+
+_NOWHERE = Position("", 0, 0)
+_TO_LOOK_UP = (Label, Labels, Lookup)
+
+
+class Judge:
+    """Judges what `crmsync.config.straight` reads: None where something is to be told."""
+
+    def __init__(self, catalogue: Catalogue, policies: Mapping[str, PolicyRule]) -> None:
+        self._alone = ResolvingAlone(catalogue, policies)
+        self._rows = {entity.name: _Rows(entity) for entity in catalogue.types}
+        self._pairs: dict[tuple[str, str, Written, Written], bool] = {}
+
+    def value(self, entity: EntityType, field: Field, declared: DeclaredField) -> About | None:
+        """Return what columns have of a record with this value."""
+        value, rows = declared.value, self._rows[entity.name]
+        about = NOTHING
+        if (isinstance(value, _TO_LOOK_UP) or is_empty(value)) and field.within is None:
+            looked = self._looked_at(entity, {field.name: declared})
+            if looked is None:
+                return None
+            about = looked
+        if field.name not in rows.searched:
+            return about
+        keys = tuple(hash_of_question((entity.name, field.name, key)) for key in keys_of(value))
+        claimed = _claimed(entity, field, value) if field.unique else ()
+        return about._replace(keys=keys, claims=claimed)
+
+    def record(self, entity: EntityType, key: str, facts: Mapping[str, Fact]) -> About | None:
+        """Return what columns have of a record with these values."""
+        rows = self._rows[entity.name]
+        if not all(self._fits(entity, field, facts) for field in rows.within if field.name in facts):
+            return None
+        found = [facts[name].verdict for name in rows.telling if name in facts]
+        about = About(*(tuple(each for column in columns for each in column) for columns in zip(*found, strict=True)))
+        if not rows.claims_alone:
+            about = about._replace(claims=_claims(entity, key, facts))
+        return about
+
+    def _fits(self, entity: EntityType, field: Field, facts: Mapping[str, Fact]) -> bool:
+        """Say whether there is nothing to tell of a label that is looked up within another."""
+        parent = facts.get(field.within or "")
+        value, outer = facts[field.name].value, None if parent is None else parent.value
+        about = (entity.name, field.name, value, outer)
+        if about not in self._pairs:
+            pair = {
+                each.name: DeclaredField(each.value, _NOWHERE) for each in (facts[field.name], parent) if each is not None
+            }
+            self._pairs[about] = self._looked_at(entity, pair) is not None
+        return self._pairs[about]
+
+    def _looked_at(self, entity: EntityType, fields: Mapping[str, DeclaredField]) -> About | None:
+        """Return which records a record with these fields names; None where something is to be told of it."""
+        alone = self._alone
+        alone.look_at(Declared(Address(entity.name, ""), fields, _NOWHERE))
+        about = None if alone.diagnostics else pointing(alone.pointers)
+        alone.diagnostics.clear()
+        alone.pointers.clear()
+        return about
+
+
+class _Rows:
+    """What is to be looked at in the records of a type: fields *telling* something for columns, labels *within* others."""
+
+    def __init__(self, entity: EntityType) -> None:
+        self.searched = searched(entity)
+        self.telling = (*self.searched, *(row.name for row in entity.links if row.name not in self.searched))
+        self.within = tuple(row for row in entity.fields if row.within is not None)
+        self.claims_alone = all(entity.by_name[match.by].unique for match in entity.match_on)
+
+
+def _claimed(entity: EntityType, field: Field, value: Written) -> tuple[int, ...]:
+    """Return the hashes of what a value of a unique field claims."""
+    return tuple(hash_of_claim(entity, Claim(field.name, key)) for key in keys_in(value))
+
+
+def _claims(entity: EntityType, key: str, facts: Mapping[str, Fact]) -> tuple[int, ...]:
+    """Return the hashes of what a record claims, where that depends on several fields."""
+    fields = {name: DeclaredField(fact.value, _NOWHERE) for name, fact in facts.items()}
+    record = Declared(Address(entity.name, key), fields, _NOWHERE)
+    return tuple(hash_of_claim(entity, claim) for claim in claims(record, entity))
