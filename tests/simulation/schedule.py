@@ -102,12 +102,12 @@ class Schedule:
             self.machine.tell("round", number + 1, each)
             self._let_people_act("round", number + 1, before=self.script.rounds[number - 1].files, files=each.files)
             if number == 0:
-                picture = self.machine.log.picture()
+                picture = self._picture()
             self._round([self.machine.start(wish, each.files) for wish in each.runs])
             self._wait(each.rest)
             if each.goes_back and picture is not None:
                 self._go_back(picture)
-            picture = self.machine.log.picture()
+            picture = self._picture()
         self.machine.tell("calm")
         self.machine.network = Network(latency=0.2)
         self._let_people_act("request", 10**9)
@@ -128,9 +128,14 @@ class Schedule:
             counts,
         )
 
+    def _picture(self) -> Any:
+        """Return what a backup holds: the state, and so what it has confirmed."""
+        return self.machine.log.picture(), dict(self.checker.confirmed)
+
     def _go_back(self, picture: Any) -> None:
         self.machine.tell("rollback")
-        self.machine.log.go_back(picture)
+        log, self.checker.confirmed = picture
+        self.machine.log.go_back(log)
         self.checker.position = self.machine.log.read().position
         self.checker.is_rolled_back = True
 

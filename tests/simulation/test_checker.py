@@ -62,7 +62,7 @@ def test_what_is_asked_aside_is_not_counted(sender: str | None, expected: list[i
 def test_what_is_hidden_is_made_again_when_the_state_was_restored(is_hidden: bool, expected: list[str]) -> None:
     """The state is that of before it was made, and Copper does not show it: nobody can know. Where it does, it is a twin."""
     with staged() as schedule:
-        before = schedule.machine.log.picture()
+        before = schedule._picture()
         applied(schedule, {A: {"name": "zq A"}})
         if is_hidden:
             schedule.sandbox.hide("companies", 40000001)
@@ -77,7 +77,7 @@ def test_what_is_hidden_is_made_again_when_the_state_was_restored(is_hidden: boo
 def test_what_is_hidden_cannot_be_found_when_the_state_was_restored(is_hidden: bool, expected: list[str]) -> None:
     """The restored state has the intent, and Copper does not show what came of it: nobody can know. Else it is a loss."""
     with staged() as schedule:
-        before = schedule.machine.log.picture()
+        before = schedule._picture()
         run = applied(schedule, {A: {"name": "zq A"}})
         if is_hidden:
             schedule.sandbox.hide("companies", 40000001)
@@ -187,6 +187,23 @@ def test_what_a_person_linked_counts_once_the_plan_has_read_it(is_late: bool, ex
 
         assert schedule.sandbox.raw("people", 70000001) is None
         assert expected == (told(schedule), schedule.checker.measured.gap_losses)
+
+
+@pytest.mark.parametrize(("goes_back", "expected"), [(True, []), (False, ["I5"])])
+def test_what_a_restored_state_has_not_confirmed_is_not_known_to_be_changed(goes_back: bool, expected: list[str]) -> None:
+    """The state of before a field was declared knows nothing of it, so that a person's edit of it keeps no delete up."""
+    with staged("delete as left") as schedule:
+        applied(schedule, {A: {"name": "zq A"}, P: {"name": "zq P"}})
+        before = schedule._picture()
+        applied(schedule, {A: {"name": "zq A", "details": "zq one"}, P: {"name": "zq P"}})
+        if goes_back:
+            schedule._go_back(before)
+        edit = {"details": "zq two"}
+        schedule.sandbox.act("edit", "companies", 40000001, lambda: schedule.sandbox.edit("companies", 40000001, edit))
+        applied(schedule, {P: {"name": "zq P"}})
+
+        assert schedule.sandbox.raw("companies", 40000001) is None
+        assert expected == told(schedule)
 
 
 # ---- I6: what may be held
