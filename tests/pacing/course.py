@@ -25,8 +25,9 @@ from crmsync.project import runner, together
 from crmsync.project.applying import ApplyOptions, agreed
 from crmsync.project.runner import Runner
 from crmsync.sandbox import DEFAULT_ACCOUNT, Rate, Sandbox
+from tests.simulation.edges import in_place
 from tests.simulation.hub import Event, Hub, Pool, Process, first_ended, threading_of
-from tests.simulation.machine import in_place, process
+from tests.simulation.runs import process
 from tests.world import World
 
 START = 1_790_000_000.0

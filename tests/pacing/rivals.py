@@ -10,7 +10,7 @@ from typing import Any
 
 from crmsync.model.http import json_request
 from tests.pacing.course import PARALLEL, Course, Race
-from tests.simulation.machine import process
+from tests.simulation.runs import process
 
 
 class BackoffOnly:

@@ -28,6 +28,13 @@ _ROUTE = re.compile(
 )
 
 
+HEADERS = {
+    "X-PW-AccessToken": "sandbox-key",
+    "X-PW-Application": "developer_api",
+    "X-PW-UserEmail": "dana@ourfirm.com",
+    "Content-Type": "application/json",
+}
+
 #: Sends what the simulation wants to know itself.
 ASIDE = "the simulation"
 

@@ -16,7 +16,7 @@ from crmsync.model.address import Address
 from crmsync.model.records import OnDrift, PolicyRule
 from crmsync.sandbox import Quirks
 from tests.simulation.files import Files
-from tests.simulation.machine import Network, RunWish
+from tests.simulation.runs import Network, RunWish
 
 #: Stands in every value that is written, and must never stand in the state.
 MARK = "zq"

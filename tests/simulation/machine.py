@@ -3,277 +3,38 @@ The project's own `apply`, from the lease to the ledger, run as processes in vir
 
 Nothing of the product is rewritten: planning, reviewing, the runner with its pool, the client with its patience and its
 pacer, the lease with its thread are what runs for users. Only where they touch the world, something of ours is put in
-their hands: `edges` lists every such place.
+their hands: `tests.simulation.edges` lists every such place.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from random import Random
-from types import SimpleNamespace
 from typing import Any
 
-from crmsync.copper.client import Client
 from crmsync.copper.pace import Pacer
 from crmsync.model.address import Address
 from crmsync.model.effects import Outcome, Progress
-from crmsync.model.events import Event as StateEvent
-from crmsync.model.events import Intent, WriteAction
-from crmsync.model.plan import Plan
+from crmsync.model.events import WriteAction
 from crmsync.model.settings import Settings
-from crmsync.model.state import State
-from crmsync.model.store import NO_COPIES, Holder, Unusable
 from crmsync.plan.world import Wishes
-from crmsync.project import applying, forgetting, keeping, leasing, planning, reviewing, runner, together
-from crmsync.project.account import Account, identify
+from crmsync.project import applying, forgetting, reviewing
 from crmsync.project.applying import ApplyOptions, Watch
-from crmsync.project.files import Sources
-from crmsync.project.reading import Ahead
 from crmsync.project.session import Project
 from crmsync.project.trouble import Trouble
 from crmsync.render.document import dump, plan_document
 from crmsync.sandbox import Fault
-from crmsync.state import MemoryStore
-from tests.simulation.copper import ASIDE, Sent, Watched, route_of
-from tests.simulation.files import Files, Reader
-from tests.simulation.hub import Event, Hub, Killed, Pool, Process, fiber, first_ended, threading_of
+from tests.simulation.copper import HEADERS, Sent, Watched, route_of
+from tests.simulation.files import Files
+from tests.simulation.hub import Hub, Killed, fiber
+from tests.simulation.log import Log
+from tests.simulation.runs import Network, Run, RunWish, Send, running
 
-HEADERS = {
-    "X-PW-AccessToken": "sandbox-key",
-    "X-PW-Application": "developer_api",
-    "X-PW-UserEmail": "dana@ourfirm.com",
-    "Content-Type": "application/json",
-}
 LINEAGE = "5f0c0000-0000-4000-8000-000000000001"
-
-
-class Log(MemoryStore):
-    """The state in memory, for all processes; it is folded as it grows, not again at every look."""
-
-    def __init__(self, lineage: str, **wishes: Any) -> None:
-        super().__init__(lineage, **wishes)
-        self.written: list[str] = []
-        self._state = super().read()
-
-    def read(self) -> State:
-        """Return the state at the head of the log."""
-        return self._state
-
-    def append(self, position: int, events: Sequence[StateEvent], copies: Mapping[str, bytes] = NO_COPIES) -> int:
-        """Append, as the contract says."""
-        new = super().append(position, events, copies)
-        self._state = self._state.advance(events, new)
-        self.written.append(self._segments[-1][2])
-        return new
-
-    def compact(self, position: int) -> int:
-        """Replace the events by a snapshot."""
-        new = super().compact(position)
-        self._state = super().read()
-        self.written.append(self._snapshot)
-        return new
-
-    def folded(self) -> State:
-        """Return the state as its log alone tells it."""
-        return super().read()
-
-    def picture(self) -> Any:
-        """Return everything, to go back to."""
-        return self._snapshot, list(self._segments), self._position, self._state
-
-    def go_back(self, picture: Any) -> None:
-        """Be what it was: a backup was restored."""
-        self._snapshot, segments, self._position, self._state = picture
-        self._segments, self._known = list(segments), self._state
-
-
-class Together(together.Together[StateEvent]):
-    """Appends that go together; each fiber remembers what it wanted noted."""
-
-    def write(self, items: Sequence[StateEvent]) -> None:
-        """Write *items*."""
-        super().write(items)
-        fiber().intents = tuple(each for each in items if isinstance(each, Intent)) or fiber().intents
-
-
-class Handle:
-    """The state as one process has it open: at each append the process may die before, or after, or never hear of it."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._log = run.machine.log
-
-    def read(self) -> State:
-        """Return the state at the head of the log."""
-        self._run.process.step()
-        return self._log.read()
-
-    def append(self, position: int, events: Any, copies: Mapping[str, bytes] = NO_COPIES) -> int:
-        """Append, as the contract says."""
-        run = self._run
-        run.process.step()
-        run.appends += 1
-        self._travel()
-        new = self._log.append(position, events, copies)
-        run.machine.tell("append", run, position, tuple(events))
-        run.machine.on_append(run, position, new, tuple(events))
-        self._travel()
-        if run.wish.loses_reply == run.appends:
-            raise Unusable("The state could not be reached, and nobody knows whether it was written.")
-        run.process.step()
-        return new
-
-    def _travel(self) -> None:
-        """Let an append take its time, where the state is far away."""
-        if self._run.machine.network.append_seconds:
-            self._run.process.sleep(self._run.machine.network.append_seconds / 2)
-
-    def compact(self, position: int) -> int:
-        """Put a snapshot in the place of the log."""
-        self._run.process.step()
-        new = self._log.compact(position)
-        self._run.machine.tell("compact", self._run, position)
-        self._run.machine.on_compact(position, new)
-        return new
-
-    def keep(self, copies: Mapping[str, bytes]) -> None:
-        """Keep copies beside the state."""
-        self._log.keep(copies)
-
-    def kept(self) -> Mapping[str, int]:
-        """Return the names of the kept copies."""
-        return self._log.kept()
-
-    def drop(self, names: Iterable[str]) -> None:
-        """Drop copies."""
-        self._log.drop(names)
-
-    def acquire(self, holder: Holder, now: float) -> None:
-        """Take the lease."""
-        self._run.process.step()
-        self._log.acquire(holder, now)
-
-    def renew(self, nonce: str, now: float) -> None:
-        """Say that the holder is alive."""
-        if not self._run.process.is_dead:
-            self._log.renew(nonce, now)
-
-    def release(self, nonce: str) -> None:
-        """Give the lease back; the dead do not."""
-        if not self._run.process.is_dead:
-            self._log.release(nonce)
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-@dataclass(frozen=True)
-class RunWish:
-    """
-    How one run shall go.
-
-    *mode* is auto (no questions), asked (the plan is shown and agreed to), saved (of a plan made *lead* seconds before).
-    *kill_at*, *stop_at* are steps; *pauses* are (step, seconds). *gap_pause* strikes between the last look at the clock
-    and the request. *loses_reply* is the append whose reply is lost. *skew* is how wrong the host's clock is.
-    """
-
-    after: float = 0.0
-    mode: str = "auto"
-    host: str = "one"
-    skew: float = 0.0
-    kill_at: int | None = None
-    stop_at: int | None = None
-    pauses: tuple[tuple[int, float], ...] = ()
-    gap_pause: tuple[int, float] | None = None
-    loses_reply: int | None = None
-    lead: float = 0.0
-    allows: bool = True
-    settle: float = 120.0
-    recreate: tuple[str, ...] = ()
-
-
-@dataclass(eq=False)
-class Send:
-    """One request of a run, from the moment it left; *intents* are those that its fiber had appended for it."""
-
-    run: Run
-    request: Any
-    at: float
-    number: int
-    intents: tuple[Any, ...] = ()
-    gap: float = 0.0
-    seen: Mapping[tuple[str, int], float] = field(default_factory=dict)
-
-
-@dataclass(eq=False)
-class Run:
-    """One process that applies, and all that is known of it."""
-
-    machine: Machine
-    number: int
-    wish: RunWish
-    files: Files
-    process: Process = field(init=False)
-    stopping: Event = field(init=False)
-    is_working: bool = False
-    is_forgetting: bool = False
-    appends: int = 0
-    writes: int = 0
-    plan: Plan | None = None
-    planned: Any = None
-    result: Any = None
-    outcomes: list[Outcome] = field(default_factory=list)
-    copies: dict[tuple[str, int], Any] = field(default_factory=dict)
-    seen: dict[tuple[str, int], float] = field(default_factory=dict)
-    related_seen: dict[tuple[str, int], float] = field(default_factory=dict)
-    planned_seen: dict[tuple[str, int], float] = field(default_factory=dict)
-    agreed_at: float = 0.0
-    looked_new: dict[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.process = Process(self.machine.hub, f"run {self.number}", self._befall)
-        self.process.run = self  # type: ignore[attr-defined]
-        self.stopping = Event(self.process)
-
-    @property
-    def name(self) -> str:
-        """What it is called in the history."""
-        return self.process.name
-
-    def clock(self) -> float:
-        """Return the time by the clock of its host."""
-        return self.machine.hub.now + self.wish.skew
-
-    def _befall(self, process: Process, step: int) -> None:
-        wish = self.wish
-        for at, seconds in wish.pauses:
-            if at == step:
-                self.machine.tell("pause", self, seconds)
-                process.pause(seconds)
-        if wish.kill_at == step:
-            self.machine.tell("kill", self, step)
-            process.kill()
-        elif wish.stop_at == step:
-            self.machine.tell("stop", self, step)
-            if self.is_working:
-                self.stopping.set()
-            elif fiber().number == 1:
-                raise KeyboardInterrupt
-
-
-@dataclass
-class Network:
-    """What the network does: the chance of each fault for a read, for a write, and how long things take."""
-
-    reads: Mapping[str, float] = field(default_factory=dict)
-    writes: Mapping[str, float] = field(default_factory=dict)
-    latency: float = 0.2
-    append_seconds: float = 0.0
 
 
 class Machine:
@@ -368,7 +129,9 @@ class Machine:
 
     def _saved(self, run: Run, project: Project, wishes: Wishes) -> Mapping[str, Any]:
         """Return a plan made a while before, as it is read back from its file."""
-        planned = applying.make_plan(project, connect(project, may_write=False), self.log.read(), wishes, clock=run.clock)
+        planned = applying.make_plan(
+            project, applying.connect(project, may_write=False), self.log.read(), wishes, clock=run.clock
+        )
         document = reviewing.sealed(plan_document(planned.plan, planned.account.catalogue, planned.meta), wishes)
         run.process.sleep(run.wish.lead)
         reviewed: Mapping[str, Any] = json.loads(dump(document), parse_float=Decimal)
@@ -499,178 +262,3 @@ _OF_SEARCHES = ("short_page", "stale_search")
 _BLIND = (WriteAction.RELATE, WriteAction.UNRELATE, WriteAction.DELETE)
 
 #: So many accounts that people changed are kept read, each about a megabyte; most schedules have the usual one.
-MOST_ACCOUNTS = 30
-_READERS: dict[int, tuple[Account, Reader]] = {}
-
-
-def reader_of(account: Account) -> Reader:
-    """Return the reader for the rows of *account*."""
-    known = _READERS.get(id(account))
-    if known is None:
-        if len(_READERS) > MOST_ACCOUNTS:
-            _READERS.clear()
-        known = _READERS[id(account)] = (account, Reader(account.catalogue))
-    return known[1]
-
-
-def running() -> Run:
-    """Return the run whose fiber runs now."""
-    run: Run = fiber().process.run  # type: ignore[attr-defined]
-    return run
-
-
-def process() -> Process:
-    """Return the process that runs now."""
-    return fiber().process
-
-
-# ---- what is put into the hands of the product
-
-
-def connect(project: Project, *, may_write: bool) -> Client:
-    """Return a client of the sandbox, in virtual time."""
-    run = running()
-    machine = run.machine
-    pace = project.settings.pace
-    pacer = machine.pacers.get(run.wish.host)
-    if pacer is None:
-
-        def sleep(seconds: float) -> None:
-            process().sleep(seconds)
-
-        pacer = machine.pacers[run.wish.host] = Pacer(pace.requests, pace.bulk, clock=lambda: machine.hub.now, sleep=sleep)
-    return Client(
-        machine.send, pacer, clock=run.clock, sleep=run.process.sleep, may_write=may_write, chance=machine.rng.random
-    )
-
-
-@contextlib.contextmanager
-def opened_state(project: Project, *, create: bool) -> Iterator[tuple[Any, State]]:
-    """Open the state that all processes share."""
-    handle = Handle(running())
-    try:
-        yield handle, handle.read()
-    except Unusable as error:
-        raise Trouble(str(error)) from error
-
-
-def read_account(project: Project, client: Client, pinned: int | None, types: Any = None) -> Account:
-    """Return the account; its labels are read once for all schedules, and its identity each time."""
-    machine = running().machine
-    if machine.real_reads:
-        return REAL_READ_ACCOUNT(project, client, pinned)
-    identify(client, project.settings, pinned)
-    return account_of(machine.sandbox, project, machine.hub.now)
-
-
-_ACCOUNTS: dict[int, tuple[Any, Account]] = {}
-REAL_READ_ACCOUNT = planning.read_account
-
-
-def account_of(sandbox: Watched, project: Project, now: float) -> Account:
-    """Return what the project's own reading makes of the account as it is."""
-    known = _ACCOUNTS.get(id(sandbox.account))
-    if known is not None:
-        return known[1]
-
-    def send(request: Any) -> Any:
-        return sandbox.handle(Sent(request.method, request.path, request.body, HEADERS, ASIDE))
-
-    faults, sandbox.faults = sandbox.faults, []
-    client = Client(send, Pacer(10_000, 1_000, clock=lambda: now), clock=lambda: now)
-    account = REAL_READ_ACCOUNT(project, client, None)
-    sandbox.faults = faults
-    if len(_ACCOUNTS) > MOST_ACCOUNTS:
-        _ACCOUNTS.clear()
-    _ACCOUNTS[id(sandbox.account)] = (sandbox.account, account)
-    return account
-
-
-def read_declarations(project: Project, sources: Any, catalogue: Any, *ahead: Any) -> Any:
-    """Return what the files of the running process declare."""
-    run = running()
-    key = id(run.files), id(catalogue)
-    declarations = run.machine.read_files.get(key)
-    if declarations is None:
-        account = next((each for _, each in _ACCOUNTS.values() if each.catalogue is catalogue), None)
-        reader = reader_of(account) if account is not None else Reader(catalogue)
-        declarations = run.machine.read_files[key] = reader.declarations(run.files)
-    return declarations
-
-
-def agree(planned: Any, reviewed: Any, *rest: Any) -> Any:
-    """Agree as the product does, and remember what was agreed to."""
-    agreed = reviewing.agree(planned, reviewed, *rest)
-    run = running()
-    run.planned, run.plan = planned, agreed.plan
-    # Bringing a mirror up to date shows records that the plan does not ask it for, and of which it keeps no more than dates.
-    is_read = planned.observed if run.machine.has_mirrors else run.seen
-    run.planned_seen = {place: at for place, at in run.seen.items() if place in is_read}
-    run.agreed_at = run.machine.hub.now
-    run.machine.tell("agreed", run, agreed.plan)
-    run.machine.on_agreed(run)
-    return agreed
-
-
-def append_private(path: Path, text: str) -> None:
-    """Keep copies of records that are going to be deleted."""
-    run = running()
-    lines = [line for line in map(json.loads, text.splitlines()) if "body" in line]  # the rest is for an undo
-    if lines:
-        run.process.step()
-    for line in lines:
-        run.copies[line["address"].partition(".")[0], line["id"]] = line["body"]
-        run.machine.tell("copy", run, line["address"], line["id"])
-
-
-def token_hex(size: int) -> str:
-    """Return a name that no other has, the same in each replay."""
-    machine = running().machine
-    machine.tokens += 1
-    return f"{machine.tokens:0{2 * size}x}"
-
-
-def edges() -> dict[tuple[Any, str], Any]:
-    """Return everything that is put in the place of something of the product: module and name, and what stands there."""
-    threading = threading_of(process)
-    return {
-        (applying, "opened_state"): opened_state,
-        (applying, "connect"): connect,
-        (applying, "read_account"): read_account,
-        (applying, "agree"): agree,
-        (applying, "mirror_of"): lambda project: None,
-        (applying, "_leave_questions"): lambda run, planned, agreed: ("decisions.yaml", 0),
-        (keeping, "append_private"): append_private,
-        (applying, "who"): lambda: "dana",
-        (applying, "secrets"): SimpleNamespace(token_hex=token_hex),
-        (forgetting, "opened_state"): opened_state,
-        (planning, "read_account"): read_account,
-        (planning, "read_declarations"): read_declarations,
-        (planning, "load_project_sources"): lambda project: Sources((), ()),
-        (planning, "make_private"): lambda project: None,
-        (planning, "write_json"): lambda path, data: None,
-        (planning, "refuse_unreadable"): lambda *_: Ahead(),
-        (leasing, "threading"): threading,
-        (leasing, "secrets"): SimpleNamespace(token_hex=token_hex),
-        (leasing, "socket"): SimpleNamespace(gethostname=lambda: running().wish.host),
-        (leasing, "os"): SimpleNamespace(getpid=lambda: running().number),
-        (leasing, "who"): lambda: "dana",
-        (together, "threading"): threading,
-        (runner, "threading"): threading,
-        (runner, "Together"): Together,
-        (runner, "ThreadPoolExecutor"): lambda max_workers, **_: Pool(process(), max_workers),
-        (runner, "wait"): lambda futures, **_: first_ended(process(), futures),
-    }
-
-
-@contextlib.contextmanager
-def in_place(stand_ins: Mapping[tuple[Any, str], Any]) -> Iterator[None]:
-    """Put *stand_ins* in their places for as long as the block runs."""
-    before = {place: getattr(*place) for place in stand_ins}
-    for (module, name), each in stand_ins.items():
-        setattr(module, name, each)
-    try:
-        yield
-    finally:
-        for (module, name), each in before.items():
-            setattr(module, name, each)

@@ -18,7 +18,7 @@ from crmsync.copper import ranks, read
 from crmsync.project import applying, looking, mirror
 from crmsync.project.mirror import Mirror
 from crmsync.project.session import Project
-from tests.simulation.machine import running
+from tests.simulation.runs import running
 
 SMALL_PAGE = 3
 

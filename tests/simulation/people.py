@@ -14,10 +14,10 @@ from crmsync.model.address import Address
 from crmsync.model.plan import Action, Plan
 from crmsync.model.state import Binding
 from crmsync.sandbox.outside import LabelError
-from tests.simulation.copper import Sent, Watched
+from tests.simulation.copper import HEADERS, Sent, Watched
 from tests.simulation.dice import DETAILS, MARK, TAGS, TYPES, Deed
 from tests.simulation.files import Files
-from tests.simulation.machine import HEADERS, Machine
+from tests.simulation.machine import Machine
 
 Act = Callable[[Watched, Random], None]
 

@@ -20,7 +20,8 @@ from crmsync.plan.identity import keys_of
 from crmsync.project.applying import Applied
 from tests.simulation.files import Files
 from tests.simulation.invariants import Checker
-from tests.simulation.machine import Machine, Run
+from tests.simulation.machine import Machine
+from tests.simulation.runs import Run
 
 
 @dataclass

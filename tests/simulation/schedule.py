@@ -24,12 +24,15 @@ from crmsync.sandbox import DEFAULT_ACCOUNT, Rate
 from tests.simulation import people
 from tests.simulation.copper import Watched
 from tests.simulation.dice import Script, script
+from tests.simulation.edges import account_of, edges, in_place
 from tests.simulation.files import Files
 from tests.simulation.hub import Hub
-from tests.simulation.invariants import Breach, Checker, Measured
-from tests.simulation.machine import LINEAGE, Machine, Network, Run, RunWish, account_of, edges, in_place
+from tests.simulation.invariants import Checker
+from tests.simulation.machine import LINEAGE, Machine
 from tests.simulation.mirrored import mirrors
 from tests.simulation.rest import Rest
+from tests.simulation.runs import Network, Run, RunWish
+from tests.simulation.witness import Breach, Measured
 
 START = 1_790_000_000.0
 #: How old the records are that were there before anything is applied, in seconds.

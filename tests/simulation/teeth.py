@@ -28,7 +28,8 @@ from crmsync.plan import diff, guard, removal
 from crmsync.project import reviewing
 from crmsync.project.runner import Runner
 from crmsync.state import MemoryStore
-from tests.simulation.machine import Log, running
+from tests.simulation.log import Log
+from tests.simulation.runs import running
 from tests.simulation.schedule import simulate
 
 #: Within so many seeds the loss of a mechanism must be noticed.

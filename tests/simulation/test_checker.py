@@ -15,10 +15,11 @@ from crmsync.model.address import Address
 from crmsync.model.events import Absent, WriteAction
 from crmsync.model.plan import Cause, FieldChange, Held
 from crmsync.sandbox import DEFAULT_ACCOUNT, Quirks, Rate
-from tests.simulation.copper import ASIDE, Sent, Watched
+from tests.simulation.copper import ASIDE, HEADERS, Sent, Watched
 from tests.simulation.dice import Script
+from tests.simulation.edges import edges, in_place
 from tests.simulation.files import Files
-from tests.simulation.machine import HEADERS, Network, Run, Send, edges, in_place
+from tests.simulation.runs import Network, Run, Send
 from tests.simulation.schedule import START, Schedule
 from tests.simulation.teeth import TEETH
 

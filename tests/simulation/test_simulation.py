@@ -22,8 +22,8 @@ from crmsync.project.files import schema
 from crmsync.sandbox import DEFAULT_ACCOUNT, Quirks
 from tests.simulation.copper import Watched
 from tests.simulation.dice import script
+from tests.simulation.edges import account_of
 from tests.simulation.files import Reader
-from tests.simulation.machine import account_of
 from tests.simulation.many import Summary, known_seeds, on_all_cores
 from tests.simulation.schedule import START, simulate
 from tests.simulation.teeth import SEEDS, TEETH, Tooth
