@@ -74,6 +74,13 @@ people:
   fay:
     name: Fay
     tags: []
+    emails:
+      - {email: f@x.test, category: work}
+      - {email: fay@x.test, category: work}
+      - {email: fay@home.test, category: personal}
+    phone_numbers:
+      - {number: '+14155550125', category: home}
+      - {number: '+14155550126', category: home}
 companies:
     acme:
         name: Acme
@@ -123,6 +130,14 @@ PIECES = [
     ),
     *("    name: Other\n", "    tags: [x]\n", "  bob:\n", "    address:\n", "      city: Reno\n", "defaults:\n", "  # y\n"),
     *("    crmsync: {new: true}\n", '    details: "x\n', '"\n', "    nmae: x\n", "    emails:\n", "      - x@y.test\n"),
+    *(
+        "      - {email: q@x.test, category: work}\n",
+        "      - {email: fay@x.test, category: work}\n",
+        "      - {}\n",
+        "home",
+        "@",
+    ),
+    *("      - {number: '+1415', category: home}\n", "      - {email: 'q@x.test', category: Work}\n", "null", "Nie", "''"),
 ]
 
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Container
 from dataclasses import replace
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from crmsync.model.source import Node, Position, Scalar, Table
 
@@ -22,6 +22,7 @@ _NOT_HERE = re.compile(r"(?:[A-Za-z_]+:.*\n)(?:[ -].*\n|(?:#.*)?\n)*")
 _REMARKS = re.compile(r"(?:[ ]*(?:#.*)?\n)+")
 _INDENT = re.compile(r"[ ]+(?=[^\s#])")
 _REMARK = "#\n"
+_new: Any = tuple.__new__
 
 
 class Block(NamedTuple):
@@ -85,7 +86,7 @@ def _section(text: str, head: re.Match[str], line: int) -> tuple[Section, int]:
     line += start.count("\n")
     while (found := match(text, at)) is not None:
         key, below = found.groups()
-        add(Block(key or "", line, column, below if key else "", found[0]))
+        add(_new(Block, (key or "", line, column, below if key else "", found[0])))
         at = found.end()
         line += found[0].count("\n")
     return section, at

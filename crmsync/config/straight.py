@@ -4,11 +4,12 @@ Plain records straight from their lines to their packed bytes, with no nodes bet
 Most lines of a project stand in many of its files: the same field at the same column with the same value. So what a line
 says is read once, in the usual way, and looked up from then on; where a record has nothing but lines with one usual value
 each, its bytes are those of its lines. What is in any way odd, or has something to be told of it, is left for the reader of
-nodes, with the same places. A law in tests/project holds that nobody can tell the difference.
+nodes, with the same places. A law in tests/test_straight.py holds that nobody can tell the difference.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -17,15 +18,22 @@ from crmsync.config.blocks import Block, cut, placed, remainder
 from crmsync.config.building import BOUNDS, Bounds
 from crmsync.config.document import Document, decoded, parse
 from crmsync.config.fields import FieldReader
-from crmsync.config.lines import read_field, says_nothing, usual
+from crmsync.config.lines import is_word, read_field, says_nothing, usual
 from crmsync.config.packing import pack_name, pack_parts, pack_value
 from crmsync.model.catalogue import Catalogue, EntityType, Field
 from crmsync.model.records import DeclaredField
-from crmsync.model.source import Node, Position, Table
+from crmsync.model.source import Listing, Node, Position, Scalar, Table
 from crmsync.model.values import Written
+
+_WORD = r"[A-Za-z0-9_./+](?:[A-Za-z0-9 _.@/+-]*[A-Za-z0-9_.@/+-])?"
+#: An entry of a list that is a mapping on one line: what stands before its first text, the text, and what comes then.
+_ENTRY = re.compile(rf"([ ]*-[ ]+\{{[a-z_]+: '?)({_WORD})('?(?:, [a-z_]+: {_WORD})*\}})\Z")
+_NOWHERE = Position("", 0, 0)
 
 #: So many different lines of one mapping are remembered.
 _MOST_KNOWN = 10_000
+#: And so many of one field: what has more is another one in each record, and not worth it.
+_MOST_ALIKE = 2_000
 
 
 class Fact(NamedTuple):
@@ -77,12 +85,17 @@ class _Nested(NamedTuple):
 
 
 class _Below(NamedTuple):
-    """The name of a field whose value stands below; *known* by its lines."""
+    """
+    The name of a field whose value stands below; *known* by its lines.
+
+    *like* are entries of a list that were seen before, but for one text: column, entry, whether that text is plain.
+    """
 
     field: Field
     before: str
     deeper: tuple[str, str]
     known: dict[str, tuple[int, str, Fact]]
+    like: dict[tuple[str, str], tuple[int, Table, bool]]
 
 
 class _Several(NamedTuple):
@@ -92,21 +105,40 @@ class _Several(NamedTuple):
     values: tuple[tuple[str, str, Fact], ...]
 
 
+#: Makes a named tuple in half the time that its class takes.
+_new: Any = tuple.__new__
 #: A line with a value: what stands before and behind the number of the line in packed bytes. None: the line says nothing.
 _Said = tuple[str, str, Fact] | _Several | _Nested | _Below | None
 _UNSEEN: Any = object()
 
 
-class _Level:
-    """The lines of one mapping at one column that were seen before; *rows* are its fields by name."""
+class _Head:
+    """What stands before `: ` where a value begins in this *column*; *room* is left for as many lines with other values."""
 
-    __slots__ = ("column", "known", "openings", "rows")
+    __slots__ = ("before", "column", "room", "row")
+
+    def __init__(self, row: Field, column: int) -> None:
+        self.row = row
+        self.before = _before(row)
+        self.column = column
+        self.room = _MOST_ALIKE
+
+
+class _Level:
+    """
+    The lines of one mapping at one column that were seen before; *rows* are its fields by name.
+
+    *heads* are what stood before `: ` in lines with a value.
+    """
+
+    __slots__ = ("column", "heads", "known", "openings", "rows")
 
     def __init__(self, column: int, rows: Callable[[str], Any]) -> None:
         self.column = column
         self.rows = rows
         self.known: dict[str, _Said] = {}
         self.openings: dict[str, _Said] = {}
+        self.heads: dict[str, _Head] = {}
 
     def note(self, line: str, said: _Said) -> _Said:
         """Remember what a line says."""
@@ -114,6 +146,7 @@ class _Level:
             self.openings[line] = said
         if len(self.known) >= _MOST_KNOWN:
             self.known = dict(self.openings)
+            self.heads = {}
         self.known[line] = said
         return said
 
@@ -137,7 +170,8 @@ class _RecordLines:
         if verdict is None:
             return None
         data = pack_parts(block.column + 1, len(block.key), parts)
-        return PackedRecord(self._entity.name, block.key, block.line, data, verdict)
+        record: PackedRecord = _new(PackedRecord, (self._entity.name, block.key, block.line, data, verdict))
+        return record
 
     def _read(self, lines: Sequence[str]) -> tuple[list[str], dict[str, Fact]]:
         parts: list[str] = []
@@ -184,12 +218,27 @@ class _RecordLines:
         said = top.known.get(line, _UNSEEN)
         if said is not _UNSEEN:
             return top, said
+        head, _, text = line.partition(": ")
+        if head in top.heads:
+            level = top
+        known = level.heads.get(head)
+        if known is not None and is_word(text):
+            position = _new(Position, ("", 0, known.column, len(text)))
+            fact, _, packed = self._fact(known.row, _new(Scalar, (text, position, True)))
+            word = known.before, f",{known.column},{len(text)},{packed}", fact
+            if known.room:
+                known.room -= 1
+                level.note(line, word)
+            return level, word
         column = len(line) - len(line.lstrip(" "))
         if column == top.column:
             level = top
         elif column != level.column and not says_nothing(line):
             raise _Odd
-        return level, level.note(line, self._said(line, level))
+        said = level.note(line, self._said(line, level))
+        if said.__class__ is tuple:
+            level.heads[head] = _Head(level.rows(head[column:]), len(head) + 3)
+        return level, said
 
     def _said(self, line: str, level: _Level) -> _Said:
         """Return what a line says that stands in a mapping."""
@@ -201,7 +250,9 @@ class _RecordLines:
         name, node = found
         row = level.rows(name)
         if isinstance(row, Field):
-            return self._one(row, node) if node is not None else _Below(row, f"{pack_name(row.name)},", _deeper(level), {})
+            return (
+                self._one(row, node) if node is not None else _Below(row, f"{pack_name(row.name)},", _deeper(level), {}, {})
+            )
         if row is None or not (node is None or isinstance(node, Table)):
             raise _Odd
         if node is None:
@@ -214,14 +265,14 @@ class _RecordLines:
         if row is None:
             raise _Odd
         fact, position, packed = self._fact(row, node)
-        return f"{pack_name(row.name)},", f",{position.column},{position.length},{packed}", fact
+        return _before(row), f",{position.column},{position.length},{packed}", fact
 
     def _fact(self, row: Field, node: Node) -> tuple[Fact, Position, str]:
         declared = self._fields.plain_value(row, node)
         verdict = None if declared is None else self._judge.value(self._entity, row, declared)
         if declared is None or verdict is None:
             raise _Odd
-        return Fact(row.name, declared.value, verdict), declared.position, pack_value(declared)
+        return _new(Fact, (row.name, declared.value, verdict)), declared.position, pack_value(declared)
 
     def _inside(self, nested: _Nested, lines: Sequence[str], at: int) -> _Level:
         """Return the level of the parts of a nested field, which begin at a line that says something."""
@@ -239,15 +290,57 @@ class _RecordLines:
         text = "\n".join(lines)
         found = said.known.get(text)
         if found is None:
-            read = read_field(lines[0], lines[1:]) if len(lines) > 1 else None
-            if read is None or read[1] is None:
+            if len(lines) == 1:
                 raise _Odd
-            fact, position, packed = self._fact(said.field, read[1])
+            node: Node | None = None if said.field.kind.is_label else _alike(said, lines)
+            if node is None:
+                _, node = read_field(lines[0], lines[1:]) or ("", None)
+            if node is None:
+                raise _Odd
+            fact, position, packed = self._fact(said.field, node)
             found = position.line, f",{position.column},{position.length},{packed}", fact
-            if len(said.known) >= _MOST_KNOWN:
-                said.known.clear()
-            said.known[text] = found
+            if len(said.known) < _MOST_ALIKE:
+                said.known[text] = found
         return found
+
+
+def _alike(said: _Below, lines: Sequence[str]) -> Listing | None:
+    """
+    Return a list of entries that are like others but for one text each, None when it is not such a list.
+
+    What is in it has no places: only labels and references keep theirs, and where something is to be told all is read again.
+    """
+    items: list[Table] = []
+    columns: set[int] = set()
+    for line in lines[1:]:
+        found = _ENTRY.match(line)
+        if found is None:
+            return None
+        head, text, tail = found.groups()
+        column, like, is_plain = said.like.get((head, tail)) or _first_of(said, line, head, text, tail)
+        columns.add(column)
+        (name, _), *others = like.entries
+        items.append(Table(((name, _new(Scalar, (text, _NOWHERE, is_plain))), *others), _NOWHERE))
+    if len(columns) > 1:
+        return None
+    return Listing(tuple(items), Position("", 1, columns.pop() + 1))
+
+
+def _first_of(said: _Below, line: str, head: str, text: str, tail: str) -> tuple[int, Table, bool]:
+    """Read the first entry that begins with *head* and ends with *tail*. Raises _Odd."""
+    _, node = read_field("field:", (line,)) or ("", None)
+    entry = node.items[0] if isinstance(node, Listing) else None
+    first = entry.entries[0][1] if isinstance(entry, Table) else None
+    if node is None or not isinstance(entry, Table) or not isinstance(first, Scalar) or first.text != text:
+        raise _Odd
+    found = node.position.column - 1, entry, first.is_plain
+    if len(said.like) < _MOST_ALIKE:
+        said.like[head, tail] = found
+    return found
+
+
+def _before(row: Field) -> str:
+    return f"{pack_name(row.name)},"
 
 
 def _deeper(level: _Level) -> tuple[str, str]:

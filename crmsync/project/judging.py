@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 
 from crmsync.config.straight import Fact
-from crmsync.config.twins import Claim, claims, keys_in
+from crmsync.config.twins import claims, keys_in
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType, Field
 from crmsync.model.records import Declared, DeclaredField, PolicyRule
 from crmsync.model.source import Position
 from crmsync.model.values import Label, Labels, Lookup, Written, is_empty
-from crmsync.project.sheets import NOTHING, About, hash_of_claim, hash_of_question, pointing, searched
+from crmsync.project.sheets import NOTHING, About, hash_of_claim, hash_of_own, hash_of_question, pointing, searched
 from crmsync.resolve import keys_of
 from crmsync.resolve.alone import ResolvingAlone
 
@@ -38,17 +39,16 @@ class Judge:
             about = looked
         if field.name not in rows.searched:
             return about
-        keys = tuple(hash_of_question((entity.name, field.name, key)) for key in keys_of(value))
-        claimed = _claimed(entity, field, value) if field.unique else ()
-        return about._replace(keys=keys, claims=claimed)
+        keys = tuple([hash_of_question((entity.name, field.name, key)) for key in keys_of(value)])
+        return About(_claimed(entity, field, value) if field.unique else (), keys, *about[2:])
 
     def record(self, entity: EntityType, key: str, facts: Mapping[str, Fact]) -> About | None:
         """Return what columns have of a record with these values."""
         rows = self._rows[entity.name]
-        if not all(self._fits(entity, field, facts) for field in rows.within if field.name in facts):
+        if rows.within and not all(self._fits(entity, field, facts) for field in rows.within if field.name in facts):
             return None
         found = [facts[name].verdict for name in rows.telling if name in facts]
-        about = About(*(tuple(each for column in columns for each in column) for columns in zip(*found, strict=True)))
+        about = found[0] if len(found) == 1 else About(*(tuple(chain(*columns)) for columns in zip(*found, strict=True)))
         if not rows.claims_alone:
             about = about._replace(claims=_claims(entity, key, facts))
         return about
@@ -87,7 +87,7 @@ class _Rows:
 
 def _claimed(entity: EntityType, field: Field, value: Written) -> tuple[int, ...]:
     """Return the hashes of what a value of a unique field claims."""
-    return tuple(hash_of_claim(entity, Claim(field.name, key)) for key in keys_in(value))
+    return tuple([hash_of_own(entity, field, key) for key in keys_in(value)])
 
 
 def _claims(entity: EntityType, key: str, facts: Mapping[str, Fact]) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from crmsync import resolve
 from crmsync.config.document import Document
 from crmsync.config.records import RecordReader
 from crmsync.config.rows import is_rows
-from crmsync.config.straight import StraightReader
+from crmsync.config.straight import PackedRecord, StraightReader
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
 from crmsync.model.settings import Settings
@@ -23,7 +23,7 @@ from crmsync.project.crew import is_known, processes_for, read_apart
 from crmsync.project.files import schema
 from crmsync.project.judging import Judge
 from crmsync.project.pieces import Piece, digest_of, parse_piece
-from crmsync.project.sheets import Damaged, Entry, Sheet, Told, entries_of, from_bytes, sheet_of, to_bytes, told_of
+from crmsync.project.sheets import Damaged, Sheet, Told, entries_of, from_bytes, sheet_of, to_bytes, told_of
 from crmsync.project.shelf import Shelf, basis_of, sheet_id
 from crmsync.project.trouble import Trouble
 
@@ -55,17 +55,21 @@ class SheetReader:
                 raise Trouble(f"{piece.source.name} was changed while it was read. Run the command again.")
             straight = None if taken else self._straight(piece, content)
             if straight is not None:
-                return self._sheet(piece, *straight)
+                return self._sheet(piece, *straight, None)
             document = parse_piece(piece, content)
         return self._sheet(piece, [], document, taken)
 
-    def _straight(self, piece: Piece, content: bytes) -> tuple[list[Entry], Document | None] | None:
+    def _straight(self, piece: Piece, content: bytes) -> tuple[list[PackedRecord], Document | None] | None:
         """Return the records that are read at once, and what is left; None where a piece must be read as a whole."""
         read = None if is_rows(piece.source.name) else self._lines.read(content, piece.source.name)
-        return None if read is None else ([Entry(*each) for each in read.records], read.rest)
+        return None if read is None else (read.records, read.rest)
 
     def _sheet(
-        self, piece: Piece, entries: list[Entry], rest: Document | None, taken: Mapping[Address, Position] | None = None
+        self,
+        piece: Piece,
+        entries: list[PackedRecord],
+        rest: Document | None,
+        taken: Mapping[Address, Position] | None = None,
     ) -> Sheet:
         """Return the sheet of what was read at once and of the *rest*."""
         told = Told()

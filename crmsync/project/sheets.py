@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 from crmsync.config.document import Document
 from crmsync.config.packing import pack, unpack
 from crmsync.config.records import Declarations
+from crmsync.config.straight import PackedRecord
 from crmsync.config.twins import Claim, claims
 from crmsync.model.address import Address
-from crmsync.model.catalogue import Catalogue, EntityType
+from crmsync.model.catalogue import Catalogue, EntityType, Field
 from crmsync.model.codes import CODES
 from crmsync.model.records import Declared, Moved
 from crmsync.model.source import Diagnostic, Position, Severity
@@ -126,11 +127,6 @@ def _moved_down(each: Diagnostic, down: int) -> Diagnostic:
     return each if place is None else replace(each, position=place._replace(line=place.line + down))
 
 
-def hash_of(*parts: object) -> int:
-    """Return a number for these texts that hardly any others have."""
-    return hash_of_bytes("\0".join(map(str, parts)).encode("utf-8", "surrogatepass"))
-
-
 def hash_of_bytes(data: bytes) -> int:
     """Return a number for *data* that hardly any other has."""
     return int.from_bytes(blake2b(data, digest_size=_HASH_BYTES).digest(), "little")
@@ -166,16 +162,6 @@ class About(NamedTuple):
 NOTHING = About()
 
 
-class Entry(NamedTuple):
-    """One record of a sheet: what it is called, its line, how it is packed."""
-
-    type: str
-    key: str
-    line: int
-    packed: bytes
-    about: About
-
-
 @dataclass(frozen=True, slots=True)
 class Told:
     """What is told of a piece of a file beside its records, see `Sheet`."""
@@ -196,7 +182,7 @@ def told_of(document: Document, read: Declarations, alone: Alone) -> Told:
     )
 
 
-def entries_of(read: Declarations, alone: Alone, catalogue: Catalogue) -> Iterator[Entry]:
+def entries_of(read: Declarations, alone: Alone, catalogue: Catalogue) -> Iterator[PackedRecord]:
     """Yield the records that were read, of which *alone* is what they name."""
     pointers: dict[Address, list[Pointer]] = {}
     for each in alone.pointers:
@@ -208,11 +194,11 @@ def entries_of(read: Declarations, alone: Alone, catalogue: Catalogue) -> Iterat
             claims=tuple(hash_of_claim(entity, claim) for claim in claims(record, entity)),
             keys=tuple(_keys_of_record(record, entity.name, names)),
         )
-        yield Entry(address.type, address.key, record.position.line, pack(record), about)
+        yield PackedRecord(address.type, address.key, record.position.line, pack(record), about)
 
 
-def sheet_of(id: str, file: str, line: int, entries: Sequence[Entry], told: Told) -> Sheet:
-    """Return the sheet of one piece of *file* that begins on *line*, with *entries* in their order."""
+def sheet_of(id: str, file: str, line: int, entries: Sequence[PackedRecord], told: Told) -> Sheet:
+    """Return the sheet of one piece of *file* that begins on *line*, with *entries* in their order; verdicts are `About`."""
     return Sheet(
         file=file,
         id=id,
@@ -223,15 +209,15 @@ def sheet_of(id: str, file: str, line: int, entries: Sequence[Entry], told: Told
         diagnostics=told.diagnostics,
         names=tuple(f"{each.type}.{each.key}" for each in entries),
         lines=array("Q", [each.line for each in entries]),
-        ends=array("Q", accumulate(len(each.packed) for each in entries)),
-        digests=array("Q", [hash_of_bytes(each.packed) for each in entries]),
+        ends=array("Q", accumulate(len(each.data) for each in entries)),
+        digests=array("Q", [hash_of_bytes(each.data) for each in entries]),
         own=array("Q", [hash_of_bytes(f"{each.type}\0{each.key}".encode()) for each in entries]),
-        claims=_column(each.about.claims for each in entries),
-        keys=_column(each.about.keys for each in entries),
-        targets=_column(each.about.targets for each in entries),
-        others=_column(each.about.others for each in entries),
-        questions=_column(each.about.questions for each in entries),
-        bodies=_in_memory(b"".join(each.packed for each in entries)),
+        claims=_column(each.verdict.claims for each in entries),
+        keys=_column(each.verdict.keys for each in entries),
+        targets=_column(each.verdict.targets for each in entries),
+        others=_column(each.verdict.others for each in entries),
+        questions=_column(each.verdict.questions for each in entries),
+        bodies=_in_memory(b"".join(each.data for each in entries)),
     )
 
 
@@ -254,7 +240,16 @@ def hash_of_claim(entity: EntityType, claim: Claim) -> int:
     scope = claim.scope
     if isinstance(scope, Lookup):  # where it stands is no part of what it says
         scope = ("lookup", scope.by, scope.text)
-    return hash_of("claim", entity.name, claim.by, claim.key, claim.within, scope)
+    return _hash_of_claim(entity.name, claim.by, claim.key, claim.within, scope)
+
+
+def hash_of_own(entity: EntityType, field: Field, key: str | int) -> int:
+    """Return the hash of a claim on a value that only one record may have."""
+    return _hash_of_claim(entity.name, field.name, key, None, None)
+
+
+def _hash_of_claim(type_name: str, by: str | None, key: str | int, within: str | None, scope: object) -> int:
+    return hash_of_bytes(f"claim\0{type_name}\0{by}\0{key}\0{within}\0{scope}".encode("utf-8", "surrogatepass"))
 
 
 def _keys_of_record(record: Declared, type_name: str, names: Iterable[str]) -> list[int]:
