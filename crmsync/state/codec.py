@@ -133,7 +133,7 @@ def empty_state(head: Head) -> State:
     return State(head, bindings=PackedBindings({}, decode_binding, encode_binding))
 
 
-def decode_state(text: str, head: Head, *, is_checked: bool = False) -> State:
+def decode_state(text: str | bytes | bytearray, head: Head, *, is_checked: bool = False) -> State:
     """
     Return the state of a snapshot, under *head*. Raises Unusable.
 
@@ -216,7 +216,7 @@ def _event(data: Any) -> Event:
     return event
 
 
-def _document(text: str, part: str) -> dict[str, Any]:
+def _document(text: str | bytes | bytearray, part: str) -> dict[str, Any]:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:

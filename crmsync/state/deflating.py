@@ -9,6 +9,7 @@ from collections.abc import Iterable
 PLAIN_BYTES = 4096
 #: A state of a million records is smaller than this when it is inflated.
 _MOST_BYTES = 2**31 - 1
+_PIECE_BYTES = 2**20
 _LEVEL = 6  # 9 takes twice as long for another half percent
 
 
@@ -23,13 +24,17 @@ def deflated_pieces(pieces: Iterable[bytes]) -> bytes:
     return b"".join([*map(writer.compress, pieces), writer.flush()])
 
 
-def inflated(body: bytes) -> bytes:
+def inflated(body: bytes) -> bytearray:
     """Return what `deflated` made *body* from. Raises ValueError."""
-    reader = zlib.decompressobj()
+    reader, found = zlib.decompressobj(), bytearray()
+    # In pieces, or all of it would be in memory twice for a moment.
     try:
-        found = reader.decompress(body, _MOST_BYTES)
+        for start in range(0, len(body), _PIECE_BYTES):
+            found += reader.decompress(body[start : start + _PIECE_BYTES], _MOST_BYTES + 1 - len(found))
+            if len(found) > _MOST_BYTES:
+                break
     except zlib.error as error:
         raise ValueError(str(error)) from error
-    if not reader.eof:
+    if not reader.eof or len(found) > _MOST_BYTES:
         raise ValueError("it is cut, or too long")
     return found

@@ -129,7 +129,7 @@ def _unpack(content: bytes) -> tuple[dict[str, Any], str]:
         if layout != LAYOUT or digest != _digest(line, body):
             raise ValueError("checksum")
         if line.get("packed") == "deflate":
-            body = inflated(body)
+            return line, inflated(body).decode("ascii")
         return line, body.decode("ascii")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Unusable(f"A part of it is damaged. {DAMAGED}") from error

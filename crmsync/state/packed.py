@@ -6,17 +6,34 @@ Those of a hundred thousand records fill a gigabyte once they are values, and a 
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+
+import msgspec
+from msgspec import Raw
 
 from crmsync.model.address import Address
 from crmsync.model.state import Binding
 
-_BEFORE = re.compile(r'\{"format":[0-9]+,"state":\{"position":[0-9]+,"account_id":(?:[0-9]+|null),"bindings":\{')
-_RECORD_ID = re.compile(r'"record_id":([0-9]+)')
-_read = json.JSONDecoder().raw_decode
 
+class _Document(msgspec.Struct, forbid_unknown_fields=True):
+    """A snapshot, not looked into."""
+
+    format: int
+    state: dict[str, Raw]
+
+
+class _Record(msgspec.Struct):
+    """Of a binding only its record."""
+
+    record_id: int
+
+
+_document = msgspec.json.Decoder(_Document).decode
+_texts = msgspec.json.Decoder(dict[str, Raw]).decode
+_record = msgspec.json.Decoder(_Record).decode
+
+#: A binding: a part of the snapshot's text, a text of its own, or a value.
+Packed = Raw | str | Binding
 
 #: So many bindings that were put in stay values; what is put in once is mostly put in again with the next event.
 RECENT = 500
@@ -27,7 +44,7 @@ class PackedBindings(MutableMapping[Address, Binding]):
 
     def __init__(
         self,
-        texts: dict[Address, str | Binding],
+        texts: dict[Address, Packed],
         decode: Callable[[str], Binding],
         encode: Callable[[Binding], str],
     ) -> None:
@@ -38,7 +55,7 @@ class PackedBindings(MutableMapping[Address, Binding]):
 
     def __getitem__(self, address: Address) -> Binding:
         binding = self._bindings[address]
-        return self._decode(binding) if isinstance(binding, str) else binding
+        return binding if isinstance(binding, Binding) else self._decode(_text(binding))
 
     def __setitem__(self, address: Address, binding: Binding) -> None:
         self._bindings[address] = binding
@@ -73,13 +90,17 @@ class PackedBindings(MutableMapping[Address, Binding]):
     def text(self, address: Address) -> str | None:
         """Return a binding as a snapshot has it; None where it was put in of late."""
         binding = self._bindings[address]
-        return binding if isinstance(binding, str) else None
+        return None if isinstance(binding, Binding) else _text(binding)
 
     def record_id(self, address: Address) -> int:
         """Return the record of *address*, without decoding all of its binding."""
         binding = self._bindings[address]
-        found = _RECORD_ID.search(binding) if isinstance(binding, str) else None
-        return int(found[1]) if found is not None else self[address].record_id
+        if isinstance(binding, Binding):
+            return binding.record_id
+        try:
+            return _record(binding).record_id
+        except ValueError:
+            return self[address].record_id  # which says what is wrong with it
 
 
 def record_ids(bindings: Mapping[Address, Binding]) -> Iterator[tuple[Address, int]]:
@@ -97,27 +118,22 @@ def texts_of(bindings: Mapping[Address, Binding], encode: Callable[[Binding], st
         yield address, encode(bindings[address]) if text is None else text
 
 
-def packed_bindings(text: str) -> tuple[dict[Address, str | Binding], str] | None:
-    """Return the bindings in a snapshot, each as text, and the snapshot without them; None where it is set out otherwise."""
-    before = _BEFORE.match(text)
-    if before is None:
-        return None
+def packed_bindings(text: str | bytes | bytearray) -> tuple[dict[Address, Packed], bytes] | None:
+    """Return the bindings in a snapshot, each as its text, and the snapshot without them; None where none are to be had."""
     try:
-        found, at = _split(text, before.end())
-    except ValueError:
+        document = _document(text)
+        texts = _texts(document.state["bindings"])
+    except (ValueError, KeyError, RecursionError):
         return None
-    return found, text[: before.end()] + text[at:]
+    found: dict[Address, Packed] = {}
+    for name, binding in texts.items():
+        address = Address.parse(name)
+        if address is None:
+            return None
+        found[address] = binding
+    rest = {"format": document.format, "state": {**document.state, "bindings": {}}}
+    return found, msgspec.json.encode(rest)
 
 
-def _split(text: str, at: int) -> tuple[dict[Address, str | Binding], int]:
-    """Return the bindings in an object that begins at *at*, and where it ends. Raises ValueError."""
-    found: dict[Address, str | Binding] = {}
-    while text[at : at + 1] != "}":
-        name, colon = _read(text, at)
-        _, end = _read(text, colon + 1)
-        address = Address.parse(name) if isinstance(name, str) else None
-        if address is None or text[colon] != ":" or text[end : end + 1] not in (",", "}"):
-            raise ValueError("this is no binding")
-        found[address] = text[colon + 1 : end]
-        at = end + (text[end] == ",")
-    return found, at
+def _text(binding: Raw | str) -> str:
+    return binding if isinstance(binding, str) else bytes(binding).decode()

@@ -274,7 +274,7 @@ class SqliteStore:
             return empty_state(head)
         if row[1] != checksum(self._empty.lineage, row[0]):
             raise Unusable(f"Its snapshot is damaged. {DAMAGED}")
-        return decode_state(_text(row[0]), head, is_checked=True)
+        return decode_state(_content(row[0]), head, is_checked=True)
 
     def _segments(self, connection: sqlite3.Connection, after: int = 0) -> Iterator[tuple[int, float, tuple[Event, ...]]]:
         """Yield the segments after a position: where one begins, when it was appended, its events. Raises Unusable."""
@@ -378,9 +378,9 @@ def _has_copies(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'copy'").fetchone() is not None
 
 
-def _text(content: str | bytes) -> str:
+def _content(content: str | bytes) -> str | bytearray:
     """Return the text of a snapshot; layout 1 kept it as it is."""
-    return content if isinstance(content, str) else inflated(content).decode("ascii")
+    return content if isinstance(content, str) else inflated(content)
 
 
 def _keep(connection: sqlite3.Connection, copies: Mapping[str, bytes]) -> None:
