@@ -13,7 +13,7 @@ HEAD = Head(1, 100.0, 100.0)
 
 
 def _rows(count: int) -> Iterator[Row]:
-    return (Row(id, id, id, {"id": id, "name": f"Ann {id}"}) for id in range(1, count + 1))
+    return (Row(id, id, id, b'{"id":%d,"name":"Ann %d"}' % (id, id)) for id in range(1, count + 1))
 
 
 def test_other_commands_write_while_a_type_is_read(tmp_path: Path) -> None:

@@ -85,8 +85,10 @@ class Client:
         """
         return self.read_data(request, leaves)[0]
 
-    def read_data(self, request: Request, leaves: Callable[[], None] = lambda: None) -> tuple[Response, Any]:
-        """Return the answer of `read` and the data in its body. Raises CopperError."""
+    def read_data(
+        self, request: Request, leaves: Callable[[], None] = lambda: None, parse: Callable[[bytes], Any] = parse_json
+    ) -> tuple[Response, Any]:
+        """Return the answer of `read` and what *parse* makes of its body; Unparseable is tried again. Raises CopperError."""
         if not only_looks(request):
             raise ReadOnlyClient(f"{request.method} {request.path} writes, and was asked as a read.")
         patience = PATIENCE_SECONDS
@@ -95,7 +97,7 @@ class Client:
             permit = self._pacer.reserve(False)
             started = self._clock()
             leaves()
-            answer = self._try(request, permit)
+            answer = self._try(request, permit, parse)
             wait = self._wait(answer, attempt)
             patience -= self._clock() - started + wait
             if not isinstance(answer, _Trouble):
@@ -142,7 +144,7 @@ class Client:
         if not self._may_write:
             raise ReadOnlyClient("A client that was made to look was asked to write.")
 
-    def _try(self, request: Request, permit: Permit) -> tuple[Response, Any] | _Trouble:
+    def _try(self, request: Request, permit: Permit, parse: Callable[[bytes], Any]) -> tuple[Response, Any] | _Trouble:
         try:
             response = self._sent(request, permit, is_write=False)
         except (ConnectionError, TimeoutError) as error:
@@ -150,7 +152,7 @@ class Client:
         if not 200 <= response.status < 300:
             return _Trouble(error_from(response), response.status in _WORTH_ANOTHER_TRY, retry_after(response))
         try:
-            return response, parse_json(response.body)
+            return response, parse(response.body)
         except Unparseable:
             return _Trouble(odd_answer(response, "JSON"), is_passing=True)
 

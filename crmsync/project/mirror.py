@@ -20,12 +20,9 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-import simplejson
+from crmsync.copper.rowtext import parse, text_of
 
-from crmsync.model.bodies import CUSTOM_FIELDS
-from crmsync.model.http import parse_json
-
-FORMAT = 2
+FORMAT = 3
 BUSY_SECONDS = 5.0
 #: So many changes are remembered by their numbers; who comes later than that looks at everything.
 KEPT_CHANGES = 100_000
@@ -90,17 +87,17 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A record to keep; without *body* only its dates."""
+    """A record to keep; without the *text* of its body only its dates."""
 
     id: int
     created: int
     modified: int
-    body: Mapping[str, Any] | None = None
+    text: bytes | None = None
 
 
 def content_digest(body: Mapping[str, Any]) -> bytes:
     """Return the digest by which a changed body is noticed."""
-    return blake2b(_text(body), digest_size=12).digest()
+    return blake2b(text_of(body), digest_size=12).digest()
 
 
 class Mirror:
@@ -221,21 +218,18 @@ class Mirror:
         Nothing is locked while the rows come, which takes Copper minutes: they wait in a file of their own.
         """
         with _stale(), self._beside() as beside:
-            count = total = 0
-            for row in rows:
-                values = _row(type_name, row)
-                beside.execute("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", values)
-                count, total = count + 1, total + values[_AT_DIGEST]
+            sums = _Sums()
+            beside.executemany(_INSERT, sums.counted(_row(type_name, row) for row in rows))
             beside.execute("COMMIT")
             with self._writing():
                 self._sql("DELETE FROM record WHERE type = ?", (type_name,))
                 self._sql("DELETE FROM change WHERE type = ?", (type_name,))
                 self._copy(beside)
-                return self._add(type_name, replace(head, count=count, total=total, changes=0), ())
+                return self._add(type_name, replace(head, count=sums.count, total=sums.total, changes=0), ())
 
     def _copy(self, beside: sqlite3.Connection) -> None:
         assert self._connection is not None
-        self._connection.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", beside.execute(_ALL_ROWS))
+        self._connection.executemany(_INSERT, beside.execute(_ALL_ROWS))
 
     @contextmanager
     def _beside(self) -> Iterator[sqlite3.Connection]:
@@ -265,7 +259,7 @@ class Mirror:
             now = self.head(type_name)
             if now is None or now.nonce != head.nonce:
                 return None
-            count, total, changed = head.count, head.total, [row.id for row in rows if row.body is not None]
+            count, total, changed = head.count, head.total, [row.id for row in rows if row.text is not None]
             for id in (*(row.id for row in rows), *gone):
                 sql = "SELECT digest, content IS NOT NULL FROM record WHERE type = ? AND id = ?"
                 for digest, is_kept in self._sql(sql, (type_name, id)).fetchall():
@@ -287,12 +281,9 @@ class Mirror:
 
     def _add(self, type_name: str, head: Head, rows: Iterable[Row]) -> Head:
         assert self._connection is not None
-        count, total = head.count, head.total
-        for row in rows:
-            values = _row(type_name, row)
-            self._connection.execute("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", values)
-            count, total = count + 1, total + values[_AT_DIGEST]
-        kept = replace(head, count=count, total=total & _MASK, nonce=token_hex(8))
+        sums = _Sums(head.count, head.total)
+        self._connection.executemany(_INSERT, sums.counted(_row(type_name, row) for row in rows))
+        kept = replace(head, count=sums.count, total=sums.total & _MASK, nonce=token_hex(8))
         self._put_head(type_name, kept)
         return kept
 
@@ -323,9 +314,24 @@ class Mirror:
                 self._sql("ROLLBACK")
 
 
+_INSERT = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)"
 _AT_DIGEST = 5
 _ALL_ROWS = "SELECT type, id, created, modified, content, digest, body FROM record"
 _COLUMNS = "id, created, modified, content, digest"
+
+
+@dataclass
+class _Sums:
+    """Number and sum of rows, while they go by."""
+
+    count: int = 0
+    total: int = 0
+
+    def counted(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        """Yield *rows*, and count them."""
+        for values in rows:
+            self.count, self.total = self.count + 1, self.total + values[_AT_DIGEST]
+            yield values
 
 
 @contextmanager
@@ -360,12 +366,9 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _row(type_name: str, row: Row) -> tuple[Any, ...]:
-    content = body = None
-    if row.body is not None:
-        text = _text(row.body)
-        content, body = blake2b(text, digest_size=12).digest(), text
+    content = None if row.text is None else blake2b(row.text, digest_size=12).digest()
     digest = _digest(type_name, row.id, row.created, row.modified, content)
-    return type_name, row.id, row.created, row.modified, content, digest, body
+    return type_name, row.id, row.created, row.modified, content, digest, row.text
 
 
 def _checked(type_name: str, row: Sequence[Any]) -> Known:
@@ -387,14 +390,5 @@ def _change_digest(type_name: str, number: int, id: int, tag: str) -> int:
 def _body(known: Known, text: bytes) -> dict[str, Any]:
     if blake2b(text, digest_size=12).digest() != known.content:
         raise Stale(f"the body of {known.id} is damaged")
-    body: dict[str, Any] = parse_json(text)
+    body: dict[str, Any] = parse(text)
     return body
-
-
-def _text(body: Mapping[str, Any]) -> bytes:
-    """Return *body* as JSON that is the same for the same record: the order of custom values means nothing."""
-    custom = body.get(CUSTOM_FIELDS)
-    if custom:
-        body = {**body, CUSTOM_FIELDS: sorted(custom, key=lambda each: each["custom_field_definition_id"])}
-    text: str = simplejson.dumps(body, use_decimal=True, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return text.encode("utf-8", "surrogatepass")

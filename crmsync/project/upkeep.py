@@ -16,6 +16,7 @@ from typing import Any
 from crmsync.copper import read
 from crmsync.copper.client import Client
 from crmsync.copper.ranks import NoRanks, missing
+from crmsync.copper.rowtext import RawRow, canonical, text_of
 from crmsync.model.catalogue import Catalogue, EntityType
 from crmsync.project.mirror import Head, Known, Mirror, Row, Stale, content_digest
 
@@ -74,7 +75,7 @@ class Upkeep:
 
     def fill(self, mirror: Mirror, entity: EntityType, wanted: set[int]) -> Head | None:
         """Read the whole type into the mirror, where that is worth it; None where it is not, or no page order holds."""
-        first, total = read.page(self.client, entity.path, _CREATED, 1)
+        first, total = read.raw_page(self.client, entity.path, _CREATED, 1)
         pages, batches = ceil((total or 0) / read.PAGE_SIZE), ceil(len(wanted) / read.PAGE_SIZE)
         if total is None or pages > min(read.LAST_PAGE, batches + batches // 2 + MIRROR_REQUESTS) or not first:
             self.told.append(Told(entity.name, f"{batches} batches of ids; reading all takes {pages} requests"))
@@ -89,25 +90,28 @@ class Upkeep:
         self.told.append(Told(entity.name, f"all read, {pages} requests; from now on only what changed"))
         return kept
 
-    def _scan(self, entity: EntityType, rows: list[Body], pages: int, wanted: set[int]) -> Iterator[Row]:
+    def _scan(self, entity: EntityType, rows: list[RawRow], pages: int, wanted: set[int]) -> Iterator[Row]:
         """Yield all records, of which *rows* are the first page. Raises _ShortPage."""
         seen: set[int] = set()
         yield from self._new_rows(rows, seen, wanted)
-        for others in self.client.in_parallel(lambda page: self._page(entity, page), range(2, pages + 1)):
+        for others in self.client.in_parallel(lambda page: self._raw_page(entity, page), range(2, pages + 1)):
             if len(rows) < read.PAGE_SIZE:
                 raise _ShortPage
             rows = others
             yield from self._new_rows(rows, seen, wanted)
         while len(rows) == read.PAGE_SIZE:
             pages += 1
-            rows = self._page(entity, pages)
+            rows = self._raw_page(entity, pages)
             yield from self._new_rows(rows, seen, wanted)
 
-    def _new_rows(self, rows: list[Body], seen: set[int], wanted: set[int]) -> Iterator[Row]:
-        for body in rows:
-            if body["id"] not in seen:
-                seen.add(body["id"])
-                yield row_of(body, whole=body["id"] in wanted)
+    def _new_rows(self, rows: list[RawRow], seen: set[int], wanted: set[int]) -> Iterator[Row]:
+        for id, created, modified, text in rows:
+            if id not in seen:
+                seen.add(id)
+                yield Row(id, _date(created), _date(modified), canonical(text) if id in wanted else None)
+
+    def _raw_page(self, entity: EntityType, number: int) -> list[RawRow]:
+        return read.raw_page(self.client, entity.path, _CREATED, number)[0] if number <= read.LAST_PAGE else []
 
     def _page(self, entity: EntityType, number: int) -> list[Body]:
         return read.page(self.client, entity.path, _CREATED, number)[0] if number <= read.LAST_PAGE else []
@@ -184,7 +188,7 @@ class Upkeep:
         known = mirror.known(entity.name, [body["id"] for body in bodies])
         differing = [body for body in bodies if _differs(known.get(body["id"]), body)]
         rows = [row_of(body, whole=_is_kept(known.get(body["id"]))) for body in differing]
-        return rows, sum(row.body is not None for row in rows)
+        return rows, sum(row.text is not None for row in rows)
 
     def _without_gone(self, mirror: Mirror, entity: EntityType, head: Head) -> Head | None:
         """Find what is gone. Raises NoRanks."""
@@ -218,17 +222,20 @@ class _ShortPage(Exception):
 
 def row_of(body: Body, *, whole: bool) -> Row:
     """Return what a mirror keeps of a body, all of it when *whole*. Raises Stale."""
-    return Row(body["id"], _date(body, "date_created"), _modified(body), body if whole else None)
+    return Row(body["id"], _created(body), _modified(body), text_of(body) if whole else None)
+
+
+def _created(body: Body) -> int:
+    return _date(body.get("date_created"))
 
 
 def _modified(body: Body) -> int:
-    return _date(body, "date_modified")
+    return _date(body.get("date_modified"))
 
 
-def _date(body: Body, name: str) -> int:
-    value = body.get(name)
+def _date(value: Any) -> int:
     if type(value) is not int:
-        raise Stale(f"{name} is no date")
+        raise Stale("a record has no date")
     return value
 
 
@@ -237,6 +244,6 @@ def _is_kept(known: Known | None) -> bool:
 
 
 def _differs(known: Known | None, body: Body) -> bool:
-    if known is None or known.modified != _modified(body) or known.created != _date(body, "date_created"):
+    if known is None or known.modified != _modified(body) or known.created != _created(body):
         return True
     return known.content is not None and known.content != content_digest(body)
