@@ -37,7 +37,8 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circ
 _decode = json.JSONDecoder().decode
 _NOTHING_SAID = RecordOptions()
 _SAYS_NOTHING = PolicyRule()
-_HEAD, _EACH = 3, 5  # items before the fields, and of each field
+#: So many items come before the fields, and are of each field; the last one before them are the options, 0 for none.
+HEAD, EACH = 3, 5
 _new: Any = tuple.__new__
 
 
@@ -76,13 +77,13 @@ def unpack(data: bytes, address: Address, file: str, line: int) -> Declared:
     flat = _decode(data.decode("utf-8", "surrogatepass"))
     fields: dict[str, DeclaredField] = {}
     value: Any
-    for at in range(_HEAD, len(flat), _EACH):
-        name, down, column, length, value = flat[at : at + _EACH]
+    for at in range(HEAD, len(flat), EACH):
+        name, down, column, length, value = flat[at : at + EACH]
         position = _new(Position, (file, line + down, column, length))
         if value.__class__ is list:
             value = _UNPACK[value[0]](value, position)
         fields[name] = _new(DeclaredField, (value, position))
-    column, length, options = flat[:_HEAD]
+    column, length, options = flat[:HEAD]
     start = Position(file, line, column, length)
     return Declared(address, fields, start, _unpacked_options(options, start) if options else _NOTHING_SAID)
 
@@ -118,12 +119,10 @@ def _word(value: str | int | None) -> str:
     return _quote(value) if isinstance(value, str) else _encode(value)
 
 
-def _unpack_members(items: list[Any], at: Position) -> Members:
-    found = []
-    for start in range(1, len(items), 3):
-        key, text, category = items[start : start + 3]
-        found.append(Member(key, key if text is None else text, category))
-    return Members(tuple(found))
+def unpack_members(items: list[Any], at: Position | None = None) -> Members:
+    """Return the members of a set, as its field has them packed."""
+    each = zip(items[1::3], items[2::3], items[3::3], strict=True)
+    return Members(tuple([Member(key, key if text is None else text, category) for key, text, category in each]))
 
 
 def _pack_labels(value: Labels, at: Position) -> str:
@@ -149,7 +148,7 @@ _PACK: Mapping[type, Callable[[Any, Position], str]] = {
     date: lambda value, at: f'["date","{value.isoformat()}"]',
 }
 _UNPACK: Mapping[str, Callable[[list[Any], Position], Written]] = {
-    "members": _unpack_members,
+    "members": unpack_members,
     "label": lambda items, at: Label(items[1], _position(items[2], at)),
     "labels": _unpack_labels,
     "lookup": lambda items, at: Lookup(items[1], items[2], _position(items[3], at)),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from crmsync.model.catalogue import Field
@@ -16,6 +17,8 @@ from crmsync.model.values import Member, Members, Value
 DIGEST_SIZE = 8
 #: So many digests are remembered, some megabytes of them.
 _MOST_KNOWN = 20_000
+#: So many of one field, where most come once and some all the time.
+_MOST_RECENT = 2_000
 
 # One encoder for all, and for texts only its quoting: `json.dumps` takes ten times as long to set out as to encode a value.
 _quote = json.encoder.encode_basestring
@@ -32,6 +35,7 @@ class Digester:
 
     key: bytes
     _known: dict[tuple[object, ...], str] = field(default_factory=dict, compare=False, repr=False)
+    _begun: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def value(self, field: Field, value: Value) -> str:
         """Return the digest of a canonical value of *field*."""
@@ -54,6 +58,34 @@ class Digester:
             return known
         return self._note(about, self._digest(field, "member", [canonical(member.key), member.category]))
 
+    def texts(self, field: Field) -> Callable[[str], str]:
+        """Return what gives the same as `value` for texts of *field*, in a third of the time."""
+        version, begun = f"{field.kind.version}.", self._begin(f"{field.kind.name}/value")
+
+        @lru_cache(_MOST_RECENT)
+        def digest(text: str) -> str:
+            made = begun.copy()
+            made.update(f"{_quote(text)}]".encode("utf-8", "surrogatepass"))
+            return version + str(made.hexdigest())
+
+        return digest
+
+    def members(self, field: Field) -> Callable[[str | int, str | None], tuple[str, str]]:
+        """Return what gives `member_key` and `member` for a key and a category of *field*."""
+
+        version, name = f"{field.kind.version}.", field.kind.name
+        of_key, of_member = self._begin(f"{name}/key"), self._begin(f"{name}/member")
+
+        @lru_cache(_MOST_RECENT)
+        def digests(key: str | int, category: str | None) -> tuple[str, str]:
+            quoted = _written(canonical(key))
+            own, whole = of_key.copy(), of_member.copy()
+            own.update(f"{quoted}]".encode("utf-8", "surrogatepass"))
+            whole.update(f"[{quoted},{_written(category)}]]".encode("utf-8", "surrogatepass"))
+            return version + str(own.hexdigest()), version + str(whole.hexdigest())
+
+        return digests
+
     def _note(self, about: tuple[object, ...], digest: str) -> str:
         """Remember a digest, for most values are those of many records."""
         if len(self._known) < _MOST_KNOWN:
@@ -68,8 +100,17 @@ class Digester:
         return f"{field.kind.version}.{self._hash(f'{field.kind.name}/{purpose}', data)}"
 
     def _hash(self, purpose: str, data: Any) -> str:
-        text = f"[{_quote(purpose)},{_written(data)}]"
-        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self.key[:64], digest_size=DIGEST_SIZE).hexdigest()
+        made = self._begin(purpose).copy()
+        made.update(f"{_written(data)}]".encode("utf-8", "surrogatepass"))
+        return str(made.hexdigest())
+
+    def _begin(self, purpose: str) -> Any:
+        """Return the beginning of all digests for *purpose*, to be copied: most of the time went into setting out."""
+        begun = self._begun.get(purpose)
+        if begun is None:
+            start = f"[{_quote(purpose)},".encode("utf-8", "surrogatepass")
+            begun = self._begun[purpose] = hashlib.blake2b(start, key=self.key[:64], digest_size=DIGEST_SIZE)
+        return begun
 
 
 def key_mark(key: bytes, lineage: str) -> str:

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from crmsync.model.address import Address
-from crmsync.model.catalogue import Catalogue, EntityType
+from crmsync.model.catalogue import Catalogue, EntityType, Field
 from crmsync.model.plan import Plan
 from crmsync.model.records import Desired, Observed
 from crmsync.model.source import Diagnostic
@@ -78,11 +78,16 @@ def links(type_name: str, id: int) -> Touch:
     return "links", type_name, str(id)
 
 
+def has(entity: EntityType, row: Field, key: Value) -> Touch:
+    """Return the touch of having a value that Copper allows once."""
+    return "has", entity.name, row.name, str(key)
+
+
 def _unique(entity: EntityType, values: Mapping[str, Value]) -> Iterator[Touch]:
     for row in entity.uniques:
         for key in keys_of(values.get(row.name)):
             if key is not None:
-                yield "has", entity.name, row.name, str(key)
+                yield has(entity, row, key)
 
 
 @dataclass(frozen=True, slots=True)

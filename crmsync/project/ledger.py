@@ -58,7 +58,8 @@ class Entry:
 
     *record_id* is None for one that is not bound. *content* is the digest of its body where nothing else tells that it
     changed. *binding* is as the state writes it down. One that is not settled is *open*: it is judged each time.
-    *is_there*: it is declared, bound, and Copper has it, so that whoever names it names that record.
+    *is_there*: it is declared, bound, and Copper has it, so that whoever names it names that record. *hashes* are those
+    of further touches.
     """
 
     address: Address
@@ -68,6 +69,7 @@ class Entry:
     is_settled: bool
     is_there: bool
     touches: frozenset[Touch] | tuple[Touch, ...] = ()
+    hashes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ class Ledger:
     def _entries(self, touches: Iterable[Touch]) -> list[Entry]:
         numbers: set[int] = set()
         with _worn():
-            for hashed in {_hash(touch) for touch in touches}:
+            for hashed in set(map(hash_of_touch, touches)):
                 numbers |= {each & _NUMBER for each in self._bucket(hashed % self._count) if each >> _SHIFT == hashed}
             return [self._entry(number)[0] for number in sorted(numbers)]
 
@@ -269,7 +271,7 @@ class Ledger:
     def _numbered(self, addresses: Collection[Address]) -> list[tuple[int, list[int]]]:
         """Return the numbers and the hashes of what is known of *addresses*."""
         found = []
-        for hashed in {_hash(_called(address)) for address in addresses}:
+        for hashed in {hash_of_touch(_called(address)) for address in addresses}:
             for each in self._bucket(hashed % self._count):
                 if each >> _SHIFT == hashed:
                     entry, hashes = self._entry(each & _NUMBER)
@@ -348,10 +350,11 @@ def _hashes(entry: Entry, head: LedgerHead) -> list[int]:
         touches.append(_bound(entry.address.type, entry.record_id))
         touches += [_unmirrored(entry.address.type)] if head.marks.get(entry.address.type) is None else []
     touches += [] if entry.is_settled else [OPEN]
-    return sorted({_hash(touch) for touch in touches})
+    return sorted({*entry.hashes, *map(hash_of_touch, touches)})
 
 
-def _hash(touch: Touch) -> int:
+def hash_of_touch(touch: Touch) -> int:
+    """Return the hash under which those are found that touch this, and a few others."""
     return crc32("\0".join(touch).encode("utf-8", "surrogatepass"))
 
 

@@ -15,6 +15,7 @@ from math import ceil
 
 from crmsync.copper import read
 from crmsync.copper.client import Client
+from crmsync.copper.rowtext import text_of
 from crmsync.model.catalogue import Catalogue, EntityType
 from crmsync.project.mirror import Head, Mark, Mirror, Stale, content_digest
 from crmsync.project.upkeep import MIRROR_REQUESTS, Body, Told, Upkeep, row_of
@@ -73,6 +74,18 @@ class Looking:
         except Stale as stale:
             self._give_up(stale)
             return self._noted(entity, wanted)
+
+    def texts(self, entity: EntityType, ids: Collection[int]) -> dict[int, bytes]:
+        """Return the same as `bodies` as texts, once all are at hand."""
+        asked, found = self.asked.get(entity.name, {}), dict[int, bytes]()
+        if self.mirror is not None and self.fresh.get(entity.name) is not None:
+            try:
+                with self.mirror.opened():
+                    found = self.mirror.texts(entity.name, [id for id in ids if id not in asked])
+            except Stale as stale:
+                self._give_up(stale)
+        others = [id for id in ids if id not in found]
+        return found | {id: text_of(body) for id, body in (self.bodies(entity, others) if others else {}).items()}
 
     def relinked(self, entity: EntityType, ids: Iterable[int]) -> dict[int, Body]:
         """

@@ -145,13 +145,17 @@ class Mirror:
 
     def bodies(self, type_name: str, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
         """Return the bodies of *ids*, as far as they are kept. Raises Stale."""
+        with _stale():
+            return {id: parse(text) for id, text in self.texts(type_name, ids).items()}
+
+    def texts(self, type_name: str, ids: Iterable[int]) -> dict[int, bytes]:
+        """Return the bodies of *ids* as their texts, as far as they are kept. Raises Stale."""
         found = {}
         with _stale():
             for id in ids:
-                sql = f"SELECT {_COLUMNS}, body FROM record WHERE type = ? AND id = ? AND body IS NOT NULL"
-                row = self._sql(sql, (type_name, id)).fetchone()
+                row = self._sql(_FIND, (type_name, id)).fetchone()
                 if row is not None:
-                    found[id] = _body(_checked(type_name, row[:-1]), row[-1])
+                    found[id] = _text(_checked(type_name, row[:-1]), row[-1])
         return found
 
     def in_order(self, type_name: str, head: Head) -> list[int]:
@@ -318,6 +322,7 @@ _INSERT = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)"
 _AT_DIGEST = 5
 _ALL_ROWS = "SELECT type, id, created, modified, content, digest, body FROM record"
 _COLUMNS = "id, created, modified, content, digest"
+_FIND = f"SELECT {_COLUMNS}, body FROM record WHERE type = ? AND id = ? AND body IS NOT NULL"
 
 
 @dataclass
@@ -387,8 +392,7 @@ def _change_digest(type_name: str, number: int, id: int, tag: str) -> int:
     return int.from_bytes(blake2b(f"{type_name} {number} {id} {tag}".encode(), digest_size=8).digest(), "big") & _MASK
 
 
-def _body(known: Known, text: bytes) -> dict[str, Any]:
+def _text(known: Known, text: bytes) -> bytes:
     if blake2b(text, digest_size=12).digest() != known.content:
         raise Stale(f"the body of {known.id} is damaged")
-    body: dict[str, Any] = parse(text)
-    return body
+    return text

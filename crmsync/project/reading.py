@@ -18,8 +18,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
+from typing import TypeVar
 
 from crmsync import resolve
 from crmsync.model.address import Address
@@ -29,6 +30,8 @@ from crmsync.project.files import Sources
 from crmsync.project.sheetreader import Parsed
 from crmsync.project.sheets import Damaged, Sheet, address_of, hash_of_address, hash_of_question
 from crmsync.project.shelf import Shelf
+
+T = TypeVar("T")
 
 #: So many records of one file are made at a time while all are looked at.
 _AT_A_TIME = 200
@@ -105,6 +108,11 @@ class Reading:
         changed = (name for name, digest in new.items() if old.get(name) != digest)
         return Changes(tuple(map(address_of, changed)), tuple(address_of(name) for name in sorted(old) if name not in new))
 
+    def packed(self) -> Iterator[tuple[Address, bytes]]:
+        """Yield all records as they are packed, where they stand in sheets."""
+        assert isinstance(self.records, SheetRecords)
+        return self.records.packed()
+
     def holders(self, type_name: str, field_name: str, keys: Iterable[str]) -> tuple[Address, ...]:
         """Return the records that lookups of *keys* may find, in the order of the files."""
         wanted = {hash_of_question((type_name, field_name, key)) for key in keys}
@@ -124,6 +132,10 @@ class Reading:
     def claiming(self, claims: set[int]) -> list[Declared]:
         """Return the records that claim something of which *claims* are the hashes, in the order of the files."""
         return [self.records[address] for address in self.where(lambda sheet: sheet.claims.among(claims))]
+
+    def targets(self) -> frozenset[int]:
+        """Return the hashes of all addresses that some record may name."""
+        return frozenset(chain.from_iterable((*sheet.targets.hashes, *sheet.others.hashes) for sheet in self.sheets))
 
     def where(self, numbers: Callable[[Sheet], Iterable[int]]) -> tuple[Address, ...]:
         """Return the records that *numbers* gives of each sheet, in the order of the files."""
@@ -170,12 +182,24 @@ class SheetRecords(Mapping[Address, Declared]):
             for start in range(0, len(sheet.names), _AT_A_TIME):
                 yield from self._made(at, start, start + _AT_A_TIME)
 
+    def packed(self) -> Iterator[tuple[Address, bytes]]:
+        """Yield all records as they are packed."""
+        for at, sheet in enumerate(self.sheets):
+            for start in range(0, len(sheet.names), _AT_A_TIME):
+                stop = start + _AT_A_TIME
+                packed = self._asked(at, partial(Sheet.packed, start=start, stop=stop))
+                yield from zip(map(address_of, sheet.names[start:stop]), packed, strict=True)
+
     def _made(self, at: int, start: int, stop: int) -> list[Declared]:
+        return self._asked(at, lambda sheet: sheet.records(start, stop))
+
+    def _asked(self, at: int, ask: Callable[[Sheet], T]) -> T:
+        """Ask a sheet, which is made anew where it is damaged."""
         try:
-            return self.sheets[at].records(start, stop)
+            return ask(self.sheets[at])
         except (Damaged, OSError):
             self.sheets[at] = self.mend(at)
-            return self.sheets[at].records(start, stop)
+            return ask(self.sheets[at])
 
     def _place(self, address: Address) -> tuple[int, int] | None:
         """Return in which sheet *address* stands, and as which record."""

@@ -95,22 +95,23 @@ class Sheet:
 
     def records(self, start: int = 0, stop: int | None = None) -> list[Declared]:
         """Return the records from one number to another. Raises Damaged, OSError."""
-        stop = len(self.ends) if stop is None else min(stop, len(self.ends))
+        packed = enumerate(self.packed(start, len(self.ends) if stop is None else stop), start)
+        return [unpack(data, self.address(number), self.file, self.lines[number]) for number, data in packed]
+
+    def packed(self, start: int, stop: int) -> list[bytes]:
+        """Return the records from one number to another as they are packed. Raises Damaged, OSError."""
+        stop = min(stop, len(self.ends))
         if start >= stop:
             return []
-        first = self.ends[start - 1] if start else 0
-        whole = memoryview(self.bodies(first, self.ends[stop - 1]))
-        found, begin = [], first
+        begin = first = self.ends[start - 1] if start else 0
+        whole, found = self.bodies(first, self.ends[stop - 1]), []
         for number in range(start, stop):
             end = self.ends[number]
-            found.append(self._made(number, bytes(whole[begin - first : end - first])))
+            found.append(whole[begin - first : end - first])
             begin = end
-        return found
-
-    def _made(self, number: int, data: bytes) -> Declared:
-        if hash_of_bytes(data) != self.digests[number]:
+        if array("Q", map(hash_of_bytes, found)) != self.digests[start:stop]:
             raise Damaged(f"a record of {self.file} is damaged")
-        return unpack(data, self.address(number), self.file, self.lines[number])
+        return found
 
     def from_line(self, line: int) -> Sheet:
         """Return this sheet as that of a piece that begins on *line*, because lines above it came or went."""

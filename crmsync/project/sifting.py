@@ -7,22 +7,18 @@ records is planned in little memory, and the plan is that of everything.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 
-from crmsync import resolve
 from crmsync.model.address import Address
-from crmsync.model.bodies import decode_body
 from crmsync.model.catalogue import Catalogue
-from crmsync.model.digest import Digester
-from crmsync.model.records import Declared, Desired, Observed, PolicyRule
-from crmsync.model.state import Binding, State
-from crmsync.plan.restriction import touches_of
-from crmsync.plan.settled import is_settled
+from crmsync.model.records import PolicyRule
+from crmsync.model.state import State
+from crmsync.project.glancing import Glance
 from crmsync.project.ledger import Entry
 from crmsync.project.looking import Looking
 from crmsync.project.reading import Reading
+from crmsync.project.sheets import hash_of_address
 from crmsync.project.sieving import FEW, LARGEST_SHARE, Unsieved, asking_of
 from crmsync.state.codec import encode_binding
 from crmsync.state.packed import PackedBindings, record_ids
@@ -56,70 +52,70 @@ class Sifting:
         ids: Mapping[Address, int],
     ) -> None:
         self._looking, self._catalogue, self._state = looking, catalogue, state
-        self._reading, self._policies, self._ids = reading, policies, ids
-        self._digester = Digester(state.head.digest_key)
+        self._reading, self._ids = reading, ids
+        self._glance = Glance(catalogue, policies, self._named(), state.head.digest_key)
         self._asking = asking_of(reading)
         self._left = max(FEW, LARGEST_SHARE * len(state.bindings))
 
+    def _named(self) -> dict[Address, int | None]:
+        """Return the declared records that others may name, with their ids where Copper has them."""
+        named = self._reading.targets()
+        addresses = self._reading.records if named else ()
+        return {address: self._ids.get(address) for address in addresses if hash_of_address(address) in named}
+
     def entries(self) -> Iterator[Entry]:
         """Yield what is found of each record. Raises Unsieved when too many are not settled."""
-        declared = iter(self._reading.records.values())
+        declared = self._reading.packed()
         seen: set[Address] = set()
-        while some := {each.address: each for each in islice(declared, AT_A_TIME)}:
-            seen |= some.keys()
+        while some := list(islice(declared, AT_A_TIME)):
+            seen.update(address for address, _ in some)
             yield from self._sifted(some)
         for address in self._state.bindings:
             if address not in seen:
-                yield self._open(address, self._state.bindings[address])
+                yield self._open(address)
 
-    def _sifted(self, declared: Mapping[Address, Declared]) -> Iterator[Entry]:
-        resolved = resolve.resolve(
-            self._reading.records, self._catalogue, self._policies, None, only=declared, holders=lambda _: ()
-        )
-        observed = self._observed(declared)
-        for address, desired in resolved.records.items():
-            binding = self._state.bindings.get(address)
-            record = None if binding is None else observed.get((address.type, binding.record_id))
-            if binding is None or record is None or address in self._asking:
-                yield self._open(address, binding)
+    def _sifted(self, declared: Sequence[tuple[Address, bytes]]) -> Iterator[Entry]:
+        bodies = self._bodies([address for address, _ in declared])
+        for address, packed in declared:
+            id = self._ids.get(address)
+            body = None if id is None or address in self._asking else bodies.get((address.type, id))
+            if body is None or id is None:
+                yield self._open(address)
+                continue
+            text = self._text(address)
+            hashes = self._glance.settled(address, packed, body, text)
+            if hashes is None:
+                yield self._open(address)
             else:
-                yield self._entry(desired, binding, record)
+                yield Entry(address, id, self._content(address.type, id), text, True, True, hashes=hashes)
 
-    def _observed(self, addresses: Collection[Address]) -> dict[tuple[str, int], Observed]:
-        found = {}
-        for name, count in Counter(address.type for address in addresses).items():
-            entity = self._catalogue[name]
-            wanted = [self._ids[each] for each in addresses if each.type == name and each in self._ids] if count else []
-            for body in self._looking.bodies(entity, wanted).values() if wanted else ():
-                record = decode_body(entity, body, self._catalogue.locale)
-                found[name, record.id] = record
-        return found
+    def _bodies(self, addresses: Collection[Address]) -> dict[tuple[str, int], bytes]:
+        wanted: dict[str, list[int]] = {}
+        for address in addresses:
+            if address in self._ids:
+                wanted.setdefault(address.type, []).append(self._ids[address])
+        return {
+            (name, id): body
+            for name, ids in wanted.items()
+            for id, body in self._looking.texts(self._catalogue[name], ids).items()
+        }
 
-    def _entry(self, desired: Desired, binding: Binding, record: Observed) -> Entry:
-        address = desired.address
-        entity = self._catalogue[address.type]
-        if not is_settled(desired, binding, record, entity, self._ids, self._digester):
-            return self._open(address, binding)
-        values = {name: each.value for name, each in desired.fields.items()}
-        touches = frozenset(touches_of(entity, values, record.fields))
-        content, text = self._content(address.type, record.id), self._text(address, binding)
-        return Entry(address, record.id, content, text, True, True, touches)
-
-    def _open(self, address: Address, binding: Binding | None) -> Entry:
+    def _open(self, address: Address) -> Entry:
         self._left -= 1
         if self._left < 0:
             raise Unsieved("many records may have changed")
-        if binding is None:
+        if address not in self._state.bindings:
             return Entry(address, None, b"", "", is_settled=False, is_there=False)
-        content = self._content(address.type, binding.record_id)
+        text = self._text(address)
+        id = self._ids.get(address) or self._state.bindings[address].record_id
         is_there = address in self._ids and address in self._reading.records
-        return Entry(address, binding.record_id, content, self._text(address, binding), False, is_there)
+        return Entry(address, id, self._content(address.type, id), text, False, is_there)
 
-    def _text(self, address: Address, binding: Binding) -> str:
+    def _text(self, address: Address) -> str:
         """Return a binding as the state writes it down, as it stands there already where that is to be had."""
         bindings = self._state.bindings
         text = bindings.text(address) if isinstance(bindings, PackedBindings) else None
-        return encode_binding(binding) if text is None else text
+        return encode_binding(bindings[address]) if text is None else text
 
     def _content(self, type_name: str, id: int) -> bytes:
         return self._looking.small.get(type_name, {}).get(id, b"")

@@ -1,0 +1,270 @@
+"""
+Glancing: whether a record is settled, seen from three texts: as its file is packed, as Copper shows it, as the state has it.
+
+Most values of most records are those of others, so what `is_settled` says of a value, of what Copper shows and of what the
+state knows of it is remembered for the next record that has the three. Of texts and of members that are ours, which seldom
+come twice, the bytes are compared that the verdict is made of. Whatever is not as plain as that is judged as a whole, in
+values. A record is settled when each of its fields is; `tests/test_glancing.py` holds that nobody can tell the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, cast
+
+import msgspec
+
+from crmsync.config.packing import EACH, HEAD, unpack, unpack_members
+from crmsync.copper.rowtext import parse
+from crmsync.model.address import Address
+from crmsync.model.bodies import CUSTOM_FIELDS, decode_body
+from crmsync.model.catalogue import Catalogue, EntityType, Field
+from crmsync.model.digest import Digester, is_comparable
+from crmsync.model.records import Declared, Mode, Observed, PolicyRule
+from crmsync.model.state import Binding
+from crmsync.model.values import Value
+from crmsync.plan.restriction import has, touches_of
+from crmsync.plan.settled import is_settled
+from crmsync.project.ledger import hash_of_touch
+from crmsync.resolve.resolving import Resolving
+from crmsync.state.codec import decode_binding
+
+#: So many verdicts are remembered for each field.
+MOST_KNOWN = 5_000
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+_read = msgspec.json.Decoder().decode
+#: What a binding may say without being looked at closely, and the same of a set of members.
+_PLAIN_BINDING = frozenset({"record_id", "origin", "applied"})
+_PLAIN_SET = frozenset({"asked", "answered", "members"})
+
+#: Hashes of what a settled record can be met by.
+Hashes = tuple[int, ...]
+
+
+@dataclass
+class Glance:
+    """
+    Looks at records of one account.
+
+    *records* are the declared ones that others may name, with the id of those that are bound.
+    """
+
+    catalogue: Catalogue
+    policies: Mapping[str, PolicyRule]
+    records: Mapping[Address, int | None]
+    key: bytes = field(repr=False)
+
+    def settled(self, address: Address, packed: bytes, body: bytes, binding: str) -> Hashes | None:
+        """
+        Return what a settled record can be met by; None where a plan may have something to say of it.
+
+        Raises ValueError for a body that is none.
+        """
+        kind = self._kinds[address.type]
+        try:
+            found = kind.at_a_glance(_read(packed), parse(body), _read(binding))
+        except ValueError:  # half a surrogate pair, or no body, of which the other way tells what is wrong
+            found = None
+        return kind.closely(address, packed, body, binding) if found is None else found
+
+    @cached_property
+    def ids(self) -> Mapping[Address, int]:
+        """The records of those that are bound."""
+        return {address: id for address, id in self.records.items() if id is not None}
+
+    @cached_property
+    def _kinds(self) -> Mapping[str, _Kind]:
+        declared = cast(Mapping[Address, Declared], self.records)  # only asked whether it has an address
+        resolving, digester = Resolving(declared, self.catalogue, self.policies, None), Digester(self.key)
+        return {entity.name: _Kind(entity, resolving, digester, self) for entity in self.catalogue.types}
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """
+    One field, and how it is looked at when a record declares it.
+
+    *place* is where Copper shows it, see `_placed`. *is_met*: records are met by what it holds. *is_text*: where its value
+    is a text, that is compared as a whole; *are_ours*: its members are, those that are declared. *known* are verdicts.
+    """
+
+    field: Field
+    id: str
+    place: object
+    is_met: bool
+    is_text: bool
+    are_ours: bool
+    digest: Callable[[str], str]
+    digests: Callable[[str | int, str | None], tuple[str, str]]
+    known: dict[bytes, Hashes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What records have in common that declare the same fields: these rows, the *ids* of them, and the *others*."""
+
+    declared: tuple[_Row, ...]
+    ids: frozenset[str]
+    others: tuple[_Row, ...]
+
+
+class _Kind:
+    """Records of one type."""
+
+    def __init__(self, entity: EntityType, resolving: Resolving, digester: Digester, glance: Glance) -> None:
+        self._entity, self._locale = entity, glance.catalogue.locale
+        self._resolving, self._digester = resolving, digester
+        self._ids = glance.ids
+        self._nested = frozenset(row.key for row in entity.fields if row.part is not None)
+        self._rows = {row.name: self._row(row) for row in entity.fields}
+        self._shapes: dict[tuple[str, ...], _Shape | None] = {}
+
+    def _row(self, row: Field) -> _Row:
+        policy = self._resolving.policy_of_all(self._entity.name, row.name)
+        mode = None if policy is None else policy.mode
+        is_met = row in self._entity.links or row in self._entity.uniques
+        return _Row(
+            field=row,
+            id=row.id,
+            place=_place(row),
+            is_met=is_met,
+            is_text=not is_met and (mode in _WHOLE or (mode is Mode.SEED and row.required)),
+            are_ours=mode in _OURS and not row.required,
+            digest=self._digester.texts(row),
+            digests=self._digester.members(row),
+            known={},
+        )
+
+    def _shape(self, names: tuple[str, ...]) -> _Shape | None:
+        if names not in self._shapes:
+            rows = tuple(self._rows[name] for name in names) if self._rows.keys() >= set(names) else ()
+            others = tuple(row for name, row in self._rows.items() if name not in names)
+            self._shapes[names] = _Shape(rows, frozenset(row.id for row in rows), others) if rows else None
+        return self._shapes[names]
+
+    # At a glance
+
+    def at_a_glance(self, flat: list[Any], body: Any, binding: dict[str, Any]) -> Hashes | None:
+        """Return what a record can be met by that is seen to be settled. Raises ValueError."""
+        shape, shown = self._shape(tuple(flat[HEAD::EACH])), self._placed(body)
+        if shape is None or shown is None or flat[HEAD - 1] or not _PLAIN_BINDING.issuperset(binding):
+            return None
+        applied = binding.get("applied", _NOTHING)
+        if not shape.ids.issuperset(applied):
+            return None
+        found: Hashes = ()
+        at = HEAD
+        for row in shape.declared:
+            value, now, known = flat[at + EACH - 1], shown.get(row.place), applied.get(row.id)
+            if value.__class__ is str and row.is_text:
+                if value != now or not value or known != row.digest(value):
+                    return None
+            else:
+                hashes = self._seen(row, flat, at, value, now, known)
+                if hashes is None:
+                    return None
+                found += hashes
+            at += EACH
+        for row in shape.others:
+            now = shown.get(row.place)
+            if now is not None:
+                observed = row.field.kind.decode(now, self._locale)
+                found += _hashes(self._entity, {}, {row.field.name: observed}) if row.is_met else ()
+        return found
+
+    def _placed(self, body: Any) -> dict[object, Any] | None:
+        """Return what Copper shows by its place: parts of addresses by key and part, custom values by definition."""
+        shown = dict(body)
+        for key in self._nested:
+            parts = shown.get(key)
+            if parts.__class__ is dict:
+                shown |= {(key, part): value for part, value in parts.items()}
+            elif parts is not None:
+                return None
+        try:
+            shown |= {each["custom_field_definition_id"]: each.get("value") for each in shown.get(CUSTOM_FIELDS) or ()}
+        except (KeyError, TypeError, AttributeError):
+            return None
+        return shown
+
+    def _seen(self, row: _Row, flat: list[Any], at: int, value: Any, now: Any, known: Any) -> Hashes | None:
+        """Return what a record is met by through one field, that at *at*; None where that is not settled."""
+        if row.are_ours and row.is_met:
+            hashes = self._ours(row, value, now, known)
+            return self._judged(row, flat, at, now, known) if hashes is None else hashes
+        about = _encode((value, now, known, self._outer(row, flat) if row.field.within else None))
+        if about in row.known:
+            return row.known[about]
+        hashes = self._ours(row, value, now, known) if row.are_ours else None
+        hashes = self._judged(row, flat, at, now, known) if hashes is None else hashes
+        if len(row.known) < MOST_KNOWN:
+            row.known[about] = hashes
+        return hashes
+
+    def _ours(self, row: _Row, value: Any, now: Any, known: Any) -> Hashes | None:
+        """Return what a set is met by whose members are shown and known just as they are declared."""
+        if value.__class__ is not list or value[0] != "members" or known.__class__ is not dict or known.keys() != _PLAIN_SET:
+            return None
+        members, ours = unpack_members(value), known["members"]
+        if len(ours) != len(members) or row.field.kind.encode(members, self._locale) != now:
+            return None
+        if not is_comparable(row.field, known["asked"]):
+            return None
+        for each in members:
+            key, asked = row.digests(each.key, each.category)
+            if ours.get(key) != [asked, asked]:
+                return None
+        if not row.is_met:
+            return ()
+        return tuple([hash_of_touch(has(self._entity, row.field, each.key)) for each in members])
+
+    def _outer(self, row: _Row, flat: list[Any]) -> list[Any]:
+        """Return what a record declares of the field within which the label of *row* is looked up."""
+        if row.field.within is None:
+            return []
+        at = next((at for at in range(HEAD, len(flat), EACH) if flat[at] == row.field.within), len(flat))
+        return flat[at : at + EACH]
+
+    def _judged(self, row: _Row, flat: list[Any], at: int, now: Any, known: Any) -> Hashes | None:
+        """Judge a record of this one field."""
+        packed = _encode([*flat[:HEAD], *flat[at : at + EACH], *self._outer(row, flat)])
+        declared = unpack(packed, Address(self._entity.name, ""), "", 1)
+        observed = Observed(self._entity.name, 1, {row.field.name: row.field.kind.decode(now, self._locale)})
+        applied = {} if known is None else {row.id: known}
+        binding = decode_binding(_encode({"record_id": 1, "origin": "adopted", "applied": applied}).decode())
+        return self._verdict(declared, observed, binding)
+
+    # Closely
+
+    def closely(self, address: Address, packed: bytes, body: bytes, binding: str) -> Hashes | None:
+        """Return what a record can be met by that is settled. Raises ValueError."""
+        record = decode_body(self._entity, parse(body), self._locale)
+        return self._verdict(unpack(packed, address, "", 1), record, decode_binding(binding))
+
+    def _verdict(self, declared: Declared, observed: Observed, binding: Binding) -> Hashes | None:
+        desired = self._resolving.record(declared)
+        if self._resolving.diagnostics:
+            self._resolving.diagnostics.clear()
+            return None
+        fields = {name: each for name, each in desired.fields.items() if name in observed.fields}
+        if not is_settled(replace(desired, fields=fields), binding, observed, self._entity, self._ids, self._digester):
+            return None
+        return _hashes(self._entity, {name: each.value for name, each in fields.items()}, observed.fields)
+
+
+_WHOLE = frozenset({Mode.ENFORCE, Mode.FILL, Mode.OBSERVE})
+_OURS = frozenset({Mode.OWN, Mode.ADD})
+_NOTHING: Mapping[str, Any] = {}
+
+
+def _place(row: Field) -> object:
+    if row.definition_id is not None:
+        return row.definition_id
+    return row.key if row.part is None else (row.key, row.part)
+
+
+def _hashes(entity: EntityType, declared: Mapping[str, Value], observed: Mapping[str, Value]) -> Hashes:
+    return tuple(hash_of_touch(touch) for touch in touches_of(entity, declared, observed))
