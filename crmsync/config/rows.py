@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -49,14 +49,34 @@ def parse_rows(data: bytes, file: str, first_line: int = 1, limits: Bounds = BOU
     """Return the records in *data*, the lines of *file* from *first_line* on. Never raises for what a file may hold."""
     if first_line == 1 and (data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in data[:4]):
         return parse(data, file)  # which says that this is not UTF-8
+    document = parse_lines(enumerate(data.split(b"\n"), start=first_line), file, first_line, limits)
+    if first_line == 1 and not document.diagnostics and not rows_of(document):
+        detail = "There is nothing in this file. Write records into it, or delete it."
+        return Document(file, None, (Diagnostic(CODES["CRM003"], detail, Position(file, 1, 1)),), is_rows=True)
+    return document
+
+
+def parse_lines(lines: Iterable[tuple[int, bytes]], file: str, first_line: int, limits: Bounds = BOUNDS) -> Document:
+    """Return the records in these numbered *lines* of a file, or of a piece of one, that begins on *first_line*."""
     reader = _Rows(file, limits)
-    rows = list(reader.rows(data, first_line))
     start = Position(file, first_line, 1)
-    if not rows and not reader.diagnostics and first_line == 1:
-        reader.tell("CRM003", "There is nothing in this file. Write records into it, or delete it.", start)
-        return Document(file, None, tuple(reader.diagnostics), is_rows=True)
-    root = Table(((Scalar(type_of(file), start), Table(tuple(rows), start)),), start)
+    root = Table(((Scalar(type_of(file), start), Table(tuple(reader.rows(lines)), start)),), start)
     return Document(file, root, in_file_order(reader.diagnostics), is_rows=True)
+
+
+def rows_of(document: Document) -> tuple[tuple[Scalar, Node], ...]:
+    """Return the records of a document of rows by their keys."""
+    records = document.root.entries[0][1] if isinstance(document.root, Table) else None
+    return records.entries if isinstance(records, Table) else ()
+
+
+def parse_value(text: str) -> Node:
+    """Return the value that stands in *text*, which is all of line 0 of no file. Raises ValueError for anything wrong."""
+    reader = _Rows("", BOUNDS)
+    try:
+        return reader.value(text)
+    except _Wrong as wrong:
+        raise ValueError(wrong.detail) from wrong
 
 
 def shown_line(line: bytes) -> str:
@@ -90,9 +110,9 @@ class _Rows:
         """Note that something is wrong."""
         self.diagnostics.append(Diagnostic(CODES[code], detail, position))
 
-    def rows(self, data: bytes, first_line: int) -> Iterator[tuple[Scalar, Node]]:
-        """Yield the records of *data* by their keys."""
-        for self._line, line in enumerate(data.split(b"\n"), start=first_line):
+    def rows(self, lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[Scalar, Node]]:
+        """Yield the records of *lines* by their keys."""
+        for self._line, line in lines:
             if not line or line.isspace():
                 continue
             try:
@@ -125,6 +145,14 @@ class _Rows:
                 "CRM014", f'A line is one record, such as {{"{KEY}": "ann", "name": "Ann"}}.', row.position.column - 1
             )
         return row
+
+    def value(self, text: str) -> Node:
+        """Return what all of *text* says. Raises _Wrong for anything that is wrong."""
+        self._text = text
+        node = self._node(0)
+        if self._at != len(text) or self.diagnostics:
+            raise _Wrong("CRM050", "There is more than one value, or something wrong in it.", self._at)
+        return node
 
     def _named(self, row: Table) -> tuple[Scalar, Node] | None:
         """Return *row* without its key, under it."""

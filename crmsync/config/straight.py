@@ -10,70 +10,23 @@ nodes, with the same places. A law in tests/test_straight.py holds that nobody c
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from crmsync.config.blocks import Block, cut, placed, remainder
 from crmsync.config.building import BOUNDS, Bounds
 from crmsync.config.document import Document, decoded, parse
+from crmsync.config.facts import MOST_ALIKE, MOST_KNOWN, Fact, FactReader, Judge, Odd, PackedRecord, Straight, before
 from crmsync.config.fields import FieldReader
 from crmsync.config.lines import is_word, read_field, says_nothing, usual
-from crmsync.config.packing import pack_name, pack_parts, pack_value
-from crmsync.model.catalogue import Catalogue, EntityType, Field
-from crmsync.model.records import DeclaredField
+from crmsync.config.packing import pack_parts
+from crmsync.model.catalogue import Catalogue, Field
 from crmsync.model.source import Listing, Node, Position, Scalar, Table
-from crmsync.model.values import Written
 
 _WORD = r"[A-Za-z0-9_./+](?:[A-Za-z0-9 _.@/+-]*[A-Za-z0-9_.@/+-])?"
 #: An entry of a list that is a mapping on one line: what stands before its first text, the text, and what comes then.
 _ENTRY = re.compile(rf"([ ]*-[ ]+\{{[a-z_]+: '?)({_WORD})('?(?:, [a-z_]+: {_WORD})*\}})\Z")
 _NOWHERE = Position("", 0, 0)
-
-#: So many different lines of one mapping are remembered.
-_MOST_KNOWN = 10_000
-#: And so many of one field: what has more is another one in each record, and not worth it.
-_MOST_ALIKE = 2_000
-
-
-class Fact(NamedTuple):
-    """What one value as written says: the field, the value, and what the judge says of it."""
-
-    name: str
-    value: Written
-    verdict: Any
-
-
-class Judge(Protocol):
-    """Says of values and of records what whoever asks wants to know, and None where something is to be told of them."""
-
-    def value(self, entity: EntityType, field: Field, declared: DeclaredField) -> Any:
-        """Judge a value by itself."""
-
-    def record(self, entity: EntityType, key: str, facts: Mapping[str, Fact]) -> Any:
-        """Judge a record whose values are sound."""
-
-
-class PackedRecord(NamedTuple):
-    """A record of a file, on *line*, as `packing` packs it, and what the judge says of it."""
-
-    type: str
-    key: str
-    line: int
-    data: bytes
-    verdict: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Straight:
-    """The plain records of a file, and *rest*, a document of all else in it; None where there is nothing else."""
-
-    records: list[PackedRecord]
-    rest: Document | None
-
-
-class _Odd(Exception):
-    """This record is for the reader of nodes."""
 
 
 class _Nested(NamedTuple):
@@ -119,9 +72,9 @@ class _Head:
 
     def __init__(self, row: Field, column: int) -> None:
         self.row = row
-        self.before = _before(row)
+        self.before = before(row)
         self.column = column
-        self.room = _MOST_ALIKE
+        self.room = MOST_ALIKE
 
 
 class _Level:
@@ -144,7 +97,7 @@ class _Level:
         """Remember what a line says."""
         if isinstance(said, _Nested | _Below):
             self.openings[line] = said
-        if len(self.known) >= _MOST_KNOWN:
+        if len(self.known) >= MOST_KNOWN:
             self.known = dict(self.openings)
             self.heads = {}
         self.known[line] = said
@@ -154,23 +107,22 @@ class _Level:
 class _RecordLines:
     """Reads the records of one type whose fields stand at one column."""
 
-    def __init__(self, entity: EntityType, column: int, fields: FieldReader, judge: Judge) -> None:
-        self._entity = entity
-        self._fields = fields
-        self._judge = judge
-        self._top = _Level(column, lambda name: fields.plain_row(entity, name))
+    def __init__(self, facts: FactReader, column: int) -> None:
+        self._facts = facts
+        self._top = _Level(column, facts.row)
 
     def read(self, block: Block) -> PackedRecord | None:
         """Return the record in *block*, None when it is not plain."""
         try:
             parts, facts = self._read(block.below.split("\n")[:-1])
-        except _Odd:
+        except Odd:
             return None
-        verdict = self._judge.record(self._entity, block.key, facts) if facts else None
+        entity = self._facts.entity
+        verdict = self._facts.judge.record(entity, block.key, facts) if facts else None
         if verdict is None:
             return None
         data = pack_parts(block.column + 1, len(block.key), parts)
-        record: PackedRecord = _new(PackedRecord, (self._entity.name, block.key, block.line, data, verdict))
+        record: PackedRecord = _new(PackedRecord, (entity.name, block.key, block.line, data, verdict))
         return record
 
     def _read(self, lines: Sequence[str]) -> tuple[list[str], dict[str, Fact]]:
@@ -209,11 +161,11 @@ class _RecordLines:
                     add(f"{before}{at}{after}")
                     facts[fact.name] = fact
         if len(facts) != len(parts) or len(set(nested)) != len(nested):
-            raise _Odd  # a field twice
+            raise Odd  # a field twice
         return parts, facts
 
     def _unseen(self, line: str, level: _Level) -> tuple[_Level, _Said]:
-        """Return the level that a line is of, which is not known in *level*, and what it says. Raises _Odd."""
+        """Return the level that a line is of, which is not known in *level*, and what it says. Raises Odd."""
         top = self._top
         said = top.known.get(line, _UNSEEN)
         if said is not _UNSEEN:
@@ -224,7 +176,7 @@ class _RecordLines:
         known = level.heads.get(head)
         if known is not None and is_word(text):
             position = _new(Position, ("", 0, known.column, len(text)))
-            fact, _, packed = self._fact(known.row, _new(Scalar, (text, position, True)))
+            fact, _, packed = self._facts.read(known.row, _new(Scalar, (text, position, True)))
             word = known.before, f",{known.column},{len(text)},{packed}", fact
             if known.room:
                 known.room -= 1
@@ -234,7 +186,7 @@ class _RecordLines:
         if column == top.column:
             level = top
         elif column != level.column and not says_nothing(line):
-            raise _Odd
+            raise Odd
         said = level.note(line, self._said(line, level))
         if said.__class__ is tuple:
             level.heads[head] = _Head(level.rows(head[column:]), len(head) + 3)
@@ -246,15 +198,13 @@ class _RecordLines:
         if found is None:
             if says_nothing(line):
                 return None
-            raise _Odd
+            raise Odd
         name, node = found
         row = level.rows(name)
         if isinstance(row, Field):
-            return (
-                self._one(row, node) if node is not None else _Below(row, f"{pack_name(row.name)},", _deeper(level), {}, {})
-            )
+            return self._one(row, node) if node is not None else _Below(row, before(row), _deeper(level), {}, {})
         if row is None or not (node is None or isinstance(node, Table)):
-            raise _Odd
+            raise Odd
         if node is None:
             return _Nested(name, row, {})
         values = [(row(part.text), inner) for part, inner in node.entries]
@@ -263,23 +213,16 @@ class _RecordLines:
     def _one(self, row: Field | None, node: Node) -> tuple[str, str, Fact]:
         """Return what a value says that stands beside its name."""
         if row is None:
-            raise _Odd
-        fact, position, packed = self._fact(row, node)
-        return _before(row), f",{position.column},{position.length},{packed}", fact
-
-    def _fact(self, row: Field, node: Node) -> tuple[Fact, Position, str]:
-        declared = self._fields.plain_value(row, node)
-        verdict = None if declared is None else self._judge.value(self._entity, row, declared)
-        if declared is None or verdict is None:
-            raise _Odd
-        return _new(Fact, (row.name, declared.value, verdict)), declared.position, pack_value(declared)
+            raise Odd
+        fact, position, packed = self._facts.read(row, node)
+        return before(row), f",{position.column},{position.length},{packed}", fact
 
     def _inside(self, nested: _Nested, lines: Sequence[str], at: int) -> _Level:
         """Return the level of the parts of a nested field, which begin at a line that says something."""
         line = lines[at] if at < len(lines) else ""
         column = len(line) - len(line.lstrip(" "))
         if column <= self._top.column or line[column : column + 1] in ("", "#"):
-            raise _Odd
+            raise Odd
         level = nested.levels.get(column)
         if level is None:
             level = nested.levels[column] = _Level(column, nested.rows)
@@ -291,15 +234,15 @@ class _RecordLines:
         found = said.known.get(text)
         if found is None:
             if len(lines) == 1:
-                raise _Odd
+                raise Odd
             node: Node | None = None if said.field.kind.is_label else _alike(said, lines)
             if node is None:
                 _, node = read_field(lines[0], lines[1:]) or ("", None)
             if node is None:
-                raise _Odd
-            fact, position, packed = self._fact(said.field, node)
+                raise Odd
+            fact, position, packed = self._facts.read(said.field, node)
             found = position.line, f",{position.column},{position.length},{packed}", fact
-            if len(said.known) < _MOST_ALIKE:
+            if len(said.known) < MOST_ALIKE:
                 said.known[text] = found
         return found
 
@@ -327,20 +270,16 @@ def _alike(said: _Below, lines: Sequence[str]) -> Listing | None:
 
 
 def _first_of(said: _Below, line: str, head: str, text: str, tail: str) -> tuple[int, Table, bool]:
-    """Read the first entry that begins with *head* and ends with *tail*. Raises _Odd."""
+    """Read the first entry that begins with *head* and ends with *tail*. Raises Odd."""
     _, node = read_field("field:", (line,)) or ("", None)
     entry = node.items[0] if isinstance(node, Listing) else None
     first = entry.entries[0][1] if isinstance(entry, Table) else None
     if node is None or not isinstance(entry, Table) or not isinstance(first, Scalar) or first.text != text:
-        raise _Odd
+        raise Odd
     found = node.position.column - 1, entry, first.is_plain
-    if len(said.like) < _MOST_ALIKE:
+    if len(said.like) < MOST_ALIKE:
         said.like[head, tail] = found
     return found
-
-
-def _before(row: Field) -> str:
-    return f"{pack_name(row.name)},"
 
 
 def _deeper(level: _Level) -> tuple[str, str]:
@@ -353,8 +292,7 @@ class StraightReader:
 
     def __init__(self, catalogue: Catalogue, judge: Judge) -> None:
         self._types = catalogue.by_name
-        self._fields = FieldReader(catalogue)
-        self._judge = judge
+        self._facts = {entity.name: FactReader(entity, FieldReader(catalogue), judge) for entity in catalogue.types}
         self._readers: dict[tuple[str, int], _RecordLines] = {}
 
     def read(self, data: bytes, file: str, limits: Bounds = BOUNDS) -> Straight | None:
@@ -368,7 +306,7 @@ class StraightReader:
             record
             for section in sections
             for block in section.blocks
-            if (record := self._record(self._types[section.name], block)) is not None
+            if (record := self._record(section.name, block)) is not None
         ]
         if not records:
             return None
@@ -385,13 +323,13 @@ class StraightReader:
         count = len(records) + sum(len(node.entries) for _, node in root.entries if isinstance(node, Table))
         return Straight(records, Document(file, root)) if len(names) == count else None
 
-    def _record(self, entity: EntityType, block: Block) -> PackedRecord | None:
+    def _record(self, type_name: str, block: Block) -> PackedRecord | None:
         first = block.below
         column = len(first) - len(first.lstrip(" "))
         if column <= block.column:
             return None
-        about = (entity.name, column)
+        about = (type_name, column)
         reader = self._readers.get(about)
         if reader is None:
-            reader = self._readers[about] = _RecordLines(entity, column, self._fields, self._judge)
+            reader = self._readers[about] = _RecordLines(self._facts[type_name], column)
         return reader.read(block)

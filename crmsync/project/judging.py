@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import chain
 
-from crmsync.config.straight import Fact
+from crmsync.config.facts import Fact
 from crmsync.config.twins import claims, keys_in
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType, Field

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from crmsync import resolve
 from crmsync.config.document import Document
+from crmsync.config.facts import PackedRecord
 from crmsync.config.records import RecordReader
 from crmsync.config.rows import is_rows
-from crmsync.config.straight import PackedRecord, StraightReader
+from crmsync.config.straight import StraightReader
+from crmsync.config.straightrows import StraightRows
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
 from crmsync.model.settings import Settings
@@ -40,7 +42,8 @@ class SheetReader:
         self.parsed = parsed
         self.basis = basis_of(catalogue, settings)
         self._reader = RecordReader(catalogue, settings.profile, schema("records"), settings.profiles)
-        self._lines = StraightReader(catalogue, Judge(catalogue, settings.policies))
+        judge = Judge(catalogue, settings.policies)
+        self._lines, self._rows = StraightReader(catalogue, judge), StraightRows(catalogue, judge)
 
     def id(self, piece: Piece) -> str:
         """Return the name of the sheet of *piece*."""
@@ -61,7 +64,8 @@ class SheetReader:
 
     def _straight(self, piece: Piece, content: bytes) -> tuple[list[PackedRecord], Document | None] | None:
         """Return the records that are read at once, and what is left; None where a piece must be read as a whole."""
-        read = None if is_rows(piece.source.name) else self._lines.read(content, piece.source.name)
+        name = piece.source.name
+        read = self._rows.read(content, name, piece.line) if is_rows(name) else self._lines.read(content, name)
         return None if read is None else (read.records, read.rest)
 
     def _sheet(

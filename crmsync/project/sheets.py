@@ -17,9 +17,9 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from crmsync.config.document import Document
+from crmsync.config.facts import PackedRecord
 from crmsync.config.packing import pack, unpack
 from crmsync.config.records import Declarations
-from crmsync.config.straight import PackedRecord
 from crmsync.config.twins import Claim, claims
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType, Field
