@@ -14,8 +14,9 @@ import pytest
 from crmsync.model.address import Address
 from crmsync.model.digest import Digester
 from crmsync.model.values import Member
-from crmsync.project import replanning
+from crmsync.project import crew, replanning, sifting
 from crmsync.project.glancing import Glance
+from crmsync.project.ledger import Entry, Ledger
 from tests.catalogue.accounts import ACCOUNT
 from tests.test_cache import Desk
 
@@ -185,3 +186,30 @@ def test_the_quick_digests_are_the_digests() -> None:
     assert [(digester.member_key(rows["tags"], each), digester.member(rows["tags"], each)) for each in members] == [
         digester.members(rows["tags"])(each.key, each.category) for each in members
     ]
+
+
+@pytest.mark.parametrize("start", [crew._START, "raise SystemExit"], ids=["at work", "ended"])
+def test_who_looks_makes_no_difference(start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other processes note what this one would; it does the work of those that end."""
+    monkeypatch.setattr(replanning, "SIFTED", 0)
+    monkeypatch.setattr(crew, "_START", start)
+    monkeypatch.setattr(sifting, "processes_at_hand", lambda: 2)
+    noted = []
+    for worth in (10_000, 0):
+        monkeypatch.setattr(sifting, "WORTH_A_CREW", worth)
+        (tmp_path / str(worth)).mkdir()
+        desk = Desk(tmp_path / str(worth))
+        desk.settle(files())
+        plan = desk.plan(files().replace("title: Buyer 1", "title: Seller")).plan
+        noted.append((plan, _entries(desk)))
+
+    assert noted[0] == noted[1]
+    assert sum(each.is_settled for each in noted[0][1]) == 3 * COUNT + 1 - COUNT // 2
+
+
+def _entries(desk: Desk) -> list[Entry]:
+    ledger = Ledger(desk.cache / "ledger.db")
+    with ledger.opened():
+        ledger.head()
+        addresses = desk.world.store.read().bindings
+        return [each for _, each in sorted(ledger.find(addresses).items())]

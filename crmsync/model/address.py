@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from sys import intern
 
 KEY_PATTERN = re.compile(r"[A-Za-z0-9_.@+\-]{1,100}")
 
@@ -24,4 +25,4 @@ class Address:
         type_name, dot, key = text.partition(".")
         if not dot or not type_name or not KEY_PATTERN.fullmatch(key):
             return None
-        return cls(type_name, key)
+        return cls(intern(type_name), key)

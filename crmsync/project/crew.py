@@ -1,9 +1,9 @@
 """
-Other processes that read files, when many changed: reading is nothing but work for the processor.
+Other processes that read files when many changed, and look at records when there are many: nothing but work for processors.
 
-A fresh interpreter each (a fork would copy the threads' locks), which gets the rows and settings once, then file after file.
+A fresh interpreter each (a fork would copy the threads' locks), which gets the rows and settings once, then job after job.
 It puts sheets on the shelf itself; only what cannot be put there is sent back. It ignores Ctrl-C, which the parent gets as
-well and ends it, and ends by itself when its input does. Where none can be started, this process reads alone.
+well and ends it, and ends by itself when its input does. Where none can be started, this process works alone.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from queue import Queue
 from typing import IO, Any
 
 from crmsync.catalogue import KINDS
-from crmsync.model.catalogue import Kind
+from crmsync.model.catalogue import Catalogue, Kind
 
 #: Less than this is read before another process would have started.
 WORTH_BYTES = 4 * 2**20
@@ -34,6 +35,11 @@ def processes_for(size: int) -> int:
     """Return how many processes should read files of so many bytes, 0 for none but this one."""
     count = min(_cores(), MOST_PROCESSES, size // (WORTH_BYTES // 2))
     return count if size >= WORTH_BYTES and count > 1 else 0
+
+
+def processes_at_hand() -> int:
+    """Return how many processes can work while this one does."""
+    return min(_cores() - 1, MOST_PROCESSES)
 
 
 def _cores() -> int:
@@ -54,26 +60,89 @@ def _kind(name: str) -> Kind:
     return KINDS[name]
 
 
-def is_known(kind: Kind) -> bool:
-    """Say whether another process has the same kind by its name."""
-    return KINDS.get(kind.name) is kind
+def are_known(catalogue: Catalogue) -> bool:
+    """Say whether another process has the same kinds by their names."""
+    return all(KINDS.get(row.kind.name) is row.kind for entity in catalogue.types for row in entity.fields)
+
+
+class Unanswered(Exception):
+    """The process that was asked has ended; whoever asked does it himself, and is told what is wrong."""
+
+
+class Crew:
+    """Other processes that do `context.read(job)`; made by `at_work`."""
+
+    def __init__(self, processes: Sequence[subprocess.Popen[bytes]], context: Any, most_waiting: int) -> None:
+        self._jobs: Queue[tuple[Any, Future[Any]] | None] = Queue(most_waiting)
+        threads = [threading.Thread(target=self._feed, args=(each, context), daemon=True) for each in processes]
+        self._threads = threads
+        for thread in threads:
+            thread.start()
+
+    def ask(self, job: Any) -> Future[Any]:
+        """Have *job* done and return where its answer will be, or Unanswered; waits while enough are waiting."""
+        answer: Future[Any] = Future()
+        if self._threads:
+            self._jobs.put((job, answer))
+        else:
+            answer.set_exception(Unanswered())
+        return answer
+
+    def end(self) -> None:
+        """Wait until all jobs are done."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _feed(self, process: subprocess.Popen[bytes], context: Any) -> None:
+        """Give one process job after job."""
+        ask: Callable[[Any], Any] | None = None
+        while (each := self._jobs.get()) is not None:
+            job, answer = each
+            try:
+                ask = ask or _introduced(process, context)
+                answer.set_result(ask(job))
+            except (OSError, EOFError, ValueError, pickle.PickleError):  # it ended, or was ended by Ctrl-C
+                answer.set_exception(Unanswered())
+
+
+def _introduced(process: subprocess.Popen[bytes], context: Any) -> Callable[[Any], Any]:
+    """Tell a process what it is to work with, and return what asks it."""
+    stdin, stdout = process.stdin, process.stdout
+    assert stdin is not None
+    assert stdout is not None
+    pickle.dump(sys.path, stdin)
+    _Pickler(stdin).dump(context)
+
+    def ask(job: Any) -> Any:
+        pickle.dump(job, stdin)
+        stdin.flush()
+        return pickle.load(stdout)  # noqa: S301, our own process wrote it
+
+    return ask
+
+
+@contextmanager
+def at_work(context: Any, count: int, most_waiting: int = 0) -> Iterator[Crew]:
+    """Have *count* other processes, as far as they can be started; *context* is pickled once for each."""
+    with _started(count) as processes:
+        crew = Crew(processes, context, most_waiting)
+        try:
+            yield crew
+        except BaseException:
+            for each in processes:
+                each.kill()
+            raise
+        finally:
+            crew.end()
 
 
 def read_apart(jobs: Sequence[Any], context: Any, count: int) -> Mapping[int, Any]:
-    """
-    Return what `context.read(job)` gives for each of *jobs*, done by *count* other processes; failed ones are left out.
-
-    *context* is pickled once for each process.
-    """
-    waiting = deque(enumerate(jobs))
-    found: dict[int, Any] = {}
-    with _started(count) as crew:
-        threads = [threading.Thread(target=_feed, args=(each, context, waiting, found), daemon=True) for each in crew]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    return found
+    """Return what `context.read(job)` gives for *jobs* by their numbers, done by *count* others, but for failed ones."""
+    with at_work(context, count) as crew:
+        answers = [crew.ask(job) for job in jobs]
+    return {number: answer.result() for number, answer in enumerate(answers) if answer.exception() is None}
 
 
 @contextmanager
@@ -106,26 +175,6 @@ def _let_go(process: subprocess.Popen[bytes]) -> None:
     process.wait()
     if process.stdout is not None:
         process.stdout.close()
-
-
-def _feed(process: subprocess.Popen[bytes], context: Any, waiting: deque[tuple[int, Any]], found: dict[int, Any]) -> None:
-    """Give one process file after file. What it does not answer is left to the caller, who tells what is wrong."""
-    stdin, stdout = process.stdin, process.stdout
-    assert stdin is not None
-    assert stdout is not None
-    try:
-        pickle.dump(sys.path, stdin)
-        _Pickler(stdin).dump(context)
-        while True:
-            try:
-                number, job = waiting.popleft()
-            except IndexError:
-                return
-            pickle.dump(job, stdin)
-            stdin.flush()
-            found[number] = pickle.load(stdout)  # noqa: S301, our own process wrote it
-    except (OSError, EOFError, ValueError, pickle.PickleError):
-        return  # it ended, or was ended by Ctrl-C
 
 
 def serve() -> None:

@@ -18,7 +18,7 @@ from crmsync.copper.client import Client
 from crmsync.copper.rowtext import text_of
 from crmsync.model.catalogue import Catalogue, EntityType
 from crmsync.project.mirror import Head, Mark, Mirror, Stale, content_digest
-from crmsync.project.upkeep import MIRROR_REQUESTS, Body, Told, Upkeep, row_of
+from crmsync.project.upkeep import MIRROR_REQUESTS, Body, OnPage, Told, Upkeep, ignored, row_of
 
 
 @dataclass
@@ -116,20 +116,24 @@ class Looking:
             self._give_up(stale)
         return self.fresh.get(entity.name)
 
-    def prepare(self, entity: EntityType, ids: Collection[int]) -> frozenset[int]:
-        """Have the records with *ids* at hand, in the mirror or asked for, and return those that exist."""
+    def prepare(self, entity: EntityType, ids: Collection[int], on_page: OnPage = ignored) -> frozenset[int]:
+        """
+        Have the records with *ids* at hand, in the mirror or asked for, and return those that exist.
+
+        *on_page* is given the rows of the pages that are read into the mirror, as they come.
+        """
         wanted = sorted(set(ids))
         if self.mirror is None or ceil(len(wanted) / read.PAGE_SIZE) <= MIRROR_REQUESTS:
             return self._all_asked(entity, wanted)
         try:
             with self.mirror.opened():
-                return self._prepared(self.mirror, entity, wanted)
+                return self._prepared(self.mirror, entity, wanted, on_page)
         except Stale as stale:
             self._give_up(stale)
             return self._all_asked(entity, wanted)
 
-    def _prepared(self, mirror: Mirror, entity: EntityType, wanted: list[int]) -> frozenset[int]:
-        self._make_fresh(mirror, entity, wanted)
+    def _prepared(self, mirror: Mirror, entity: EntityType, wanted: list[int], on_page: OnPage) -> frozenset[int]:
+        self._make_fresh(mirror, entity, wanted, on_page)
         if self.fresh[entity.name] is None:
             return self._all_asked(entity, wanted)
         kept = mirror.kept(entity.name)
@@ -144,16 +148,18 @@ class Looking:
         self.asked[entity.name] = {id: bodies.get(id) for id in wanted}
         return frozenset(bodies)
 
-    def unlink(self) -> None:
-        """Read again what named a record that is gone, once all types are at hand."""
+    def unlink(self) -> set[tuple[str, int]]:
+        """Read again what named a record that is gone, once all types are at hand, and return what that is."""
+        again: set[tuple[str, int]] = set()
         if self.mirror is not None:
             try:
                 with self.mirror.opened():
                     for entity in self.catalogue.types:
                         if self.fresh.get(entity.name) is not None:
-                            self.upkeep.unlink(self.mirror, entity)
+                            again |= {(entity.name, id) for id in self.upkeep.unlink(self.mirror, entity)}
             except Stale as stale:
                 self._give_up(stale)
+        return again
 
     def _known(self, entity: EntityType, wanted: list[int]) -> dict[int, Body]:
         """Return what was asked for already, or is in the mirror, or else ask for it."""
@@ -234,11 +240,11 @@ class Looking:
             bodies |= self._kept(mirror, entity, others)
         return bodies
 
-    def _make_fresh(self, mirror: Mirror, entity: EntityType, wanted: list[int]) -> None:
+    def _make_fresh(self, mirror: Mirror, entity: EntityType, wanted: list[int], on_page: OnPage = ignored) -> None:
         """Bring the mirror up to date, and fill it where it has nothing of a type."""
         self.upkeep.refresh(mirror)
         if entity.name not in self.fresh:
-            self.fresh[entity.name] = self.upkeep.fill(mirror, entity, set(wanted))
+            self.fresh[entity.name] = self.upkeep.fill(mirror, entity, set(wanted), on_page)
 
     def _kept(self, mirror: Mirror, entity: EntityType, ids: list[int]) -> dict[int, Body]:
         """Ask for records whose bodies the mirror has not, and keep those it knows of."""

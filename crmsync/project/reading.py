@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from itertools import chain
+from itertools import chain, groupby
 from typing import TypeVar
 
 from crmsync import resolve
@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 #: So many records of one file are made at a time while all are looked at.
 _AT_A_TIME = 200
+_SHIFT = 32
+_NUMBER = 2**_SHIFT - 1
 
 #: By the names of files, which sheets a plan was made of; ``basis`` says what they were made with. JSON data.
 Mark = Mapping[str, str]
@@ -108,10 +110,9 @@ class Reading:
         changed = (name for name, digest in new.items() if old.get(name) != digest)
         return Changes(tuple(map(address_of, changed)), tuple(address_of(name) for name in sorted(old) if name not in new))
 
-    def packed(self) -> Iterator[tuple[Address, bytes]]:
-        """Yield all records as they are packed, where they stand in sheets."""
-        assert isinstance(self.records, SheetRecords)
-        return self.records.packed()
+    def packed(self, addresses: Iterable[Address]) -> dict[Address, bytes]:
+        """Return records as they are packed, those of *addresses* that stand in sheets."""
+        return self.records.packed(addresses) if isinstance(self.records, SheetRecords) else {}
 
     def holders(self, type_name: str, field_name: str, keys: Iterable[str]) -> tuple[Address, ...]:
         """Return the records that lookups of *keys* may find, in the order of the files."""
@@ -182,13 +183,16 @@ class SheetRecords(Mapping[Address, Declared]):
             for start in range(0, len(sheet.names), _AT_A_TIME):
                 yield from self._made(at, start, start + _AT_A_TIME)
 
-    def packed(self) -> Iterator[tuple[Address, bytes]]:
-        """Yield all records as they are packed."""
-        for at, sheet in enumerate(self.sheets):
-            for start in range(0, len(sheet.names), _AT_A_TIME):
-                stop = start + _AT_A_TIME
-                packed = self._asked(at, partial(Sheet.packed, start=start, stop=stop))
-                yield from zip(map(address_of, sheet.names[start:stop]), packed, strict=True)
+    def packed(self, addresses: Iterable[Address]) -> dict[Address, bytes]:
+        """Return those of *addresses* that there are, as they are packed; those beside each other are read at once."""
+        places = sorted((place, address) for address in addresses if (place := self._place(address)) is not None)
+        found: dict[Address, bytes] = {}
+        for (at, _), run in groupby(enumerate(places), lambda each: (each[1][0][0], each[1][0][1] - each[0])):
+            together = [place for _, place in run]
+            start, stop = together[0][0][1], together[-1][0][1] + 1
+            packed = self._asked(at, partial(Sheet.packed, start=start, stop=stop))
+            found |= zip((address for _, address in together), packed, strict=True)
+        return found
 
     def _made(self, at: int, start: int, stop: int) -> list[Declared]:
         return self._asked(at, lambda sheet: sheet.records(start, stop))
@@ -203,12 +207,16 @@ class SheetRecords(Mapping[Address, Declared]):
 
     def _place(self, address: Address) -> tuple[int, int] | None:
         """Return in which sheet *address* stands, and as which record."""
-        place = self._places.get(hash_of_address(address))
-        return place if place is not None and self.sheets[place[0]].names[place[1]] == str(address) else None
+        packed = self._places.get(hash_of_address(address))
+        if packed is None:
+            return None
+        at, number = packed >> _SHIFT, packed & _NUMBER
+        return (at, number) if self.sheets[at].names[number] == str(address) else None
 
     @cached_property
-    def _places(self) -> dict[int, tuple[int, int]]:
-        return {own: (at, number) for at, sheet in enumerate(self.sheets) for number, own in enumerate(sheet.own)}
+    def _places(self) -> dict[int, int]:
+        """By hashes: the sheet, and in its lower half the number in that."""
+        return {own: at << _SHIFT | number for at, sheet in enumerate(self.sheets) for number, own in enumerate(sheet.own)}
 
 
 class _Items(ItemsView[Address, Declared]):

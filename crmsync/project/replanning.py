@@ -54,7 +54,7 @@ from crmsync.project.session import (
     tail_of,
 )
 from crmsync.project.sieving import Part, Unsieved
-from crmsync.project.sifting import Sifting, present
+from crmsync.project.sifting import sifting
 from crmsync.project.stopwatch import Stopwatch
 from crmsync.project.upkeep import Told
 
@@ -312,11 +312,11 @@ def _sift(again: _Again, begun: Begun, reading: Reading, state: State, inputs: s
     """Look at every record, and make a ledger of what is found. Raises Unsieved, Worn."""
     account, looking = begun.account, begun.looking
     catalogue = account.catalogue
-    ids = present(looking, catalogue, state)
-    again.watch.lap("Copper")
-    head = sieving.head_of(inputs, state, mark, account.id, catalogue, reading, looking)
-    sifting = Sifting(looking, catalogue, state, reading, again.project.settings.policies, ids)
-    again.ledger.replace(head, sifting.entries())
+    with sifting(looking, catalogue, state, reading, again.project.settings.policies) as every:
+        every.present()
+        again.watch.lap("Copper")
+        head = sieving.head_of(inputs, state, mark, account.id, catalogue, reading, looking)
+        again.ledger.replace(head, every.entries())
     again.watch.lap("all records, at a glance")
 
 

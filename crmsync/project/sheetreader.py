@@ -21,7 +21,7 @@ from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
 from crmsync.model.settings import Settings
 from crmsync.model.source import Position
-from crmsync.project.crew import is_known, processes_for, read_apart
+from crmsync.project.crew import are_known, processes_for, read_apart
 from crmsync.project.files import schema
 from crmsync.project.judging import Judge
 from crmsync.project.pieces import Piece, digest_of, parse_piece
@@ -87,7 +87,7 @@ class SheetReader:
 
     def can_be_sent(self) -> bool:
         """Say whether another process can read in the same way."""
-        return all(is_known(row.kind) for entity in self.catalogue.types for row in entity.fields)
+        return are_known(self.catalogue)
 
 
 def sheets_of(pieces: Sequence[Piece], reader: SheetReader, shelf: Shelf | None) -> list[Sheet]:

@@ -8,7 +8,7 @@ no date are found so. What is odd raises Stale.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
@@ -31,6 +31,14 @@ LONGEST_SECONDS = 7 * 24 * 3600.0
 
 _NEWEST = {"sort_by": "date_modified", "sort_direction": "desc"}
 _CREATED = {"sort_by": "date_created", "sort_direction": "asc"}
+
+
+#: Is given what a page shows of a type.
+OnPage = Callable[[EntityType, Sequence[Row]], None]
+
+
+def ignored(entity: EntityType, rows: Sequence[Row]) -> None:
+    """Do nothing with a page."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +81,12 @@ class Upkeep:
 
     # Everything
 
-    def fill(self, mirror: Mirror, entity: EntityType, wanted: set[int]) -> Head | None:
-        """Read the whole type into the mirror, where that is worth it; None where it is not, or no page order holds."""
+    def fill(self, mirror: Mirror, entity: EntityType, wanted: set[int], on_page: OnPage = ignored) -> Head | None:
+        """
+        Read the whole type into the mirror, where that is worth it; None where it is not, or no page order holds.
+
+        *on_page* is given the rows of each page as they come.
+        """
         first, total = read.raw_page(self.client, entity.path, _CREATED, 1)
         pages, batches = ceil((total or 0) / read.PAGE_SIZE), ceil(len(wanted) / read.PAGE_SIZE)
         if total is None or pages > min(read.LAST_PAGE, batches + batches // 2 + MIRROR_REQUESTS) or not first:
@@ -83,32 +95,37 @@ class Upkeep:
         started = self._now()
         head = Head(self.account, started - OVERLAP_SECONDS, started)
         try:
-            kept = mirror.fill(entity.name, head, self._scan(entity, first, pages, wanted))
+            kept = mirror.fill(entity.name, head, self._rows(entity, first, pages, wanted, on_page))
         except _ShortPage:
             self.told.append(Told(entity.name, f"{batches} batches of ids; pages come short, so nothing is mirrored"))
             return None
         self.told.append(Told(entity.name, f"all read, {pages} requests; from now on only what changed"))
         return kept
 
-    def _scan(self, entity: EntityType, rows: list[RawRow], pages: int, wanted: set[int]) -> Iterator[Row]:
-        """Yield all records, of which *rows* are the first page. Raises _ShortPage."""
+    def _rows(self, entity: EntityType, first: list[RawRow], pages: int, wanted: set[int], on_page: OnPage) -> Iterator[Row]:
+        """Yield all records, each once, of which *first* are the first page. Raises _ShortPage."""
         seen: set[int] = set()
-        yield from self._new_rows(rows, seen, wanted)
+        for page in self._scan(entity, first, pages):
+            rows = []
+            for row in page:
+                if row.id not in seen:
+                    seen.add(row.id)
+                    rows.append(_row_of(row, row.id in wanted))
+            on_page(entity, rows)
+            yield from rows
+
+    def _scan(self, entity: EntityType, rows: list[RawRow], pages: int) -> Iterator[list[RawRow]]:
+        """Yield all pages, of which *rows* are the first. Raises _ShortPage."""
+        yield rows
         for others in self.client.in_parallel(lambda page: self._raw_page(entity, page), range(2, pages + 1)):
             if len(rows) < read.PAGE_SIZE:
                 raise _ShortPage
             rows = others
-            yield from self._new_rows(rows, seen, wanted)
+            yield rows
         while len(rows) == read.PAGE_SIZE:
             pages += 1
             rows = self._raw_page(entity, pages)
-            yield from self._new_rows(rows, seen, wanted)
-
-    def _new_rows(self, rows: list[RawRow], seen: set[int], wanted: set[int]) -> Iterator[Row]:
-        for id, created, modified, text in rows:
-            if id not in seen:
-                seen.add(id)
-                yield Row(id, _date(created), _date(modified), canonical(text) if id in wanted else None)
+            yield rows
 
     def _raw_page(self, entity: EntityType, number: int) -> list[RawRow]:
         return read.raw_page(self.client, entity.path, _CREATED, number)[0] if number <= read.LAST_PAGE else []
@@ -223,6 +240,10 @@ class _ShortPage(Exception):
 def row_of(body: Body, *, whole: bool) -> Row:
     """Return what a mirror keeps of a body, all of it when *whole*. Raises Stale."""
     return Row(body["id"], _created(body), _modified(body), text_of(body) if whole else None)
+
+
+def _row_of(row: RawRow, whole: bool) -> Row:
+    return Row(row.id, _date(row.created), _date(row.modified), canonical(row.text) if whole else None)
 
 
 def _created(body: Body) -> int:
