@@ -35,6 +35,7 @@ from crmsync.model.events import (
     RunStarted,
     WriteAction,
 )
+from crmsync.model.packed import fields_caused
 from crmsync.model.plan import Action, Cause, Note, Step
 from crmsync.model.records import Observed
 
@@ -272,7 +273,7 @@ def _finish(work: Work, agenda: Agenda, result: StepResult, *, is_quiet: bool = 
 
 def _is_first_half(work: Work, step: Step) -> bool:
     """Say whether a step only gave up a value for another record, and the one that writes its own is still to come."""
-    is_release = bool(step.fields) and all(change.cause is Cause.RELEASED for change in step.fields)
+    is_release = bool(step.fields) and len(list(fields_caused(step.fields, (Cause.RELEASED,)))) == len(step.fields)
     return is_release and any(other.address == step.address for other in work.todo.values())
 
 

@@ -10,6 +10,7 @@ from crmsync.apply.work import Work
 from crmsync.model.catalogue import EntityType, Match
 from crmsync.model.effects import Answer, Effect
 from crmsync.model.events import WriteAction
+from crmsync.model.packed import fields_named
 from crmsync.model.plan import Step
 from crmsync.model.records import Observed
 from crmsync.model.values import Members, Value
@@ -73,13 +74,16 @@ def besides(work: Work, entity: EntityType, marks: Mapping[str, str]) -> tuple[i
 def _pairs(
     work: Work, entity: EntityType, steps: Sequence[Step], records: Sequence[Observed]
 ) -> list[tuple[Step, Observed]]:
+    if not records:
+        return []
+    names = {name for match in entity.match_on for name in (match.by, match.within) if name is not None}
     table = {mark: record for record in records for mark in _marks(entity, record.fields)}
     anywhere = {mark[:2]: record for mark, record in table.items()}
     pairs = []
     for step in steps:
         if work.changes[step.address].may_be_twin:
             continue
-        fields = {change.field: change.after for change in work.changes[step.address].fields}
+        fields = {change.field: change.after for change in fields_named(work.changes[step.address].fields, names)}
         # Without a declared company the name alone decides: whose deal it is will be a person's business.
         found = [
             anywhere.get(mark[:2]) if mark[0].within not in fields else table.get(mark) for mark in _marks(entity, fields)

@@ -98,6 +98,8 @@ class Work:
 
     def with_ids(self, change: FieldChange) -> FieldChange:
         """Return *change* with the id of the record it names."""
+        if not isinstance(change.after, Address) and not isinstance(change.before, Address):
+            return change
         return replace(change, after=self.id_of(change.after), before=self.id_of(change.before))
 
     def id_of(self, value: Value) -> Value:

@@ -25,6 +25,7 @@ from crmsync.model.catalogue import EntityType
 from crmsync.model.effects import Answer, Append, Effect, Reserve, Send
 from crmsync.model.events import Event, FieldsApplied, Intent, Refused, WriteAction
 from crmsync.model.http import Request
+from crmsync.model.packed import fields_named
 from crmsync.model.plan import FieldChange, Step
 from crmsync.model.records import Observed
 from crmsync.model.undo import Before
@@ -157,7 +158,8 @@ def _is_cleared(work: Work, step: Step, planned: FieldChange, observed: Observed
     """Say whether a link that the plan moves elsewhere is gone: nobody asked for the new one in the place of none."""
     if step.action is not WriteAction.UNRELATE or not is_empty(observed.fields.get(planned.field)):
         return False
-    return any(each.field == planned.field and not is_empty(each.after) for each in work.changes[step.address].fields)
+    mine = fields_named(work.changes[step.address].fields, (planned.field,))
+    return any(not is_empty(each.after) for each in mine)
 
 
 def intent_of(

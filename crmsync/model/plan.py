@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -91,7 +91,7 @@ class Step:
     id: StepId
     action: WriteAction
     record_id: int | None
-    fields: tuple[FieldChange, ...]
+    fields: Sequence[FieldChange]
     after: tuple[StepId, ...] = ()
 
     @property
@@ -113,7 +113,7 @@ class Change:
     action: Action
     record_id: int | None
     name: str
-    fields: tuple[FieldChange, ...]
+    fields: Sequence[FieldChange]
     position: Position | None
     reason: str
     origin: Origin | None = None

@@ -14,6 +14,7 @@ from crmsync.model.catalogue import Catalogue, EntityType, Field
 from crmsync.model.codes import CODES
 from crmsync.model.digest import Digester
 from crmsync.model.events import Applied, Origin, WriteAction
+from crmsync.model.packed import PackedApplied, PackedFields
 from crmsync.model.plan import Action, Cause, Change, Counts, FieldChange, Held, Kept, Note, Plan, Step
 from crmsync.model.records import Desired, DesiredField, Mode, Observed
 from crmsync.model.settings import Pace
@@ -99,7 +100,7 @@ def _plan_create(work: Work, desired: Desired, entity: EntityType) -> None:
         work.problems.append(Diagnostic(CODES["CRM041"], detail, desired.position, desired.address))
         return
     fields = [creation(entity.by_name[name], each) for name, each in desired.fields.items() if name in entity.by_name]
-    changed = tuple(each for each in fields if each is not None)
+    changed = PackedFields(each for each in fields if each is not None)
     reason = "recreated" if desired.address in work.bindings else "new"
     work.changes.append(
         Change(
@@ -161,7 +162,7 @@ def _plan_existing(work: Work, desired: Desired, entity: EntityType, record: Obs
     managed = {entity.by_name[name].id for name in desired.fields if name in entity.by_name}
     released = tuple(sorted(set(known) - managed))
     if learnt or released:
-        work.notes.append(Note(address, applied=learnt, released=released))
+        work.notes.append(Note(address, applied=PackedApplied(learnt), released=released))
     if is_adopted or changed:
         action, origin = (Action.ADOPT, Origin.ADOPTED) if is_adopted else (Action.UPDATE, None)
         work.changes.append(
@@ -170,7 +171,7 @@ def _plan_existing(work: Work, desired: Desired, entity: EntityType, record: Obs
                 action=action,
                 record_id=record.id,
                 name=record.name,
-                fields=tuple(changed),
+                fields=PackedFields(changed),
                 position=desired.position,
                 reason=reason_of(changed, action),
                 origin=origin,
@@ -294,8 +295,9 @@ def counts_of(changes: Collection[Change], kept: int, held: int) -> Counts:
     def number(action: Action) -> int:
         return sum(change.action is action for change in changes)
 
-    written = [each for change in changes if change.action is not Action.CREATE for each in change.fields]
-    filled = sum(is_empty(each.before) for each in written)
+    written = sum(len(change.fields) for change in changes if change.action is not Action.CREATE)
+    others = (each for change in changes if change.action is not Action.CREATE for each in change.fields)
+    filled = sum(is_empty(each.before) for each in others)
     return Counts(
         add=number(Action.CREATE),
         change=number(Action.UPDATE),
@@ -303,7 +305,7 @@ def counts_of(changes: Collection[Change], kept: int, held: int) -> Counts:
         adopt=number(Action.ADOPT),
         forget=number(Action.FORGET),
         filled=filled,
-        overwritten=len(written) - filled,
+        overwritten=written - filled,
         kept=kept,
         held=held,
     )

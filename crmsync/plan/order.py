@@ -10,7 +10,7 @@ first; deletes that wait for each other need not.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
@@ -18,6 +18,7 @@ from graphlib import CycleError, TopologicalSorter
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, Field, Write
 from crmsync.model.events import WriteAction
+from crmsync.model.packed import PackedFields, fields_named
 from crmsync.model.plan import Action, Cause, Change, Delta, FieldChange, Step, StepId
 from crmsync.model.records import Observed
 from crmsync.model.values import Members, Value
@@ -73,8 +74,8 @@ def order(changes: Iterable[Change], catalogue: Catalogue, observed: Mapping[tup
 def _steps(change: Change, catalogue: Catalogue) -> list[Step]:
     entity = catalogue[change.address.type]
 
-    def step(number: int, action: WriteAction, fields: Iterable[FieldChange]) -> Step:
-        return Step(StepId(change.address, number), action, change.record_id, tuple(fields))
+    def step(number: int, action: WriteAction, fields: Sequence[FieldChange]) -> Step:
+        return Step(StepId(change.address, number), action, change.record_id, fields)
 
     if change.action is Action.CREATE:
         return [step(_WRITE, WriteAction.CREATE, change.fields)]
@@ -83,19 +84,22 @@ def _steps(change: Change, catalogue: Catalogue) -> list[Step]:
     if change.action is Action.FORGET:
         return []
     routed = [each for each in change.fields if entity.by_name[each.field].route]
-    plain = [each for each in change.fields if not entity.by_name[each.field].route] + list(change.along)
+    plain = change.fields
+    if routed or change.along:
+        plain = PackedFields([*(each for each in change.fields if not entity.by_name[each.field].route), *change.along])
     steps = [step(_WRITE, WriteAction.UPDATE, plain)] if plain else []
     for each in routed:
         if each.before is not None:
-            steps.append(step(_UNRELATE, WriteAction.UNRELATE, [replace(each, after=None)]))
+            steps.append(step(_UNRELATE, WriteAction.UNRELATE, (replace(each, after=None),)))
         if each.after is not None:
-            steps.append(step(_RELATE, WriteAction.RELATE, [replace(each, before=None)]))
+            steps.append(step(_RELATE, WriteAction.RELATE, (replace(each, before=None),)))
     return steps
 
 
 def _wait_for_links(draft: _Draft) -> None:
+    links = {entity.name: {row.name for row in entity.links} for entity in draft.catalogue.types}
     for id, step in draft.steps.items():
-        for change in step.fields:
+        for change in fields_named(step.fields, links[id.address.type]):
             if isinstance(change.after, Address):
                 target = StepId(change.after, _WRITE)
                 if target in draft.steps and target != id:
@@ -122,7 +126,7 @@ def _postpone(draft: _Draft, id: StepId, name: str) -> None:
     follow_id = StepId(id.address, number)
     earlier = draft.steps.get(follow_id)
     fields = (*(earlier.fields if earlier else ()), moved)
-    draft.steps[id] = replace(step, fields=tuple(change for change in step.fields if change is not moved))
+    draft.steps[id] = replace(step, fields=PackedFields(change for change in step.fields if change.field != name))
     draft.steps[follow_id] = Step(follow_id, action, step.record_id, fields)
     draft.links[follow_id, name] = draft.links.pop((id, name))
 
@@ -150,15 +154,15 @@ def _peeled(graph: Graph) -> set[StepId]:
 
 def _unique_changes(draft: _Draft) -> Iterable[tuple[StepId, Field, Value, Value]]:
     """Yield each step and field with a unique value: what the record has before and after it."""
-    for id, step in sorted(draft.steps.items()):
+    uniques = {entity.name: {row.name for row in entity.uniques} for entity in draft.catalogue.types}
+    for id, step in sorted(draft.steps.items(), key=lambda each: each[0]):
         entity = draft.catalogue[id.address.type]
         if step.action is WriteAction.DELETE and step.record_id is not None:
             record = draft.observed.get((entity.name, step.record_id))
             for row in entity.uniques:
                 yield id, row, record.fields.get(row.name) if record else None, None
-        for change in step.fields:
-            if entity.by_name[change.field].unique:
-                yield id, entity.by_name[change.field], change.before, change.after
+        for change in fields_named(step.fields, uniques[entity.name]):
+            yield id, entity.by_name[change.field], change.before, change.after
 
 
 def _wait_for_uniques(draft: _Draft) -> None:
@@ -253,7 +257,7 @@ def _release_first(draft: _Draft, id: StepId, name: str) -> None:
     earlier = draft.steps.get(release_id)
     released_fields = (*(earlier.fields if earlier else ()), release)
     draft.steps[release_id] = Step(release_id, WriteAction.UPDATE, step.record_id, released_fields)
-    fields = tuple(replace(each, before=released) if each is change else each for each in step.fields)
+    fields = PackedFields(replace(each, before=released) if each.field == name else each for each in step.fields)
     draft.steps[id] = replace(step, fields=fields)
     for key, holder in list(draft.takes.items()):
         if holder == id and key[1].partition("\0")[0] == name:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from crmsync.model.catalogue import Catalogue, EntityType
+from crmsync.model.packed import PackedFields
 from crmsync.model.plan import Action, Cause, Change, FieldChange
 
 _REASONS = {
@@ -40,4 +41,4 @@ def with_fields(change: Change, names: Collection[str], catalogue: Catalogue) ->
     is_cut = change.action is Action.UPDATE and fields != change.fields
     reason = reason_of(fields, change.action) if is_cut else change.reason
     along = along_with(catalogue[change.address.type], fields, change.along)
-    return replace(change, fields=fields, reason=reason, along=along)
+    return replace(change, fields=PackedFields(fields), reason=reason, along=along)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from crmsync.model.address import Address
 from crmsync.model.events import Origin
+from crmsync.model.packed import fields_named
 from crmsync.model.plan import Action, Change, Held
 from crmsync.model.records import Observed, OnDelete
 from crmsync.model.state import Binding
@@ -104,7 +105,7 @@ def _relinked(work: Work) -> frozenset[tuple[str, int, str]]:
     for change in work.changes:
         links = {row.name for row in work.catalogue[change.address.type].links}
         if change.record_id is not None:
-            found |= {(change.address.type, change.record_id, each.field) for each in change.fields if each.field in links}
+            found |= {(change.address.type, change.record_id, each.field) for each in fields_named(change.fields, links)}
     return frozenset(found)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crmsync.model.address import Address
+from crmsync.model.packed import fields_named
 from crmsync.model.plan import Action, Change, FieldChange, Held
 from crmsync.model.records import Observed
 from crmsync.model.values import Value
@@ -49,9 +50,7 @@ def _taken(work: Work, holders: dict[_Unique, list[Observed]]) -> Iterator[tuple
     by_record = {(each.address.type, each.record_id): each for each in work.changes if each.record_id is not None}
     for change in sorted(work.changes, key=lambda each: each.address):
         uniques = {row.name for row in work.catalogue[change.address.type].uniques}
-        for field in change.fields:
-            if field.field not in uniques:
-                continue
+        for field in fields_named(change.fields, uniques):
             for key in sorted(set(keys_of(field.after)) - set(keys_of(field.before)) - {None}, key=str):
                 for holder in holders.get((change.address.type, field.field, key), ()):
                     is_other = holder.id != change.record_id
@@ -63,7 +62,7 @@ def _releases(change: Change | None, name: str, key: Value) -> bool:
     if change is None:
         return False
     return change.action is Action.DELETE or any(
-        each.field == name and key not in keys_of(each.after) for each in change.fields
+        key not in keys_of(each.after) for each in fields_named(change.fields, (name,))
     )
 
 

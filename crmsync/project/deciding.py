@@ -21,6 +21,7 @@ from crmsync.model.decisions import Decision
 from crmsync.model.digest import Digester
 from crmsync.model.effects import Outcome
 from crmsync.model.events import Applied
+from crmsync.model.packed import fields_caused
 from crmsync.model.plan import Cause, Decided, FieldChange, Held, Plan
 from crmsync.model.source import Diagnostic
 from crmsync.model.state import State
@@ -104,9 +105,8 @@ def set_aside(plan: Plan, outcomes: Iterable[Outcome]) -> dict[About, Contested]
 
 def _contested(plan: Plan) -> Iterator[Contested]:
     for change in plan.changes:
-        for each in change.fields:
-            if each.cause in (Cause.DRIFTED, Cause.CONFLICT):
-                yield Held(change.address, "", "", each, each.position, change.record_id, change.name), each
+        for each in fields_caused(change.fields, (Cause.DRIFTED, Cause.CONFLICT)):
+            yield Held(change.address, "", "", each, each.position, change.record_id, change.name), each
     for kept in plan.kept:
         if kept.change.cause is Cause.CONFLICT and not kept.is_observed:
             yield Held(kept.address, "", "", kept.change, kept.change.position, kept.record_id, kept.name), kept.change

@@ -18,6 +18,7 @@ from crmsync.copper.client import Client
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, Locale
 from crmsync.model.digest import document_digest
+from crmsync.model.packed import fields_named
 from crmsync.model.plan import Plan
 from crmsync.model.records import Declared, Observed
 from crmsync.model.source import Diagnostic, in_file_order
@@ -318,12 +319,15 @@ LabelInUse = tuple[str, int, str]
 
 def labels_in_use(plan: Plan, catalogue: Catalogue) -> Iterator[LabelInUse]:
     """Yield the labels that the values of *plan* stand for, as the account has them."""
+    labelled = {
+        entity.name: {row.name for row in entity.fields if row.target is not None and row.kind.is_label}
+        for entity in catalogue.types
+    }
     for change in plan.changes:
         entity = catalogue[change.address.type]
-        for each in change.fields:
+        for each in fields_named(change.fields, labelled[entity.name]):
             row = entity.by_name[each.field]
-            if row.target is None or not row.kind.is_label:
-                continue
+            assert row.target is not None
             ids = [member.key for member in each.after] if isinstance(each.after, Members) else [each.after]
             yield from ((row.target, id, catalogue.label(row.target, id)) for id in ids if isinstance(id, int))
 

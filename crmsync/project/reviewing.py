@@ -19,6 +19,7 @@ from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, Field
 from crmsync.model.digest import document_digest
 from crmsync.model.effects import Outcome
+from crmsync.model.packed import fields_caused, names_of
 from crmsync.model.plan import Action, Cause, Held, Plan
 from crmsync.model.settings import Limits, Pace
 from crmsync.model.values import Members
@@ -274,7 +275,7 @@ def _without_conflicts(planned: Planned, pace: Pace, limits: Limits) -> Agreed:
         return Agreed(plan)
     keep: dict[Address, frozenset[str]] = {}
     for change in plan.changes:
-        left = frozenset(each.field for each in change.fields if (change.address, each.field) not in found)
+        left = frozenset(name for name in names_of(change.fields) if (change.address, name) not in found)
         if left or change.action is not Action.UPDATE:
             keep[change.address] = left
     return _holding(planned, keep, found, pace, limits)
@@ -307,7 +308,7 @@ def _only_approved(planned: Planned, approved: Approved, pace: Pace, limits: Lim
             f"Review the plan as it is now; its digest is {digest}"
         )
     same = [change for change in plan.changes if approved.holds(str(change.address), change_digest(change))]
-    keep = {change.address: frozenset(each.field for each in change.fields) for change in same}
+    keep = {change.address: frozenset(names_of(change.fields)) for change in same}
     found = {
         about: held
         for about, held in _conflicts(plan, planned.account.catalogue).items()
@@ -321,11 +322,10 @@ def _conflicts(plan: Plan, catalogue: Catalogue) -> dict[About, Held]:
     """Return what was changed on both sides and would be written or kept, by address and field."""
     found: dict[About, Held] = {}
     for change in plan.changes:
-        for each in change.fields:
-            if each.cause is Cause.CONFLICT:
-                record = change.record_id, change.name
-                held = Held(change.address, BOTH, REVIEW, each, each.position, *record, is_question=True)
-                found[change.address, each.field] = held
+        for each in fields_caused(change.fields, (Cause.CONFLICT,)):
+            record = change.record_id, change.name
+            held = Held(change.address, BOTH, REVIEW, each, each.position, *record, is_question=True)
+            found[change.address, each.field] = held
     for kept in plan.kept:
         each = kept.change
         if each.cause is Cause.CONFLICT and not kept.is_observed:
@@ -338,6 +338,8 @@ def _conflicts(plan: Plan, catalogue: Catalogue) -> dict[About, Held]:
 
 def _takers(plan: Plan, found: Mapping[About, Held], catalogue: Catalogue) -> dict[About, Held]:
     """Return the changes that would take along what is in *found*: another pipeline sets another stage."""
+    if not found:
+        return {}
     takers = {(address, catalogue[address.type].by_name[name].within): held for (address, name), held in found.items()}
     changes = ((change.address, each) for change in plan.changes for each in change.fields)
     return {

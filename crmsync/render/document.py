@@ -8,6 +8,7 @@ from typing import Any
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
+from crmsync.model.packed import fields_caused
 from crmsync.model.plan import Action, Cause, Change, Decided, Delta, FieldChange, Held, Kept, Plan
 from crmsync.model.values import Plain
 from crmsync.render.decisions import advice
@@ -87,7 +88,8 @@ def _notes(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _change(change: Change, renamed_from: Address | None, showing: Showing) -> dict[str, Any]:
-    fields = [_field(change.address, each, showing) for each in change.fields]
+    changes = tuple(change.fields)
+    fields = [_field(change.address, each, showing) for each in changes]
     action = _TERRAFORM.get(change.action, "update" if fields else "no-op")
     is_new, is_gone = change.action is Action.CREATE, change.action is Action.DELETE
     entry: dict[str, Any] = {
@@ -96,7 +98,7 @@ def _change(change: Change, renamed_from: Address | None, showing: Showing) -> d
             "actions": [action],
             "before": None if is_new else {each["field"]: each["before"] for each in fields},
             "after": None if is_gone else {each["field"]: each["after"] for each in fields},
-            "after_unknown": {each.field: True for each in change.fields if isinstance(each.after, Address)},
+            "after_unknown": {each.field: True for each in changes if isinstance(each.after, Address)},
         },
         "crmsync": {
             "action": change.action.value,
@@ -106,7 +108,7 @@ def _change(change: Change, renamed_from: Address | None, showing: Showing) -> d
             "reason": change.reason,
             "file": place(change.position),
             "fields": fields,
-            "digest": change_digest(change),
+            "digest": change_digest(change, changes),
         },
     }
     if change.orphans:
@@ -197,7 +199,7 @@ def _drift(plan: Plan, showing: Showing) -> list[dict[str, Any]]:
             about.setdefault(address, (record_id, name))
 
     for change in plan.changes:
-        for each in change.fields:
+        for each in fields_caused(change.fields, _DRIFT):
             note(change.address, change.record_id, change.name, each, "overwrite")
     for kept in plan.kept:
         note(kept.address, kept.record_id, kept.name, kept.change, "keep")

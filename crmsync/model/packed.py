@@ -1,0 +1,178 @@
+"""
+What a plan says of each record, packed until somebody looks: the fields of a change, what a note remembers.
+
+A plan of a hundred thousand changes is read by few, one change at a time: who prints it, who counts it, who sends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, overload
+
+from crmsync.model.events import Applied
+from crmsync.model.packing import flat, flat_position, from_bytes, made, made_position, to_bytes
+from crmsync.model.plan import Cause, Delta, FieldChange
+from crmsync.model.values import Members
+
+#: How a delta is kept that only adds, and adds all there is after it: that of nearly every new record.
+_ALL_ADDED = 1
+
+
+class PackedFields(Sequence[FieldChange]):
+    """Field changes as bytes; each is made anew when it is asked for, so two looks give equal ones, not the same."""
+
+    __slots__ = ("_causes", "_data", "_names")
+
+    def __init__(self, changes: Iterable[FieldChange]) -> None:
+        changes = tuple(changes)
+        # Those of many records are alike, and kept once.
+        self._names: tuple[str, ...] = _shared(tuple(change.field for change in changes))
+        self._causes: tuple[Cause, ...] = _shared(tuple(change.cause for change in changes))
+        self._data = to_bytes(tuple(map(_flat, changes)))
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __iter__(self) -> Iterator[FieldChange]:
+        return map(_made, self._names, self._causes, from_bytes(self._data))
+
+    def those(self, keys: Sequence[Any], wanted: Collection[Any]) -> Iterator[FieldChange]:
+        """Yield the changes whose key, by its place, is among the *wanted* ones, and make no others."""
+        if not any(key in wanted for key in keys):
+            return
+        for key, name, cause, data in zip(keys, self._names, self._causes, from_bytes(self._data), strict=True):
+            if key in wanted:
+                yield _made(name, cause, data)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields that change."""
+        return self._names
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """Why each of them does."""
+        return self._causes
+
+    @overload
+    def __getitem__(self, place: int) -> FieldChange: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[FieldChange, ...]: ...
+    def __getitem__(self, place: int | slice) -> FieldChange | tuple[FieldChange, ...]:
+        return tuple(self)[place]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, (tuple, PackedFields)) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+
+def fields_named(changes: Sequence[FieldChange], names: Collection[str]) -> Iterable[FieldChange]:
+    """Return those of *changes* that are of the fields in *names*."""
+    if isinstance(changes, PackedFields):
+        return changes.those(changes.names, names)
+    return [change for change in changes if change.field in names]
+
+
+def fields_caused(changes: Sequence[FieldChange], causes: Collection[Cause]) -> Iterable[FieldChange]:
+    """Return those of *changes* that have one of these *causes*."""
+    if isinstance(changes, PackedFields):
+        return changes.those(changes.causes, causes)
+    return [change for change in changes if change.cause in causes]
+
+
+def names_of(changes: Sequence[FieldChange]) -> tuple[str, ...]:
+    """Return the names of the fields that change."""
+    return changes.names if isinstance(changes, PackedFields) else tuple(change.field for change in changes)
+
+
+@lru_cache(maxsize=1000)
+def _shared(parts: tuple[Any, ...]) -> tuple[Any, ...]:
+    return parts
+
+
+def _flat(change: FieldChange) -> tuple[Any, ...]:
+    delta: Any = None
+    if change.delta is not None:
+        known = change.delta
+        is_more = known.removed or known.changed or known.foreign or known.remembered
+        delta = _ALL_ADDED if known.added is change.after and not is_more else _flat_delta(known)
+    place = flat_position(change.position)
+    return flat(change.before), flat(change.after), place, delta, change.is_sent_along
+
+
+def _made(name: str, cause: Cause, data: tuple[Any, ...]) -> FieldChange:
+    before, after, place, delta, is_sent_along = data
+    new = made(after)
+    return FieldChange(name, made(before), new, cause, made_position(place), _made_delta(delta, new), is_sent_along)
+
+
+def _flat_delta(delta: Delta) -> tuple[Any, ...]:
+    remembered = tuple(part for key, pair in delta.remembered.items() for part in (key, *pair))
+    return flat(delta.added), flat(delta.removed), flat(delta.changed), flat(delta.foreign), remembered
+
+
+def _made_delta(data: Any, after: Any) -> Delta | None:
+    if data is None:
+        return None
+    if data == _ALL_ADDED:
+        return Delta(added=after)
+    *parts, remembered = data
+    added, removed, changed, foreign = (_members(part) for part in parts)
+    pairs = {remembered[at]: (remembered[at + 1], remembered[at + 2]) for at in range(0, len(remembered), 3)}
+    return Delta(added, removed, changed, foreign, pairs)
+
+
+def _members(data: Any) -> Members:
+    members = made(data)
+    assert isinstance(members, Members), members
+    return members
+
+
+class PackedApplied(Mapping[str, Applied]):
+    """What is known of fields, by field id, as bytes; made anew when it is asked for."""
+
+    __slots__ = ("_data", "_names")
+
+    def __init__(self, applied: Mapping[str, Applied]) -> None:
+        self._names = _shared(tuple(applied))
+        self._data = to_bytes(tuple(_flat_applied(each) for each in applied.values()))
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __getitem__(self, name: str) -> Applied:
+        if name not in self._names:
+            raise KeyError(name)
+        return _made_applied(from_bytes(self._data)[self._names.index(name)])
+
+    def items(self) -> Any:
+        """Return all, made at once."""
+        return dict(zip(self._names, map(_made_applied, from_bytes(self._data)), strict=True)).items()
+
+    def values(self) -> Any:
+        """Return all, made at once."""
+        return dict(self.items()).values()
+
+
+def _flat_applied(applied: Applied) -> Any:
+    if applied.asked == applied.answered and not (applied.members or applied.is_kept or applied.is_handed_over):
+        return applied.asked
+    members = tuple(part for key, pair in applied.members.items() for part in (key, *pair))
+    return applied.asked, applied.answered, members, applied.is_kept, applied.is_handed_over
+
+
+def _made_applied(data: Any) -> Applied:
+    if isinstance(data, str):
+        return Applied(data, data)
+    asked, answered, members, is_kept, is_handed_over = data
+    pairs = {members[at]: (members[at + 1], members[at + 2]) for at in range(0, len(members), 3)}
+    return Applied(asked, answered, pairs, is_kept, is_handed_over)
