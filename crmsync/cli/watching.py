@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -24,9 +25,26 @@ from crmsync.render.decisions import waiting_text
 from crmsync.render.document import dump_line
 from crmsync.render.outcomes import ledger_document, ledger_text, outcome_document, outcome_text
 from crmsync.render.sanitise import clean
-from crmsync.render.text import plan_text
+from crmsync.render.text import plan_pieces
 
 DECLINED, INCOMPLETE, INTERRUPTED = 1, 6, 130
+
+
+#: So many characters are printed at a time of what is long.
+PORTION = 2**16
+
+
+def portions(pieces: Iterable[str]) -> Iterator[str]:
+    """Yield *pieces* together, some at a time."""
+    waiting: list[str] = []
+    count = 0
+    for piece in pieces:
+        waiting.append(piece)
+        count += len(piece)
+        if count >= PORTION:
+            yield "".join(waiting)
+            waiting, count = [], 0
+    yield "".join(waiting)
 
 
 class Watching:
@@ -75,11 +93,11 @@ class Watching:
             self._is_working = False
             self._end_progress()
 
-    def _print(self, text: str) -> None:
+    def _print(self, text: str, *, is_line: bool = True) -> None:
         """Print to stdout; a reader who has gone, or a full disk, must not end a run half way."""
         if self._lost_output is None:
             try:
-                click.echo(text, nl=not text.endswith("\n"))
+                click.echo(text, nl=is_line and not text.endswith("\n"))
             except OSError as error:
                 self._lost_output = error
 
@@ -90,8 +108,9 @@ class Watching:
         if self._as_json:
             self._print(dump_line({"type": "planned", "counts": document["crmsync"]["counts"]}))
         else:
-            text = plan_text(document, color=color(sys.stdout), verbose=self._verbose)
-            self._print(f"{text}\n" if document["resource_changes"] else text)
+            pieces = plan_pieces(document, color=color(sys.stdout), verbose=self._verbose)
+            for text in portions(chain(pieces, ["\n"] if document["resource_changes"] else ())):
+                self._print(text, is_line=False)
         if self._is_agreed or not document["resource_changes"]:
             return True
         if not has_terminal():

@@ -69,13 +69,13 @@ class Applied:
     """
     What an apply came to.
 
-    Its plan as a document, its ledger (what was set aside counts as conflicts), changes that nobody reviewed, and how
-    many requests it took. *is_interrupted*: it was asked to stop before its end. *questions*: so many lines wait in this
-    file for a choice. *is_approved*: only what a digest approves was done, and the rest counts as not done.
-    *unwritten*: why the questions could not be written down.
+    What its plan says beside the changes, its ledger (what was set aside counts as conflicts), changes that nobody
+    reviewed, and how many requests it took. *is_interrupted*: it was asked to stop before its end. *questions*: so many
+    lines wait in this file for a choice. *is_approved*: only what a digest approves was done, and the rest counts as not
+    done. *unwritten*: why the questions could not be written down.
     """
 
-    document: Mapping[str, Any]
+    own: Mapping[str, Any]
     ledger: Mapping[str, int]
     not_reviewed: tuple[Address, ...]
     is_interrupted: bool
@@ -88,15 +88,14 @@ class Applied:
     @property
     def left(self) -> str:
         """What the plan itself left alone, in words: ``2 held, 1 gone``; conflicts are in the ledger."""
-        own = self.document["crmsync"]
-        held = {each["address"] for each in own["held"]} - self.set_aside
-        counts = {"held": len(held), "gone": len(own["gone"]), "waiting": len(own["unsettled"])}
+        held = {each["address"] for each in self.own["held"]} - self.set_aside
+        counts = {"held": len(held), "gone": len(self.own["gone"]), "waiting": len(self.own["unsettled"])}
         return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
 
     @property
     def is_complete(self) -> bool:
         """Say whether everything that this run undertook was done."""
-        own = self.document["crmsync"]
+        own = self.own
         if self.is_approved and self.not_reviewed:
             return False
         return not (any(self.ledger.get(name, 0) for name in UNDONE) or own["held"] or own["gone"] or own["unsettled"])
@@ -130,8 +129,8 @@ class Run:
     told: list[Outcome] = field(default_factory=list)
 
     def tell(self, seen: Outcome | Progress) -> None:
-        """Tell whoever watches, and remember it."""
-        if isinstance(seen, Outcome):
+        """Tell whoever watches, and remember what was not brought about."""
+        if isinstance(seen, Outcome) and seen.status in UNDONE:
             self.told.append(seen)
         self.watch.tell(seen)
 
@@ -197,12 +196,14 @@ def _carry_out(run: Run, planned: Planned) -> Applied | None:
     unasked, approved = options.is_auto_approved, options.approved
     agreed = agree(planned, options.reviewed, unasked, wishes.pace, wishes.limits, approved)
     plan = agreed.plan
-    document = plan_document(plan, planned.account.catalogue, planned.meta)
+    document = plan_document(plan, planned.account.catalogue, planned.meta, at_once=False)
     refuse_breaches(plan, options)
     refuse_unsaved_deletes(run.project, plan, options)
     watch.warn(planned.warnings, planned.sources.line_of)
     if not watch.approve(document):
         return None
+    own = document["crmsync"]
+    del document  # and with it, once they are sent, the changes
     _make_stamp_field(run, planned)
     for outcome in agreed.set_aside:
         run.tell(outcome)
@@ -219,9 +220,7 @@ def _carry_out(run: Run, planned: Planned) -> Applied | None:
     except OSError as error:  # what was done is done, and must be told
         questions, unwritten = ("", 0), f"{planned.decisions.path.name} could not be written: {error.strerror}."
     is_stopping, is_approved = watch.stopping.is_set(), approved is not None
-    return Applied(
-        document, ledger, agreed.not_reviewed, is_stopping, requests, set_aside, questions, is_approved, unwritten
-    )
+    return Applied(own, ledger, agreed.not_reviewed, is_stopping, requests, set_aside, questions, is_approved, unwritten)
 
 
 def _leave_questions(run: Run, planned: Planned, agreed: Agreed) -> tuple[str, int]:

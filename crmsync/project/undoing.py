@@ -89,7 +89,7 @@ def _carry_out(run: Run, state: State, kept: KeptRun) -> Applied | None:
         job = _job(run, plan, account, state, planned_at)
         ledger = run.perform(engine.run(job), state, job.run)
         _remember(run.store, plan, state, account.catalogue)
-    return Applied(document, ledger, (), run.watch.stopping.is_set(), run.client.requests.total)
+    return Applied(document["crmsync"], ledger, (), run.watch.stopping.is_set(), run.client.requests.total)
 
 
 def _job(run: Run, plan: Plan, account: Account, state: State, planned_at: float) -> Job:

@@ -13,19 +13,15 @@ from crmsync.model.digest import canonical, document_digest
 from crmsync.model.plan import Cause, Change, Delta, FieldChange, Plan
 
 
-def change_digest(change: Change, fields: Iterable[FieldChange] | None = None) -> str:
-    """
-    Return the digest of what happens to one record: the same digest, the same requests.
-
-    *fields* are those of the change, where they were looked at already.
-    """
+def change_digest(change: Change) -> str:
+    """Return the digest of what happens to one record: the same digest, the same requests."""
     orphans = {"orphans": list(map(list, change.orphans))} if change.orphans else {}
     return document_digest(
         {
             "address": str(change.address),
             "action": change.action.value,
             "record_id": change.record_id,
-            "fields": [_field(each) for each in (change.fields if fields is None else fields)],
+            "fields": [_field(each) for each in change.fields],
             **orphans,
         }
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, overload
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
@@ -27,24 +27,58 @@ _TERRAFORM = {Action.CREATE: "create", Action.UPDATE: "update", Action.DELETE: "
 _DRIFT = (Cause.DRIFTED, Cause.CONFLICT)
 
 
-def plan_document(plan: Plan, catalogue: Catalogue, meta: Meta) -> dict[str, Any]:
-    """Return *plan* as plain data. The same plan in the same world gives the same document."""
+def plan_document(plan: Plan, catalogue: Catalogue, meta: Meta, *, at_once: bool = True) -> dict[str, Any]:
+    """
+    Return *plan* as plain data. The same plan in the same world gives the same document.
+
+    Not *at_once*, its changes are `Entries`: for who only reads them, one after the other.
+    """
     showing = Showing(catalogue, meta)
     renamed = {note.address: note.renamed_from for note in plan.notes if note.renamed_from is not None}
-    changes = [_change(change, renamed.get(change.address), showing) for change in plan.changes]
-    digests = [each["crmsync"]["digest"] for each in changes]
+    changes = Entries(plan.changes, renamed, showing)
     return {
         "format_version": FORMAT_VERSION,
         "crmsync_version": meta.crmsync_version,
         "complete": not (plan.is_partial or plan.held or plan.gone or plan.unsettled),
         "applyable": (not plan.is_empty or plan.has_notes_to_remember) and not plan.breaches,
-        "resource_changes": changes,
+        "resource_changes": list(changes) if at_once else changes,
         "resource_drift": _drift(plan, showing),
         "crmsync": {
             **_own(plan, renamed, showing),
-            "digest": plan_digest(digests, plan, meta.account_id, meta.lineage),
+            "digest": plan_digest(changes.digests, plan, meta.account_id, meta.lineage),
         },
     }
+
+
+class Entries(Sequence[dict[str, Any]]):
+    """The changes of a plan as plain data, each set out when it is looked at; as a list they take ten kilobytes a record."""
+
+    def __init__(self, changes: Sequence[Change], renamed: Mapping[Address, Address], showing: Showing) -> None:
+        self._changes, self._renamed, self._showing = changes, renamed, showing
+        self.digests = tuple(map(change_digest, changes))
+
+    @property
+    def actions(self) -> list[str]:
+        """What is done to each record."""
+        return [change.action.value for change in self._changes]
+
+    def __len__(self) -> int:
+        return len(self._changes)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return map(self._entry, range(len(self)))
+
+    @overload
+    def __getitem__(self, place: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[dict[str, Any]]: ...
+    def __getitem__(self, place: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        places = range(len(self))[place]
+        return self._entry(places) if isinstance(places, int) else list(map(self._entry, places))
+
+    def _entry(self, place: int) -> dict[str, Any]:
+        change = self._changes[place]
+        return _change(change, self.digests[place], self._renamed.get(change.address), self._showing)
 
 
 def _own(plan: Plan, renamed: Mapping[Address, Address], showing: Showing) -> dict[str, Any]:
@@ -87,7 +121,7 @@ def _notes(plan: Plan) -> list[dict[str, Any]]:
     return sorted(found, key=lambda each: each["address"])
 
 
-def _change(change: Change, renamed_from: Address | None, showing: Showing) -> dict[str, Any]:
+def _change(change: Change, digest: str, renamed_from: Address | None, showing: Showing) -> dict[str, Any]:
     changes = tuple(change.fields)
     fields = [_field(change.address, each, showing) for each in changes]
     action = _TERRAFORM.get(change.action, "update" if fields else "no-op")
@@ -108,7 +142,7 @@ def _change(change: Change, renamed_from: Address | None, showing: Showing) -> d
             "reason": change.reason,
             "file": place(change.position),
             "fields": fields,
-            "digest": change_digest(change, changes),
+            "digest": digest,
         },
     }
     if change.orphans:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from crmsync.render.breaches import breach_lines
+from crmsync.render.document import Entries
 from crmsync.render.jsontext import number_text
 from crmsync.render.paint import Paint, paint_for
 from crmsync.render.sanitise import clean
@@ -58,12 +59,27 @@ def plan_text(document: Mapping[str, Any], *, color: bool = False, verbose: int 
 
     *verbose* 1 adds the place of every field, 2 the digest of every change.
     """
-    paint = paint_for(color)
+    return "".join(plan_pieces(document, color=color, verbose=verbose))
+
+
+def plan_pieces(document: Mapping[str, Any], *, color: bool = False, verbose: int = 0) -> Iterator[str]:
+    """Yield what `plan_text` returns, piece by piece: a plan of everything is long."""
+    blank = ""
+    for block in _blocks(document, paint_for(color), verbose):
+        if block:
+            yield blank + "\n".join(block)
+            blank = "\n\n"
+    yield "\n"
+
+
+def _blocks(document: Mapping[str, Any], paint: Paint, verbose: int) -> Iterator[list[str]]:
     changes, own = document["resource_changes"], document["crmsync"]
-    blocks = [[paint("bold", _account(own))], _legend(changes, paint)]
+    actions = _actions(changes)
+    yield [paint("bold", _account(own))]
+    yield _legend(set(actions), paint)
     for action in _LOOKS:
-        blocks.extend(_record(each, paint, verbose) for each in changes if each["crmsync"]["action"] == action)
-    blocks += [
+        yield from (_record(changes[place], paint, verbose) for place, each in enumerate(actions) if each == action)
+    yield from (
         _renamed(own, paint),
         _notes(own, paint),
         _kept(own, paint),
@@ -74,8 +90,11 @@ def plan_text(document: Mapping[str, Any], *, color: bool = False, verbose: int 
         _unsettled(own, paint),
         _breaches(own, paint),
         _summary(document, paint, verbose),
-    ]
-    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+    )
+
+
+def _actions(changes: Sequence[Mapping[str, Any]]) -> Sequence[str]:
+    return changes.actions if isinstance(changes, Entries) else [each["crmsync"]["action"] for each in changes]
 
 
 def _account(own: Mapping[str, Any]) -> str:
@@ -84,8 +103,7 @@ def _account(own: Mapping[str, Any]) -> str:
     return f"Account {name}, profile {clean(own['profile'])}" if own["profile"] else f"Account {name}"
 
 
-def _legend(changes: Sequence[Mapping[str, Any]], paint: Paint) -> list[str]:
-    actions = {each["crmsync"]["action"] for each in changes}
+def _legend(actions: Set[str], paint: Paint) -> list[str]:
     used = [f"{paint(look.style, look.symbol)} {action}" for action, look in _LOOKS.items() if action in actions]
     return [f"Symbols: {', '.join(used)}"] if used else []
 
