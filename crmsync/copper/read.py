@@ -8,7 +8,8 @@ although more follow, and count in X-PW-TOTAL an upper bound (copper-api.md sect
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import islice
 from math import ceil
@@ -102,16 +103,52 @@ def search_all(client: Client, path: str, filters: Mapping[str, Any] | None = No
 
     For who concludes that there is none *readings* says how often to look while rows seem to be left out.
     """
-    filters = {**(filters or {}), "sort_by": "date_created", "sort_direction": "asc"}
     found: dict[int, Body] = {}
+    _each(client, path, filters or {}, lambda body: found.update({body["id"]: body}), readings)
+    return list(found.values())
+
+
+def each_of_all(client: Client, path: str, keep: Callable[[Body], None], *, readings: int = 1) -> None:
+    """Let *keep* have every record, page by page, as `search_all` finds them; one may come twice, as it is then."""
+    _each(client, path, {}, keep, readings)
+
+
+def _each(client: Client, path: str, filters: Mapping[str, Any], keep: Callable[[Body], None], readings: int) -> None:
+    filters = {**filters, "sort_by": "date_created", "sort_direction": "asc"}
+    found = _Seen(keep)
     while True:
-        before = len(found)
-        is_cut = _collect(client, path, filters, found, readings)
-        if not is_cut:
-            return list(found.values())
-        if len(found) == before:
+        before = len(found.ids)
+        if not _collect(client, path, filters, found, readings):
+            return
+        if len(found.ids) == before:
             raise ServerTrouble(f"More than {LAST_PAGE * PAGE_SIZE} records of {path} were created in the same second.")
-        filters = {**filters, "minimum_created_date": max(_created(body) for body in found.values())}
+        filters = {**filters, "minimum_created_date": found.newest()}
+
+
+@dataclass
+class _Seen:
+    """The rows of a search as they come: *keep* has each, *ids* are those of all; the last is kept for its date."""
+
+    keep: Callable[[Body], None]
+    ids: set[int] = field(default_factory=set)
+    undated: int | None = None
+    created: int = 0
+
+    def take(self, rows: Iterable[Body]) -> None:
+        for row in rows:
+            self.keep(row)
+            self.ids.add(row["id"])
+            created = row.get("date_created")
+            if isinstance(created, int):
+                self.created = max(self.created, created)
+            else:
+                self.undated = row["id"]
+
+    def newest(self) -> int:
+        """Return when the newest of them was created. Raises ServerTrouble."""
+        if self.undated is not None:
+            raise ServerTrouble(f"The record {self.undated} has no date_created.")
+        return self.created
 
 
 def by_texts(client: Client, path: str, filter: str, texts: Iterable[str], takes_many: bool) -> list[Body]:
@@ -166,25 +203,18 @@ def count(client: Client, path: str, filters: Mapping[str, Any] | None = None) -
     return total
 
 
-def _created(body: Body) -> int:
-    created = body.get("date_created")
-    if not isinstance(created, int):
-        raise ServerTrouble(f"The record {body['id']} has no date_created.")
-    return created
-
-
 def _listing(client: Client, path: str) -> list[Body]:
     return _rows(*client.read_data(Request("GET", path)))
 
 
 def _all(client: Client, path: str, filters: Mapping[str, Any]) -> list[Body]:
     found: dict[int, Body] = {}
-    _collect(client, path, filters, found)
+    _collect(client, path, filters, _Seen(lambda body: found.update({body["id"]: body})))
     return list(found.values())
 
 
-def _collect(client: Client, path: str, filters: Mapping[str, Any], found: dict[int, Body], readings: int = 1) -> bool:
-    """Add the rows of every page to *found*, by id, and say whether Copper's cap cut the search off."""
+def _collect(client: Client, path: str, filters: Mapping[str, Any], found: _Seen, readings: int = 1) -> bool:
+    """Take the rows of every page, and say whether Copper's cap cut the search off."""
     seen: set[int] = set()
     for _ in range(readings):
         end = _read_pages(client, path, filters, found, seen)
@@ -201,16 +231,16 @@ class _End(Enum):
     CUT = auto()
 
 
-def _read_pages(client: Client, path: str, filters: Mapping[str, Any], found: dict[int, Body], seen: set[int]) -> _End:
+def _read_pages(client: Client, path: str, filters: Mapping[str, Any], found: _Seen, seen: set[int]) -> _End:
     """
-    Add the rows of every page to *found* and their ids to *seen*.
+    Take the rows of every page, and add their ids to *seen*.
 
     A page with fewer rows than asked is no end. An empty page is, and the last page the total speaks of once as many
     rows as that were seen; the rows that a short page left out come later.
     """
     for number in range(1, LAST_PAGE + 1):
         rows, total = page(client, path, filters, number)
-        found.update((row["id"], row) for row in rows)
+        found.take(rows)
         seen.update(row["id"] for row in rows)
         is_all = total is None or len(seen) >= total
         if not rows:

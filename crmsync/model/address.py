@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from operator import attrgetter
 from sys import intern
 
 KEY_PATTERN = re.compile(r"[A-Za-z0-9_.@+\-]{1,100}")
@@ -26,3 +27,7 @@ class Address:
         if not dot or not type_name or not KEY_PATTERN.fullmatch(key):
             return None
         return cls(intern(type_name), key)
+
+
+#: What many addresses are sorted by: to compare two of them takes ten times as long.
+IN_ORDER = attrgetter("type", "key")

@@ -1,18 +1,21 @@
 """
-What a plan says of each record, packed until somebody looks: the fields of a change, what a note remembers.
+What a plan is made of and what it says, packed until somebody looks: records, the fields of a change, what a note remembers.
 
 A plan of a hundred thousand changes is read by few, one change at a time: who prints it, who counts it, who sends it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from functools import lru_cache
 from typing import Any, overload
 
+from crmsync.model.address import Address
 from crmsync.model.events import Applied
 from crmsync.model.packing import flat, flat_position, from_bytes, made, made_position, to_bytes
 from crmsync.model.plan import Cause, Delta, FieldChange
+from crmsync.model.records import Desired, DesiredField, Observed, Policy, RecordOptions
+from crmsync.model.source import Position
 from crmsync.model.values import Members
 
 #: How a delta is kept that only adds, and adds all there is after it: that of nearly every new record.
@@ -176,3 +179,85 @@ def _made_applied(data: Any) -> Applied:
     asked, answered, members, is_kept, is_handed_over = data
     pairs = {members[at]: (members[at + 1], members[at + 2]) for at in range(0, len(members), 3)}
     return Applied(asked, answered, pairs, is_kept, is_handed_over)
+
+
+class PackedObserved(MutableMapping[tuple[str, int], Observed]):
+    """Records as Copper showed them, by type and id, as bytes; made anew when asked for, and without their bodies."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, tuple[str, ...]] = {}
+        self._records: dict[tuple[str, int], bytes] = {}
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[tuple[str, int]]:
+        return iter(self._records)
+
+    def __contains__(self, pair: object) -> bool:
+        return pair in self._records
+
+    def __getitem__(self, pair: tuple[str, int]) -> Observed:
+        names, modified, values = from_bytes(self._records[pair])
+        fields = dict(zip(self._names[pair[0]] if names is None else names, map(made, values), strict=True))
+        return Observed(*pair, fields, modified)
+
+    def __setitem__(self, pair: tuple[str, int], record: Observed) -> None:
+        own = tuple(record.fields)
+        names = None if self._names.setdefault(pair[0], own) == own else own
+        values = tuple(map(flat, record.fields.values()))
+        self._records[pair] = to_bytes((names, record.date_modified, values))
+
+    def __delitem__(self, pair: tuple[str, int]) -> None:
+        del self._records[pair]
+
+
+class PackedDesired(Mapping[Address, Desired]):
+    """Records as they should be, as bytes; made anew when asked for."""
+
+    def __init__(self, records: Iterable[Desired]) -> None:
+        self._policies: dict[Policy, int] = {}
+        self._options: dict[Address, RecordOptions] = {}
+        self._records: dict[Address, bytes] = {}
+        for each in records:
+            self._records[each.address] = self._packed(each)
+            if each.options != _NOTHING_SAID:
+                self._options[each.address] = each.options
+        self._rules = tuple(self._policies)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[Address]:
+        return iter(self._records)
+
+    def __contains__(self, address: object) -> bool:
+        return address in self._records
+
+    def __getitem__(self, address: Address) -> Desired:
+        place, items = from_bytes(self._records[address])
+        position = made_position(place)
+        assert position is not None
+        fields = {}
+        for at in range(0, len(items), 6):
+            name, value, rule, line, column, length = items[at : at + 6]
+            where = Position(position.file, line, column, length) if length.__class__ is int else made_position(length)
+            assert where is not None
+            fields[name] = DesiredField(made(value), self._rules[rule], where)
+        return Desired(address, fields, position, self.options(address))
+
+    def options(self, address: Address) -> RecordOptions:
+        """Return what the reserved key of a record says, without making the record."""
+        return self._options.get(address, _NOTHING_SAID)
+
+    def _packed(self, record: Desired) -> bytes:
+        items: list[Any] = []
+        for name, each in record.fields.items():
+            rule = self._policies.setdefault(each.policy, len(self._policies))
+            file, *place = each.position
+            elsewhere = (0, 0, tuple(each.position))
+            items += (name, flat(each.value), rule, *(place if file == record.position.file else elsewhere))
+        return to_bytes((flat_position(record.position), tuple(items)))
+
+
+_NOTHING_SAID = RecordOptions()

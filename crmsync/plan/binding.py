@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from crmsync.model.address import Address
+from crmsync.model.address import IN_ORDER, Address
 from crmsync.model.catalogue import EntityType
 from crmsync.model.codes import CODES
 from crmsync.model.plan import FieldChange, Held, Note
-from crmsync.model.records import Desired, DesiredField, Mode, Moved
+from crmsync.model.records import Desired, DesiredField, Moved
 from crmsync.model.source import Diagnostic
 from crmsync.model.values import Value
 from crmsync.plan.identity import Find, display_name, identify, index
@@ -43,15 +43,19 @@ def _is_stuck(work: Work, moved: Moved) -> bool:
 
 def identify_all(work: Work) -> dict[Address, int]:
     """Find out who each declared record is; return those to adopt. Links are part of identity, so types go in order."""
-    gone = {address for address, binding in work.bindings.items() if work.record(address, binding.record_id) is None}
+    gone = {address for address, binding in work.bindings.items() if not work.has_record(address, binding.record_id)}
     work.ids = {address: binding.record_id for address, binding in work.bindings.items() if address not in gone}
     adopted: dict[Address, int] = {}
+    declared: dict[str, list[Address]] = {}
+    for address in work.world.desired:
+        declared.setdefault(address.type, []).append(address)
     for entity in work.catalogue.types:
+        mine = declared.get(entity.name, [])
+        if not mine:
+            continue
         owner = {id: address for address, id in work.ids.items() if address.type == entity.name}
-        records = [record for (type_name, _), record in sorted(work.world.observed.items()) if type_name == entity.name]
-        find = index(records, [match.by for match in entity.match_on])
-        mine = [address for address in work.world.desired if address.type == entity.name]
-        for address in sorted(mine, key=lambda each: (work.world.desired[each].options.id is None, each)):
+        find = index(work.world.observed, entity)
+        for address in sorted(mine, key=lambda each: (work.world.options(each).id is None, IN_ORDER(each))):
             if address in work.bindings:
                 _check_binding(work, address, address in gone)
             elif address not in work.unsettled:
@@ -60,15 +64,16 @@ def identify_all(work: Work) -> dict[Address, int]:
 
 
 def _check_binding(work: Work, address: Address, is_gone: bool) -> None:
-    desired, binding = work.world.desired[address], work.bindings[address]
-    if desired.options.id is not None and desired.options.id != binding.record_id:
+    options, binding = work.world.options(address), work.bindings[address]
+    if options.id is not None and options.id != binding.record_id:
         detail = (
-            f"{address} is bound to record {binding.record_id}, the file says {desired.options.id}. "
+            f"{address} is bound to record {binding.record_id}, the file says {options.id}. "
             f"Forget the binding first: crmsync state forget {address}"
         )
-        work.problems.append(Diagnostic(CODES["CRM042"], detail, desired.options.id_position, address))
+        work.problems.append(Diagnostic(CODES["CRM042"], detail, options.id_position, address))
     if is_gone and address in work.wishes.recreate:
         work.creating.add(address)
+        work.note_new(work.world.desired[address])
     elif is_gone:
         work.gone.append((address, binding.record_id))
 
@@ -98,6 +103,7 @@ def _identify(
         work.held.append(_missed(desired))
     else:
         work.creating.add(address)
+        work.note_new(desired)
 
 
 def _missed(desired: Desired) -> Held:
@@ -132,18 +138,19 @@ def with_ids(work: Work, desired: Desired) -> Desired:
             return replace(each, value=work.ids[each.value])
         return each
 
+    if not any(isinstance(each.value, Address) and each.value in work.ids for each in desired.fields.values()):
+        return desired
     return replace(desired, fields={name: known(each) for name, each in desired.fields.items()})
 
 
 def hold_observed(work: Work) -> None:
     """Hold the new records of which nothing would be written."""
-    for address in sorted(work.creating):
+    for address in sorted(work.creating & work.unwritten):
         desired = work.world.desired[address]
-        if desired.fields and all(each.policy.mode is Mode.OBSERVE for each in desired.fields.values()):
-            work.creating.discard(address)
-            reason = "It does not exist in Copper, and its policy says observe."
-            cure = "Create it in Copper, or let its policy write."
-            work.held.append(Held(address, reason, cure, position=desired.position, name=display_name(desired)))
+        work.creating.discard(address)
+        reason = "It does not exist in Copper, and its policy says observe."
+        cure = "Create it in Copper, or let its policy write."
+        work.held.append(Held(address, reason, cure, position=desired.position, name=display_name(desired)))
 
 
 def hold_impossible(work: Work) -> None:
@@ -151,10 +158,10 @@ def hold_impossible(work: Work) -> None:
     work.creating = {address for address in work.creating if work.wishes.selects(address)}
     while True:
         stuck = [
-            (address, each.value)
-            for address in sorted(work.creating)
-            for each in work.world.desired[address].fields.values()
-            if isinstance(each.value, Address) and each.value not in work.ids and each.value not in work.creating
+            (address, target)
+            for address in sorted(work.creating & work.naming.keys())
+            for target in work.naming[address]
+            if target not in work.ids and target not in work.creating
         ]
         if not stuck:
             return

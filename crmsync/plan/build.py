@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-from crmsync.model.address import Address
+from crmsync.model.address import IN_ORDER, Address
 from crmsync.model.catalogue import Catalogue, EntityType, Field
 from crmsync.model.codes import CODES
 from crmsync.model.digest import Digester
@@ -44,7 +44,7 @@ def build(world: World, catalogue: Catalogue, wishes: Wishes) -> tuple[Plan, tup
     if not wishes.is_destroy:
         hold_observed(work)
         hold_impossible(work)
-        for address in sorted(world.desired):
+        for address in sorted(world.desired, key=IN_ORDER):
             _plan_record(work, address, adopted)
     _plan_removals(work)
     tell_unasked(work)
@@ -71,8 +71,7 @@ def _unsettled(world: World) -> set[Address]:
     """
     unsettled = set()
     for intent in world.state.open_intents.values():
-        desired = world.desired.get(intent.address)
-        is_said = desired is not None and desired.options.id is not None
+        is_said = intent.address in world.desired and world.options(intent.address).id is not None
         if not (is_said and intent.action is WriteAction.CREATE):
             unsettled.add(intent.address)
     return unsettled
@@ -249,7 +248,7 @@ def _note_rules(work: Work, desired: Desired, binding: Binding | None) -> None:
 
 
 def _finish(work: Work) -> Plan:
-    changes = tuple(sorted(work.changes, key=lambda change: change.address))
+    changes = tuple(sorted(work.changes, key=lambda change: IN_ORDER(change.address)))
     steps = order(changes, work.catalogue, work.world.observed)
     bound = _counted(work, work.bindings)
     totals = _counted(work, {*work.bindings, *(change.address for change in changes if change.action is Action.ADOPT)})
@@ -281,7 +280,7 @@ def _counted(work: Work, addresses: Iterable[Address]) -> dict[str, int]:
 def _absent(work: Work) -> set[Address]:
     """Return the bound records that Copper does not have, but for those that are to be created again."""
     settled = set(work.bindings) - work.unsettled - work.wishes.recreate
-    return {address for address in settled if work.record(address, work.bindings[address].record_id) is None}
+    return {address for address in settled if not work.has_record(address, work.bindings[address].record_id)}
 
 
 def held_order(held: Held) -> tuple[Address, str]:

@@ -137,13 +137,24 @@ def _several(
     return Diagnostic(CODES["CRM038"], detail, desired.fields[field.name].position, desired.address)
 
 
-def index(records: Iterable[Observed], names: Iterable[str]) -> Find:
-    """Return a `Find` over *records* for the fields *names*."""
-    table: dict[tuple[str, Value], list[Observed]] = {}
-    wanted = tuple(names)
-    for record in records:
-        for name in wanted:
+def index(observed: Mapping[tuple[str, int], Observed], entity: EntityType) -> Find:
+    """Return a `Find` over the *observed* records of a type for the fields by which they are told."""
+    table: dict[tuple[str, Value], int | list[Observed]] = {}
+    names = [match.by for match in entity.match_on]
+    for id in sorted(id for type_name, id in observed if type_name == entity.name):
+        record = observed[entity.name, id]
+        for name in names:
             for key in keys_of(record.fields.get(name)):
-                if key is not None:
-                    table.setdefault((name, key), []).append(record)
-    return lambda name, key: table.get((name, key), ())
+                if key is None:
+                    continue
+                known = table.setdefault((name, key), id)
+                if isinstance(known, list):
+                    known.append(record)
+                elif known != id:  # of few that several have the records are kept
+                    table[name, key] = [observed[entity.name, known], record]
+
+    def find(name: str, key: Value) -> Iterable[Observed]:
+        found = table.get((name, key), [])
+        return found if isinstance(found, list) else (observed[entity.name, found],)
+
+    return find

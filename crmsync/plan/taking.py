@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
-from crmsync.model.address import Address
+from crmsync.model.address import IN_ORDER, Address
 from crmsync.model.packed import fields_named
 from crmsync.model.plan import Action, Change, FieldChange, Held
 from crmsync.model.records import Observed
@@ -21,8 +21,9 @@ _Unique = tuple[str, str, Value]
 def hold_taken(work: Work) -> bool:
     """Hold, over and over, what takes a unique value that stays with its holder, and what needs a record held so."""
     is_any = False
-    holders = _holders(work)
-    while taken := next(_taken(work, holders), None):
+    uniques = {entity.name: tuple(row.name for row in entity.uniques) for entity in work.catalogue.types}
+    holders = _holders(work, uniques)
+    while taken := next(_taken(work, uniques, holders), None):
         change, field, key, holder = taken
         owner = next((each for each, id in sorted(work.ids.items()) if (each.type, id) == (holder.type, holder.id)), None)
         who = describe(holder, work.catalogue[holder.type])
@@ -35,27 +36,40 @@ def hold_taken(work: Work) -> bool:
     return is_any
 
 
-def _holders(work: Work) -> dict[_Unique, list[Observed]]:
+def _wanted(uniques: Mapping[str, Collection[str]], change: Change) -> Iterator[tuple[FieldChange, Value]]:
+    """Yield the unique values that *change* takes, each with its field."""
+    for field in fields_named(change.fields, uniques[change.address.type]):
+        for key in sorted(set(keys_of(field.after)) - set(keys_of(field.before)) - {None}, key=str):
+            yield field, key
+
+
+def _holders(work: Work, uniques: Mapping[str, Collection[str]]) -> dict[_Unique, list[Observed]]:
+    """Return who in Copper holds the unique values that the changes take."""
+    pairs = ((change.address.type, *each) for change in work.changes for each in _wanted(uniques, change))
+    wanted = {(type_name, field.field, key) for type_name, field, key in pairs}
     holders: dict[_Unique, list[Observed]] = {}
-    for (type_name, _), record in sorted(work.world.observed.items()):
-        for row in work.catalogue[type_name].uniques:
-            for key in keys_of(record.fields.get(row.name)):
-                if key is not None:
-                    holders.setdefault((type_name, row.name, key), []).append(record)
+    for pair in sorted(work.world.observed) if wanted else ():
+        record = work.world.observed[pair]
+        for name in uniques[pair[0]]:
+            for key in keys_of(record.fields.get(name)):
+                if (pair[0], name, key) in wanted:
+                    holders.setdefault((pair[0], name, key), []).append(record)
     return holders
 
 
-def _taken(work: Work, holders: dict[_Unique, list[Observed]]) -> Iterator[tuple[Change, FieldChange, Value, Observed]]:
+def _taken(
+    work: Work, uniques: Mapping[str, Collection[str]], holders: Mapping[_Unique, list[Observed]]
+) -> Iterator[tuple[Change, FieldChange, Value, Observed]]:
     """Yield the changes that take a unique value which is not released, with the record that holds it."""
+    if not holders:
+        return
     by_record = {(each.address.type, each.record_id): each for each in work.changes if each.record_id is not None}
-    for change in sorted(work.changes, key=lambda each: each.address):
-        uniques = {row.name for row in work.catalogue[change.address.type].uniques}
-        for field in fields_named(change.fields, uniques):
-            for key in sorted(set(keys_of(field.after)) - set(keys_of(field.before)) - {None}, key=str):
-                for holder in holders.get((change.address.type, field.field, key), ()):
-                    is_other = holder.id != change.record_id
-                    if is_other and not _releases(by_record.get((holder.type, holder.id)), field.field, key):
-                        yield change, field, key, holder
+    for change in sorted(work.changes, key=lambda each: IN_ORDER(each.address)):
+        for field, key in _wanted(uniques, change):
+            for holder in holders.get((change.address.type, field.field, key), ()):
+                is_other = holder.id != change.record_id
+                if is_other and not _releases(by_record.get((holder.type, holder.id)), field.field, key):
+                    yield change, field, key, holder
 
 
 def _releases(change: Change | None, name: str, key: Value) -> bool:

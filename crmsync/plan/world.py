@@ -10,8 +10,9 @@ from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType
 from crmsync.model.decisions import Decision
 from crmsync.model.digest import Digester
+from crmsync.model.packed import PackedDesired
 from crmsync.model.plan import Change, Decided, Held, Kept, Note
-from crmsync.model.records import Desired, Moved, Observed, PolicyRule
+from crmsync.model.records import Desired, Mode, Moved, Observed, PolicyRule, RecordOptions
 from crmsync.model.settings import Limits, Pace
 from crmsync.model.source import Diagnostic
 from crmsync.model.state import Binding, State
@@ -48,6 +49,11 @@ class World:
     decisions: Mapping[tuple[Address, str], Decision] = field(default_factory=dict)
     rest: Rest = Rest()
 
+    def options(self, address: Address) -> RecordOptions:
+        """Return what the file says of a declared record beside its fields."""
+        desired = self.desired
+        return desired.options(address) if isinstance(desired, PackedDesired) else desired[address].options
+
     def is_declared(self, address: Address) -> bool:
         """Say whether a file declares *address*, as far as anybody asks."""
         return address in self.desired or address in self.rest.settled
@@ -75,7 +81,11 @@ class Wishes:
 
 @dataclass
 class Work:
-    """The tables of a plan while it is built."""
+    """
+    The tables of a plan while it is built.
+
+    Of the new records *unwritten* are those of which nothing would be written; *naming* says which others they name.
+    """
 
     world: World
     catalogue: Catalogue
@@ -90,9 +100,22 @@ class Work:
     problems: list[Diagnostic] = field(default_factory=list)
     ids: dict[Address, int] = field(default_factory=dict)
     creating: set[Address] = field(default_factory=set)
+    unwritten: set[Address] = field(default_factory=set)
+    naming: dict[Address, tuple[Address, ...]] = field(default_factory=dict)
     unsettled: set[Address] = field(default_factory=set)
     decided: list[Decided] = field(default_factory=list)
     stale: list[Decision] = field(default_factory=list)
+
+    def note_new(self, desired: Desired) -> None:
+        """Keep what decides, once all are known, whether a new record can be created: what it names, if it is written."""
+        targets = tuple(each.value for each in desired.fields.values() if isinstance(each.value, Address))
+        if targets:
+            self.naming[desired.address] = targets
+        if desired.fields and all(each.policy.mode is Mode.OBSERVE for each in desired.fields.values()):
+            self.unwritten.add(desired.address)
+
+    def has_record(self, address: Address, id: int) -> bool:
+        return (address.type, id) in self.world.observed
 
     def record(self, address: Address, id: int) -> Observed | None:
         return self.world.observed.get((address.type, id))

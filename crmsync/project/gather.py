@@ -8,8 +8,9 @@ where that takes fewer requests; what lookups in the files name; and what is rel
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from crmsync import resolve
 from crmsync.copper import read
@@ -18,25 +19,42 @@ from crmsync.model.address import Address
 from crmsync.model.bodies import decode_body
 from crmsync.model.catalogue import STAMP, Catalogue, EntityType, Field
 from crmsync.model.events import Origin
+from crmsync.model.packed import PackedObserved
 from crmsync.model.records import Declared, Moved, Observed
-from crmsync.model.state import State
+from crmsync.model.state import Binding, State
 from crmsync.model.values import Members
 from crmsync.plan.identity import keys_of
 from crmsync.project.looking import Looking
+from crmsync.state.packed import record_ids
 
 #: From this many searches on it is worth asking how large a scan would be.
 FEW_NAMES = 3
 
-Seen = dict[tuple[str, int], Observed]
+Seen = MutableMapping[tuple[str, int], Observed]
 
 
 @dataclass
 class Gathered:
     """What was seen: records by (type, id), what is related to those that may be deleted, what lookups found."""
 
-    observed: Seen = field(default_factory=dict)
+    observed: Seen = field(default_factory=PackedObserved)
     related: dict[tuple[str, int], tuple[tuple[str, int], ...]] = field(default_factory=dict)
     found: dict[tuple[str, str, str], tuple[Observed, ...]] = field(default_factory=dict)
+
+
+@dataclass
+class _Mine:
+    """
+    What the files say of one type, as far as it decides what is looked at.
+
+    *ids* are those that files name. *texts* are the keys, by field, of records that may be any one of Copper's. *taking*
+    are the others: which record each is, whether it is new, and what unique values it is to have.
+    """
+
+    ids: set[int] = field(default_factory=set)
+    has_unbound: bool = False
+    texts: dict[str, set[str]] = field(default_factory=dict)
+    taking: list[tuple[int | None, bool, dict[str, list[str]]]] = field(default_factory=list)
 
 
 def gather(
@@ -47,35 +65,67 @@ def gather(
     moved: Iterable[Moved],
     is_destroy: bool,
     holders: resolve.Holders | None = None,
+    asking: Mapping[Address, Declared] | None = None,
 ) -> Gathered:
-    """Return everything that planning needs to see; *holders* as for `resolve.lookups`."""
+    """
+    Return everything that planning needs to see; *holders* as for `resolve.lookups`.
+
+    *asking* are the records whose files look others up, where that is known without looking at each.
+    """
     gathered = Gathered()
     client = looking.client
     renamed = _origins({each.destination: each.origin for each in moved if each.origin not in declared}, state)
+    files = _of_files(catalogue, declared, state, renamed)
+    bound: dict[str, set[int]] = {}
+    for address, id in record_ids(state.bindings):
+        bound.setdefault(address.type, set()).add(id)
     for entity in catalogue.types:
-        ids = {binding.record_id for address, binding in state.bindings.items() if address.type == entity.name}
-        mine = [each for each in declared.values() if each.address.type == entity.name]
-        ids |= {each.options.id for each in mine if each.options.id is not None}
-        _see_ids(looking, catalogue, entity, ids, gathered.observed)
-        unbound = [each for each in mine if not _is_bound(each.address, state, renamed) and each.options.id is None]
+        mine = files.pop(entity.name)
+        _see_ids(looking, catalogue, entity, bound.pop(entity.name, set()) | mine.ids, gathered.observed)
         if not is_destroy:
-            _see_candidates(client, catalogue, entity, unbound, gathered.observed)
-            new = {each.address for each in unbound if not each.options.is_new}  # their keys were searched for just now
-            taking = [(each, _record_of(each, state, renamed)) for each in mine if each.address not in new]
-            _see_holders(client, catalogue, entity, taking, gathered.observed)
+            _see_candidates(client, catalogue, entity, mine, gathered.observed)
+            _see_holders(client, catalogue, entity, mine, gathered.observed)
     _see_relinked(looking, catalogue, gathered.observed)
     if not is_destroy:
-        for lookup in resolve.lookups(declared, catalogue, holders=holders):
+        for lookup in resolve.lookups(declared if asking is None else asking, catalogue, holders=holders):
             gathered.found[lookup] = tuple(_look_up(client, catalogue, *lookup))
     vanished = {
         (address.type, binding.record_id)
-        for address, binding in state.bindings.items()
-        if binding.origin is Origin.CREATED and (is_destroy or address not in declared)
+        for address, binding in _vanished(declared, state, is_destroy)
+        if binding.origin is Origin.CREATED
     }
-    renaming = {renamed[each] for each in declared if each in renamed}
+    renaming = {renamed[each] for each in renamed if each in declared}
     vanished -= {(each.type, state.bindings[each].record_id) for each in renaming if each in state.bindings}
-    _see_related(looking, catalogue, sorted(vanished & set(gathered.observed)), gathered)
+    _see_related(looking, catalogue, sorted(pair for pair in vanished if pair in gathered.observed), gathered)
     return gathered
+
+
+def _vanished(declared: Mapping[Address, Declared], state: State, is_destroy: bool) -> Iterator[tuple[Address, Binding]]:
+    """Yield what is bound and no file declares."""
+    return ((each, state.bindings[each]) for each in state.bindings if is_destroy or each not in declared)
+
+
+def _of_files(
+    catalogue: Catalogue, declared: Mapping[Address, Declared], state: State, renamed: Mapping[Address, Address]
+) -> dict[str, _Mine]:
+    """Return by type what the files say, in one pass: each record is made for it anew."""
+    files = {entity.name: _Mine() for entity in catalogue.types}
+    rungs = {entity.name: [match.by for match in entity.match_on] for entity in catalogue.types}
+    uniques = {entity.name: [row.name for row in entity.uniques] for entity in catalogue.types}
+    for each in declared.values():
+        name, options = each.address.type, each.options
+        mine = files[name]
+        if options.id is not None:
+            mine.ids.add(options.id)
+        is_unbound = options.id is None and not _is_bound(each.address, state, renamed)
+        mine.has_unbound |= is_unbound
+        if is_unbound and not options.is_new:  # these keys are searched for all the same
+            for by in rungs[name]:
+                mine.texts.setdefault(by, set()).update(_texts(each, by))
+        elif uniques[name]:
+            texts = {unique: _texts(each, unique) for unique in uniques[name]}
+            mine.taking.append((_record_of(each, state, renamed), options.is_new, texts))
+    return files
 
 
 def _origins(renamed: Mapping[Address, Address], state: State) -> dict[Address, Address]:
@@ -95,35 +145,39 @@ def _is_bound(address: Address, state: State, renamed: Mapping[Address, Address]
     return address in state.bindings or renamed.get(address) in state.bindings
 
 
-def _see(catalogue: Catalogue, entity: EntityType, bodies: Iterable[Mapping[str, object]], seen: Seen) -> None:
+def _see(catalogue: Catalogue, entity: EntityType, body: Mapping[str, object], seen: Seen) -> None:
+    record = decode_body(entity, body, catalogue.locale)
+    seen[entity.name, record.id] = record
+
+
+def _see_all(catalogue: Catalogue, entity: EntityType, bodies: Iterable[Mapping[str, object]], seen: Seen) -> None:
     for body in bodies:
-        record = decode_body(entity, body, catalogue.locale)
-        seen[entity.name, record.id] = record
+        _see(catalogue, entity, body, seen)
 
 
 def _see_ids(looking: Looking, catalogue: Catalogue, entity: EntityType, ids: Iterable[int], seen: Seen) -> None:
     """See the records with *ids*, those that exist."""
     wanted = set(ids) - {id for type_name, id in seen if type_name == entity.name}
     if wanted:
-        _see(catalogue, entity, looking.bodies(entity, wanted).values(), seen)
+        _see_all(catalogue, entity, looking.bodies(entity, wanted).values(), seen)
 
 
 def _see_relinked(looking: Looking, catalogue: Catalogue, seen: Seen) -> None:
     """See again the records whose links changed because another one is gone."""
     for entity in catalogue.types:
         ids = [id for type_name, id in seen if type_name == entity.name]
-        _see(catalogue, entity, looking.relinked(entity, ids).values(), seen)
+        _see_all(catalogue, entity, looking.relinked(entity, ids).values(), seen)
 
 
-def _see_candidates(client: Client, catalogue: Catalogue, entity: EntityType, unbound: list[Declared], seen: Seen) -> None:
-    """See the records that *unbound* ones may be, by each rung of the identity ladder."""
-    if unbound and any(match.by == STAMP for match in entity.match_on):
+def _see_candidates(client: Client, catalogue: Catalogue, entity: EntityType, mine: _Mine, seen: Seen) -> None:
+    """See the records that unbound ones may be, by each rung of the identity ladder."""
+    keep = partial(_see, catalogue, entity, seen=seen)
+    if mine.has_unbound and any(match.by == STAMP for match in entity.match_on):
         # Copper does not search the text of a custom field (copper-api.md 6.2), so all are looked at.
-        _see(catalogue, entity, read.search_all(client, entity.path), seen)
+        read.each_of_all(client, entity.path, keep)
         return
     for match in entity.match_on:
-        texts = sorted({text for each in unbound for text in _texts(each, match.by) if not each.options.is_new})
-        _see(catalogue, entity, _by(client, entity, match.by, texts), seen)
+        _by(client, entity, match.by, sorted(mine.texts.pop(match.by, ())), keep)
 
 
 def _record_of(declared: Declared, state: State, renamed: Mapping[Address, Address]) -> int | None:
@@ -132,18 +186,17 @@ def _record_of(declared: Declared, state: State, renamed: Mapping[Address, Addre
     return state.bindings[origin].record_id if origin in state.bindings else declared.options.id
 
 
-def _see_holders(
-    client: Client, catalogue: Catalogue, entity: EntityType, taking: list[tuple[Declared, int | None]], seen: Seen
-) -> None:
-    """See who holds a unique value that one of *taking* is to get: a plan that Copper would refuse says so itself."""
+def _see_holders(client: Client, catalogue: Catalogue, entity: EntityType, mine: _Mine, seen: Seen) -> None:
+    """See who holds a unique value that a record is to get: a plan that Copper would refuse says so itself."""
     for row in entity.uniques:
-        known = {key for (type_name, _), record in seen.items() if type_name == entity.name for key in _shown(record, row)}
         texts: set[str] = set()
-        for declared, id in taking:
-            record = seen.get((entity.name, id)) if id is not None else None
-            if record is not None or declared.options.is_new:
-                texts.update(_texts(declared, row.name))
-        _see(catalogue, entity, _by(client, entity, row.name, sorted(texts - known)), seen)
+        for id, is_new, wanted in mine.taking:
+            if is_new or (id is not None and (entity.name, id) in seen):
+                texts.update(wanted[row.name])
+        if texts:
+            pairs = [pair for pair in seen if pair[0] == entity.name]
+            texts -= {key for pair in pairs for key in _shown(seen[pair], row)}
+        _by(client, entity, row.name, sorted(texts), partial(_see, catalogue, entity, seen=seen))
 
 
 def _shown(record: Observed, row: Field) -> Iterable[str]:
@@ -159,24 +212,28 @@ def _texts(declared: Declared, name: str) -> list[str]:
     return [str(each.value)]
 
 
-def _by(client: Client, entity: EntityType, name: str, texts: list[str]) -> list[read.Body]:
-    """Return records that may have one of *texts* in the field *name*, in the cheapest way."""
+def _by(client: Client, entity: EntityType, name: str, texts: list[str], keep: Callable[[read.Body], None]) -> None:
+    """Keep each record that may have one of *texts* in the field *name*, found in the cheapest way."""
     search = entity.by_name[name].filter
     if not texts or search is None:
-        return []
+        return
     searches = math.ceil(len(texts) / read.TEXTS_PER_CALL) if search.takes_many else len(texts)
     if searches >= FEW_NAMES:
         pages = math.ceil(read.count(client, entity.path) / read.PAGE_SIZE)
         if pages <= searches:
-            return read.search_all(client, entity.path, readings=read.READINGS)
-    return read.by_texts(client, entity.path, search.key, texts, search.takes_many)
+            read.each_of_all(client, entity.path, keep, readings=read.READINGS)
+            return
+    for body in read.by_texts(client, entity.path, search.key, texts, search.takes_many):
+        keep(body)
 
 
 def _look_up(client: Client, catalogue: Catalogue, type_name: str, by: str, text: str) -> Iterable[Observed]:
     """Return the records of Copper that a lookup in a file means, compared exactly."""
     entity = catalogue[type_name]
     row = entity.by_name[by]
-    for body in _by(client, entity, by, [text]):
+    bodies: list[read.Body] = []
+    _by(client, entity, by, [text], bodies.append)
+    for body in bodies:
         record = decode_body(entity, body, catalogue.locale)
         value = record.fields.get(row.name)
         keys = {str(member.key) for member in value} if isinstance(value, Members) else {str(value)}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -148,12 +149,17 @@ def make_whole(
         if ahead is None and not wishes.is_destroy and not declarations.is_sound:
             refuse_errors(declarations.diagnostics, sources)
         declared = _declared(project, account, declarations, wishes)
-        _refuse_misnamed(wishes, {*declared, *state.bindings})
+        _refuse_misnamed(wishes, declared, state)
         planned_at = client.server_clock or clock()
         watch.lap("records")
-        gathered = gather(looking, account.catalogue, declared, state, declarations.moved, wishes.is_destroy)
+        is_packed = declared is declarations.records and bool(declarations.sheets)
+        holders = declarations.holding if is_packed else None
+        asking = {address: declared[address] for address in declarations.asking()} if is_packed else None
+        renaming = declarations.moved
+        gathered = gather(looking, account.catalogue, declared, state, renaming, wishes.is_destroy, holders, asking)
     watch.lap("Copper")
-    resolved = resolve.resolve(declared, account.catalogue, project.settings.policies, gathered.found)
+    policies = project.settings.policies
+    resolved = resolve.resolve(declared, account.catalogue, policies, gathered.found, holders=holders)
     chosen = {} if wishes.is_destroy else decisions.chosen
     world = World(resolved.records, gathered.observed, state, declarations.moved, gathered.related, chosen)
     plan, problems = build(world, account.catalogue, wishes)
@@ -187,7 +193,7 @@ def begin(project: Project, client: Client, state: State, mirror: Mirror | None)
 
 def _declared(project: Project, account: Account, declarations: Reading, wishes: Wishes) -> Mapping[Address, Declared]:
     """Return the records that shall exist: none when all is to go, each with its stamp where there are stamps."""
-    declared = {} if wishes.is_destroy else dict(declarations.records)  # each is asked for many times
+    declared = {} if wishes.is_destroy else declarations.records
     if not project.settings.has_stamp:
         return declared
     return with_stamps(declared, account.catalogue, project.settings.project)
@@ -220,12 +226,12 @@ def refuse_unreadable(project: Project, sources: Sources, shelf: Shelf | None) -
     return ahead
 
 
-def _refuse_misnamed(wishes: Wishes, addresses: set[Address]) -> None:
+def _refuse_misnamed(wishes: Wishes, declared: Collection[Address], state: State) -> None:
     """Refuse options that name nothing: whoever wrote them meant something. Raises UsageTrouble."""
-    unknown = sorted(wishes.recreate - addresses)
+    unknown = sorted(each for each in wishes.recreate if each not in declared and each not in state.bindings)
     if unknown:
         raise UsageTrouble(f"--recreate {unknown[0]}: no file declares it.")
-    if addresses and not any(wishes.selects(address) for address in addresses):
+    if (declared or state.bindings) and not any(map(wishes.selects, chain(declared, state.bindings))):
         raise UsageTrouble("No address is selected by --only and --except. An address has a type and a key: 'companies.*'")
 
 
@@ -302,8 +308,27 @@ def meta_of(
         expires_at=now + expires_seconds,
         crmsync_version=crmsync.__version__,
         address_of=_addresses(state, plan),
-        names={pair: record.name for pair, record in observed.items()},
+        names=_Names(observed),
     )
+
+
+class _Names(Mapping[tuple[str, int], str]):
+    """The names of records, by type and id, each looked up when it is asked for: few are shown."""
+
+    def __init__(self, observed: Mapping[tuple[str, int], Observed]) -> None:
+        self._observed = observed
+
+    def __getitem__(self, pair: tuple[str, int]) -> str:
+        return self._observed[pair].name
+
+    def __iter__(self) -> Iterator[tuple[str, int]]:
+        return iter(self._observed)
+
+    def __len__(self) -> int:
+        return len(self._observed)
+
+    def __contains__(self, pair: object) -> bool:
+        return pair in self._observed
 
 
 def _addresses(state: State, plan: Plan) -> Mapping[tuple[str, int], Address]:

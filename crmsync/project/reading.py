@@ -16,7 +16,7 @@ thousand records are known without being in memory. What the next plan wants to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import chain, groupby
@@ -129,6 +129,16 @@ class Reading:
             yield from sheet.questions.among(asked)
 
         return self.where(numbers)
+
+    def holding(self, question: resolve.Question) -> Sequence[Address]:
+        """Return the records that a lookup finds, in the order of the files."""
+        type_name, name, key = question
+        found = (self.records[address] for address in self.holders(type_name, name, [key]))
+        return [each.address for each in found if key in resolve.keys_of(each.fields[name].value)]
+
+    def asking(self) -> tuple[Address, ...]:
+        """Return the records whose files look others up."""
+        return self.where(lambda sheet: sheet.questions.owners)
 
     def claiming(self, claims: set[int]) -> list[Declared]:
         """Return the records that claim something of which *claims* are the hashes, in the order of the files."""

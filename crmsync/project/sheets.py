@@ -9,6 +9,7 @@ a pass over such columns, a few nanoseconds an entry. A hash that matches says "
 from __future__ import annotations
 
 import json
+import sys
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -136,7 +137,7 @@ def hash_of_bytes(data: bytes) -> int:
 def address_of(name: str) -> Address:
     """Return the address that a sheet has as *name*."""
     type_name, _, key = name.partition(".")
-    return Address(type_name, key)
+    return Address(sys.intern(type_name), key)
 
 
 def hash_of_address(address: Address) -> int:

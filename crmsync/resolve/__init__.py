@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
+from crmsync.model.packed import PackedDesired
 from crmsync.model.records import Declared, Desired, Observed, PolicyRule
 from crmsync.model.source import Diagnostic, in_file_order
 from crmsync.resolve.alone import Alone, Pointer, has_misfit, resolve_alone
@@ -52,8 +53,11 @@ def resolve(
     where that is known without looking at each.
     """
     resolving = Resolving(declared, catalogue, policies, found, holders)
-    wanted = declared if only is None else only
-    records = {address: resolving.record(record) for address, record in wanted.items()}
+    records: Mapping[Address, Desired]
+    if only is None:  # they may be many, and are packed
+        records = PackedDesired(resolving.record(record) for record in declared.values())
+    else:
+        records = {address: resolving.record(record) for address, record in only.items()}
     return Resolved(records, in_file_order(resolving.diagnostics))
 
 
