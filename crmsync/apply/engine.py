@@ -7,8 +7,9 @@ prerequisite failed, and settles what is unclear before it ends. It never asks "
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from crmsync.apply.agenda import Agenda, agenda_of, next_call
 from crmsync.apply.answers import follow_reset
@@ -41,6 +42,8 @@ from crmsync.model.records import Observed
 
 #: How often one step is tried when nothing happened each time (429, a bad bulk neighbour, a read that failed).
 MAX_ATTEMPTS = 6
+#: So many events of the opening go into one append, or a few more: those about one record are not torn apart.
+PORTION = 2_000
 #: How much of the longest time that an intent took to be noted is expected of the next.
 FADING = 0.9
 
@@ -55,7 +58,9 @@ def run(job: Job) -> Engine:
     answer = yield Emit(Progress(0, len(job.plan.steps)))
     head = job.state.head
     key = key_mark(head.digest_key, head.lineage)
-    yield Append([RunStarted(job.run, answer.now, job.account_id, job.plan_digest, job.by, key), *_opening(work)])
+    started = RunStarted(job.run, answer.now, job.account_id, job.plan_digest, job.by, key)
+    for events in _portions(chain([[started]], _opening(work))):
+        yield Append(events)
     yield from _tell_opening(work)
     twins = yield from find_twins(work)
     agenda.drop({step.id for step, _ in twins})
@@ -132,21 +137,37 @@ def _carry_out(work: Work, agenda: Agenda) -> Telling:
 # --- opening: what the state learns without a request -------------------------------------------
 
 
-def _opening(work: Work) -> list[Event]:
-    """Return what the state learns first: names before bindings, bindings before what is known of their fields."""
+def _opening(work: Work) -> Iterator[list[Event]]:
+    """
+    Yield what the state learns first, record by record: bindings before what is known of their fields.
+
+    Names come before all, for bindings go by them.
+    """
     plan = work.job.plan
-    created = {change.address for change in plan.changes if change.action is Action.CREATE}
-    events: list[Event] = [Renamed(note.renamed_from, note.address) for note in plan.notes if note.renamed_from is not None]
-    events += [Absent(id) for id, intent in sorted(work.job.state.open_intents.items()) if _is_said(work, intent.address)]
+    yield [Renamed(note.renamed_from, note.address) for note in plan.notes if note.renamed_from is not None]
+    yield [Absent(id) for id, intent in sorted(work.job.state.open_intents.items()) if _is_said(work, intent.address)]
     for change in plan.changes:
         if change.action is Action.ADOPT and change.record_id is not None:
-            events.append(Bound(change.address, change.record_id, Origin.ADOPTED))
+            bound = Bound(change.address, change.record_id, Origin.ADOPTED)
+            yield [bound, *(event for note in work.notes.get(change.address, ()) for event in _note_events(note))]
         elif change.action is Action.FORGET:
-            events.append(Forgotten(change.address, "forgotten"))
+            yield [Forgotten(change.address, "forgotten")]
     for note in plan.notes:
-        if note.address not in created:
-            events += _note_events(note)
-    return events
+        mine = work.changes.get(note.address)
+        if mine is None or mine.action not in (Action.CREATE, Action.ADOPT):
+            yield _note_events(note)
+
+
+def _portions(groups: Iterable[list[Event]]) -> Iterator[list[Event]]:
+    """Yield the events of *groups*, some at a time: adopting a hundred thousand records is two events for each."""
+    waiting: list[Event] = []
+    for events in groups:
+        waiting += events
+        if len(waiting) >= PORTION:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
 
 
 def _is_said(work: Work, address: Address) -> bool:

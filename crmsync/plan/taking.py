@@ -45,6 +45,8 @@ def _wanted(uniques: Mapping[str, Collection[str]], change: Change) -> Iterator[
 
 def _holders(work: Work, uniques: Mapping[str, Collection[str]]) -> dict[_Unique, list[Observed]]:
     """Return who in Copper holds the unique values that the changes take."""
+    if not work.world.observed:
+        return {}
     pairs = ((change.address.type, *each) for change in work.changes for each in _wanted(uniques, change))
     wanted = {(type_name, field.field, key) for type_name, field, key in pairs}
     holders: dict[_Unique, list[Observed]] = {}
