@@ -35,7 +35,7 @@ from crmsync.project.files import Sources, with_others
 from crmsync.project.gather import gather
 from crmsync.project.looking import Looking
 from crmsync.project.mirror import Mirror
-from crmsync.project.reading import Ahead, Reading
+from crmsync.project.reading import Ahead, Reading, SheetRecords
 from crmsync.project.recordfiles import parse_all
 from crmsync.project.saving import write_json
 from crmsync.project.session import (
@@ -152,7 +152,7 @@ def make_whole(
         _refuse_misnamed(wishes, declared, state)
         planned_at = client.server_clock or clock()
         watch.lap("records")
-        is_packed = declared is declarations.records and bool(declarations.sheets)
+        is_packed = isinstance(declared, SheetRecords)
         holders = declarations.holding if is_packed else None
         asking = {address: declared[address] for address in declarations.asking()} if is_packed else None
         renaming = declarations.moved
