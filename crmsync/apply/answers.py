@@ -79,10 +79,10 @@ def _verify(work: Work, entity: EntityType, prepared: Prepared, item: Any, is_bu
         observed = decode_body(entity, item, work.catalogue.locale)
     except (ValueError, TypeError, AttributeError):
         return [Unknown(intent.id, "odd answer")], _odd(prepared, "the answer makes no sense")
-    again = tuple(change for change in prepared.changes if _needs_another(entity, prepared, change, observed, is_bulk))
-    rest = tuple(change for change in prepared.changes if change not in again)
-    failed = [change.field for change in rest if _is_ignored(change, observed)]
-    met = tuple(change for change in rest if change.field not in failed)
+    unmet = [change for change in prepared.changes if not is_met(change, seen(observed, change))]
+    again = tuple(change for change in unmet if _needs_another(entity, prepared, change, observed, is_bulk))
+    failed = [change.field for change in unmet if change not in again and _is_ignored(change, observed)]
+    met = tuple(change for change in prepared.changes if change not in again and change.field not in failed)
     events: list[Event] = [Done(intent.id, id)]
     if step.action is WriteAction.CREATE:
         events.append(Bound(step.address, id, Origin.CREATED))
@@ -90,7 +90,7 @@ def _verify(work: Work, entity: EntityType, prepared: Prepared, item: Any, is_bu
     if learnt:
         events.append(FieldsApplied(step.address, learnt))
     follow = _follow_ups(entity, step, again, observed)
-    rewritten = [change.field for change in met if not is_met(change, seen(observed, change))]
+    rewritten = [change.field for change in unmet if change in met]
     if failed:
         detail = f"Copper answered as if it had been done, but did not change {', '.join(failed)}."
         return events, StepResult(step, "failed", detail, observed, follow=follow)
@@ -171,6 +171,8 @@ def _needs_another(entity: EntityType, prepared: Prepared, change: FieldChange, 
 
 def _follow_ups(entity: EntityType, step: Step, again: Sequence[FieldChange], observed: Observed) -> tuple[Step, ...]:
     """Return the steps that set *again* once more: links by their route, the rest in one update."""
+    if not again:
+        return ()
     changes = [replace(change, before=seen(observed, change)) for change in again]
     plain = tuple(change for change in changes if entity.by_name[change.field].route is None)
     routed = [change for change in changes if entity.by_name[change.field].route is not None]

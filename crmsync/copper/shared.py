@@ -21,6 +21,8 @@ except ImportError:  # Windows: each process paces itself
 
 #: Answers that came within so many seconds are kept as one, as of the last: a fast account must not make the log long.
 TOGETHER = 0.05
+#: From so many on, which no account of Copper's has in a minute, it is five times as many seconds.
+MANY = 300
 #: How many bulk calls are remembered: more than may go out in a second.
 CALLS = 24
 
@@ -79,7 +81,8 @@ class Log:
     def answered(self, now: float) -> None:
         """Note that a request was answered."""
         last = self.stamps[-1] if self.stamps else None
-        if last is not None and now - last.first < TOGETHER:
+        together = TOGETHER if len(self.stamps) < MANY else 5 * TOGETHER
+        if last is not None and now - last.first < together:
             self.stamps[-1] = Stamp(now, last.number + 1, last.first)
         else:
             self.stamps.append(Stamp(now, 1, now))
@@ -120,21 +123,30 @@ class MemoryShelf:
 
 
 class FileShelf:
-    """A log that processes share. What is in the file only saves waiting: odd content counts as none."""
+    """
+    A log that processes share. What is in the file only saves waiting: odd content counts as none.
+
+    While nobody else writes there, the log that was written last is the one to go on with, and is not read again.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = Lock()
+        self._written: tuple[bytes, Log] | None = None
 
     @contextmanager
     def open(self) -> Iterator[Log]:
         """Give the log to one thread of one process at a time, and write it back."""
         with self._lock, self._locked() as file:
-            log = _read(file.read())
+            text, written = file.read(), self._written
+            log = written[1] if written is not None and written[0] == text else _read(text)
+            self._written = None  # until what becomes of it is in the file
             yield log
+            text = _written(log)
             file.seek(0)
             file.truncate()
-            file.write(_written(log))
+            file.write(text)
+            self._written = text, log
 
     @contextmanager
     def _locked(self) -> Iterator[BinaryIO]:

@@ -33,7 +33,9 @@ def lookups(
 ) -> tuple[Question, ...]:
     """Return the lookups that no declared record answers, so that Copper must be asked: type, field, canonical text."""
     resolving = Resolving(declared, catalogue, {}, None, holders)
-    return tuple(sorted(set(resolving.open_questions())))
+    found = tuple(sorted(set(resolving.open_questions())))
+    resolving.let_go()
+    return found
 
 
 def resolve(
@@ -58,7 +60,9 @@ def resolve(
         records = PackedDesired(resolving.record(record) for record in declared.values())
     else:
         records = {address: resolving.record(record) for address, record in only.items()}
-    return Resolved(records, in_file_order(resolving.diagnostics))
+    diagnostics = in_file_order(resolving.diagnostics)
+    resolving.let_go()
+    return Resolved(records, diagnostics)
 
 
 __all__ = [

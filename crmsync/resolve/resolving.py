@@ -71,6 +71,10 @@ class Resolving:
         self._keys_of_type = cache(lambda type_name: [each.key for each in declared if each.type == type_name])
         self._near_key = cache(lambda address: did_you_mean(address.key, self._keys_of_type(address.type)))
 
+    def let_go(self) -> None:
+        """Let go of all: what was looked up refers to this and this to it, which a collector that is paused does not see."""
+        vars(self).clear()
+
     def record(self, record: Declared, fields: Mapping[str, DeclaredField] | None = None) -> Desired:
         """Return one record as it should be, or only some of its *fields*."""
         by_name = self._catalogue[record.address.type].by_name
