@@ -1,15 +1,18 @@
-"""One process measured whole: wall, CPU and the largest memory of it and its children."""
+"""One command measured whole: wall, CPU, and the largest memory of all its processes together; see `benchmarks.spawn`."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
-import time
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+
+_SPAWN = Path(__file__).with_name("spawn.py")
 
 
 @dataclass(frozen=True)
@@ -25,17 +28,27 @@ class Sample:
 
 def once(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> Sample:
     """Run *command* and return what it took. Raises RuntimeError when it fails."""
-    started = time.perf_counter()
-    with subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        assert process.stdout is not None
-        out = process.stdout.read().decode(errors="replace")
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    wall = time.perf_counter() - started
-    if process.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{out[-2000:]}")
-    told = re.search(r"\d s, (\d+) requests\b", out)
-    return Sample(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, int(told[1]) if told else None, out)
+    told_by, tells = os.pipe()
+    try:
+        small = [sys.executable, "-I", "-S", str(_SPAWN), str(tells), *command]
+        done = subprocess.run(
+            small, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, pass_fds=(tells,), check=True
+        )
+        taken = json.loads(os.read(told_by, 4096))
+    finally:
+        os.close(told_by)
+        os.close(tells)
+    out = done.stdout.decode(errors="replace")
+    if taken["exit_code"] != 0:
+        raise RuntimeError(f"{' '.join(command)} ended with {taken['exit_code']}:\n{out[-2000:]}")
+    requests = re.search(r"\d s, (\d+) requests\b", out)
+    return Sample(
+        taken["wall_seconds"],
+        taken["cpu_seconds"],
+        taken["megabytes"],
+        int(requests[1]) if requests else None,
+        out,
+    )
 
 
 def middle(samples: Sequence[Sample]) -> dict[str, object]:
