@@ -10,7 +10,7 @@ values. A record is settled when each of its fields is; `tests/test_glancing.py`
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, cast
@@ -43,8 +43,8 @@ _PLAIN_SET = frozenset({"asked", "answered", "members"})
 
 #: Hashes of what a settled record can be met by.
 Hashes = tuple[int, ...]
-#: A record, as its file is packed, as Copper shows it, as the state has it.
-Texts = tuple[Address, bytes, bytes, str]
+#: Records of one type: their keys, how they are packed, as Copper shows them, as the state has them. Made to be sent.
+Lot = tuple[str, list[str], list[bytes], list[bytes], list[str]]
 
 
 @dataclass
@@ -60,9 +60,10 @@ class Glance:
     records: Mapping[Address, int | None]
     key: bytes = field(repr=False)
 
-    def read(self, texts: Iterable[Texts]) -> list[bytes | None]:
-        """Return what `settled` says of each, in little space."""
-        found = (self.settled(*each) for each in texts)
+    def read(self, lot: Lot) -> list[bytes | None]:
+        """Return what `settled` says of each record of a lot, in little space."""
+        type_name, *columns = lot
+        found = (self.settled(Address(type_name, key), *texts) for key, *texts in zip(*columns, strict=True))
         return [None if hashes is None else array("I", hashes).tobytes() for hashes in found]
 
     def settled(self, address: Address, packed: bytes, body: bytes, binding: str) -> Hashes | None:
@@ -188,7 +189,7 @@ class _Kind:
 
     def _placed(self, body: Any) -> dict[object, Any] | None:
         """Return what Copper shows by its place: parts of addresses by key and part, custom values by definition."""
-        shown = dict(body)
+        shown: dict[object, Any] = body
         for key in self._nested:
             parts = shown.get(key)
             if parts.__class__ is dict:

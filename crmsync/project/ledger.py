@@ -311,6 +311,7 @@ def _connect(path: Path, *, is_new: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
     try:
         if is_new:
+            connection.execute("PRAGMA page_size = 16384")  # bindings are longer than a small page has room for
             connection.execute("PRAGMA journal_mode = OFF")
             connection.execute("PRAGMA synchronous = OFF")  # it is synced as a whole, before it is called the ledger
             for table in _TABLES:

@@ -35,6 +35,8 @@ _TABLES = (
     "CREATE TABLE change (type TEXT, number INTEGER, id INTEGER NOT NULL, tag TEXT NOT NULL, digest INTEGER NOT NULL, "
     "PRIMARY KEY (type, number)) WITHOUT ROWID",
 )
+#: Bodies are longer than a small page has room for.
+PAGES = "PRAGMA page_size = 16384"
 _MASK = 2**63 - 1
 
 
@@ -242,6 +244,7 @@ class Mirror:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600))
         connection = sqlite3.connect(path, isolation_level=None)
         try:
+            connection.execute(PAGES)
             connection.execute("PRAGMA journal_mode = OFF")
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute(_TABLES[1])
@@ -358,6 +361,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         if version not in (0, FORMAT):
             raise Stale("it is of another version")
         if version == 0:
+            connection.execute(PAGES)
             connection.execute("BEGIN IMMEDIATE")
             if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
                 for table in _TABLES:

@@ -20,7 +20,7 @@ from crmsync.model.catalogue import Catalogue, EntityType
 from crmsync.model.records import PolicyRule
 from crmsync.model.state import State
 from crmsync.project.crew import Crew, are_known, at_work, processes_at_hand
-from crmsync.project.glancing import Glance, Texts
+from crmsync.project.glancing import Glance, Lot
 from crmsync.project.ledger import Entry
 from crmsync.project.looking import Looking
 from crmsync.project.mirror import Row
@@ -59,7 +59,7 @@ class Sifting:
             self._addresses.setdefault(address.type, {})[id] = address
         self._there: dict[str, frozenset[int]] = {}
         self._seen: dict[Address, bytes | None] = {}
-        self._sought: deque[tuple[list[Address], list[Texts], Sought]] = deque()
+        self._sought: deque[tuple[list[Address], Lot, Sought]] = deque()
 
     # What Copper shows
 
@@ -79,31 +79,32 @@ class Sifting:
     def _come_by(self, entity: EntityType, rows: Sequence[Row]) -> None:
         addresses = self._addresses[entity.name]
         bodies = {addresses[row.id]: row.text for row in rows if row.text is not None and row.id in addresses}
-        self._seek(bodies)
+        self._seek(entity.name, bodies)
 
-    def _seek(self, bodies: Mapping[Address, bytes]) -> None:
+    def _seek(self, type_name: str, bodies: Mapping[Address, bytes]) -> None:
         """Have somebody glance at records that look so."""
         packed = self._reading.packed(address for address in bodies if address not in self._asking)
         addresses = list(packed)
-        texts = [(address, packed[address], bodies[address], self._text(address)) for address in addresses]
-        self._sought.append((addresses, texts, self._ask(texts)))
+        keys, shown = [address.key for address in addresses], [bodies[address] for address in addresses]
+        lot = (type_name, keys, list(packed.values()), shown, [self._text(address) for address in addresses])
+        self._sought.append((addresses, lot, self._ask(lot)))
         while self._sought and self._sought[0][-1].done():
             self._note(*self._sought.popleft())
 
-    def _ask(self, texts: list[Texts]) -> Sought:
+    def _ask(self, lot: Lot) -> Sought:
         if self._crew is not None:
-            return self._crew.ask(texts)
+            return self._crew.ask(lot)
         answer: Sought = Future()
-        answer.set_result(self._glance.read(texts))
+        answer.set_result(self._glance.read(lot))
         return answer
 
     def _gather(self) -> None:
         while self._sought:
             self._note(*self._sought.popleft())
 
-    def _note(self, addresses: list[Address], texts: list[Texts], answer: Sought) -> None:
+    def _note(self, addresses: list[Address], lot: Lot, answer: Sought) -> None:
         """Note what was found; what nobody answered is looked at here, which tells what is wrong."""
-        found = self._glance.read(texts) if answer.exception() is not None else answer.result()
+        found = self._glance.read(lot) if answer.exception() is not None else answer.result()
         self._seen.update(zip(addresses, found, strict=True))
 
     # What is noted of it
@@ -138,7 +139,7 @@ class Sifting:
                 wanted.setdefault(address.type, []).append(id)
         for name, ids in wanted.items():
             found = self._looking.texts(self._catalogue[name], ids)
-            self._seek({self._addresses[name][id]: body for id, body in found.items()})
+            self._seek(name, {self._addresses[name][id]: body for id, body in found.items()})
         self._gather()
 
     def _open(self, address: Address) -> Entry:
