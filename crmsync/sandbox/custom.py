@@ -171,7 +171,12 @@ def dump_custom_fields(world: World, singular: str, id: int, values: dict[int, A
     if not fragments:
         fragments |= {d.id: dump_text(_show(world, d, {}, False)) for d in world.account.definitions}
     order = _in_order(world, singular, values)
-    shown = [dump_text(_show(world, d, values, False)) if d.id in values else fragments[d.id] for d in order]
+    shown = [
+        fragments[d.id]
+        if values.get(d.id) is None
+        else f'{{"custom_field_definition_id":{d.id},"value":{dump_text(values[d.id])}}}'
+        for d in order
+    ]
     return f"[{','.join(shown)}]"
 
 
