@@ -94,8 +94,8 @@ moved:
 opportunities:
   renewal:
     name: Renewal
-    company: acme
     primary_contact: people.bob
+    company: companies.acme
     pipeline: Sales
     stage: Qualifying
     monetary_value: 50000

@@ -99,17 +99,15 @@ def _block(column: int) -> Callable[[str, int], re.Match[str] | None]:
     return re.compile(rf"[ ]{{{column}}}(?:{key}|[^\s#].*)\n({deeper})").match
 
 
-def remainder(sections: list[Section], is_read: Container[int]) -> str | None:
-    """Return the file without the blocks that begin on lines that are read; None when nothing is left."""
-    parts = [_REMARK * (sections[0].line - 1)] if sections else []
-    has_some = False
+def remainder(sections: list[Section], is_read: Container[int]) -> str:
+    """Return the file without the blocks that begin on lines that are read, and sections of nothing else."""
+    parts = [_REMARK * (sections[0].line - 1)]
     for section in sections:
         kept = [each.line not in is_read for each in section.blocks]
         is_left = any(kept) or not section.blocks
-        has_some = has_some or is_left
         parts.append(section.text if is_left else _remarks(section.text))
         parts += (each.text if is_kept else _remarks(each.text) for each, is_kept in zip(section.blocks, kept, strict=True))
-    return "".join(parts) if has_some else None
+    return "".join(parts)
 
 
 def _remarks(text: str) -> str:

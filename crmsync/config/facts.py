@@ -22,7 +22,7 @@ from crmsync.model.values import Written
 #: So many different lines of one mapping are remembered.
 MOST_KNOWN = 10_000
 #: And so many of one field: what has more is another one in each record, and not worth it.
-MOST_ALIKE = 2_000
+MOST_ALIKE = 1_000
 
 _new: Any = tuple.__new__
 

@@ -10,10 +10,10 @@ nodes, with the same places. A law in tests/test_straight.py holds that nobody c
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any, NamedTuple
 
-from crmsync.config.blocks import Block, cut, placed, remainder
+from crmsync.config.blocks import Block, Section, cut, placed, remainder
 from crmsync.config.building import BOUNDS, Bounds
 from crmsync.config.document import Document, decoded, parse
 from crmsync.config.facts import MOST_ALIKE, MOST_KNOWN, Fact, FactReader, Judge, Odd, PackedRecord, Straight, before
@@ -310,18 +310,19 @@ class StraightReader:
         ]
         if not records:
             return None
-        is_read = {each.line for each in records}
-        names = {(each.type, each.key) for each in records}
-        rest = remainder(sections, is_read)
-        if rest is None:
-            return Straight(records, None) if len(names) == len(records) else None
-        document = parse(rest.encode(), file, limits)
+        if len(records) == sum(len(each.blocks) or 1 for each in sections):
+            rest = None
+        else:
+            rest = self._rest(sections, {each.line for each in records}, file, limits)
+            if rest is None:
+                return None
+        return _unless_repeated(records, rest)
+
+    def _rest(self, sections: list[Section], is_read: Container[int], file: str, limits: Bounds) -> Document | None:
+        """Return all but the records that are read; None when that cannot be told by itself."""
+        document = parse(remainder(sections, is_read).encode(), file, limits)
         root = None if document.diagnostics else placed(document.root, sections, is_read)
-        if root is None:
-            return None
-        names |= {(key.text, each.text) for key, node in root.entries if isinstance(node, Table) for each, _ in node.entries}
-        count = len(records) + sum(len(node.entries) for _, node in root.entries if isinstance(node, Table))
-        return Straight(records, Document(file, root)) if len(names) == count else None
+        return None if root is None else Document(file, root)
 
     def _record(self, type_name: str, block: Block) -> PackedRecord | None:
         first = block.below
@@ -333,3 +334,11 @@ class StraightReader:
         if reader is None:
             reader = self._readers[about] = _RecordLines(self._facts[type_name], column)
         return reader.read(block)
+
+
+def _unless_repeated(records: list[PackedRecord], rest: Document | None) -> Straight | None:
+    """Return all that a file says; None when two of its records have the same address."""
+    names = [(each.type, each.key) for each in records]
+    for key, node in rest.root.entries if rest is not None and isinstance(rest.root, Table) else ():
+        names += [(key.text, each.text) for each, _ in node.entries] if isinstance(node, Table) else []
+    return Straight(records, rest) if len(set(names)) == len(names) else None

@@ -10,7 +10,7 @@ from crmsync.model.catalogue import Catalogue, EntityType, Field, Match
 from crmsync.model.codes import CODES
 from crmsync.model.records import Declared
 from crmsync.model.source import Diagnostic
-from crmsync.model.values import Lookup, Members, Written, is_empty
+from crmsync.model.values import Lookup, Members, is_empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,11 @@ def _is_matched_by(match: Match, record: Declared) -> bool:
 
 
 def _keys(record: Declared, name: str) -> list[str | int]:
-    """Return what identifies a record by its field *name*."""
+    """Return what identifies a record by its field *name*: each member of a set, or the one value."""
     declared = record.fields.get(name)
-    return [] if declared is None else keys_in(declared.value)
-
-
-def keys_in(value: Written) -> list[str | int]:
-    """Return what a value says of which record this is: each member of a set, or the one value."""
+    if declared is None:
+        return []
+    value = declared.value
     if isinstance(value, Members):
         return [member.key for member in value]
     return [value] if isinstance(value, str) and not is_empty(value) else []

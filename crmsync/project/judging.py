@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from itertools import chain
 
 from crmsync.config.facts import Fact
-from crmsync.config.twins import claims, keys_in
+from crmsync.config.twins import claims
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType, Field
 from crmsync.model.records import Declared, DeclaredField, PolicyRule
 from crmsync.model.source import Position
 from crmsync.model.values import Label, Labels, Lookup, Written, is_empty
-from crmsync.project.sheets import NOTHING, About, hash_of_claim, hash_of_own, hash_of_question, pointing, searched
+from crmsync.project.sheets import NOTHING, About, hash_of_claim, hash_of_question, pointing, searched
 from crmsync.resolve import keys_of
 from crmsync.resolve.alone import ResolvingAlone
 
 _NOWHERE = Position("", 0, 0)
-_TO_LOOK_UP = (Label, Labels, Lookup)
+_TO_LOOK_UP = frozenset({Label, Labels, Lookup})
 
 
 class Judge:
@@ -30,17 +30,17 @@ class Judge:
 
     def value(self, entity: EntityType, field: Field, declared: DeclaredField) -> About | None:
         """Return what columns have of a record with this value."""
-        value, rows = declared.value, self._rows[entity.name]
+        value = declared.value
         about = NOTHING
-        if (isinstance(value, _TO_LOOK_UP) or is_empty(value)) and field.within is None:
+        if (value.__class__ in _TO_LOOK_UP or is_empty(value)) and field.within is None:  # type: ignore[arg-type]
             looked = self._looked_at(entity, {field.name: declared})
             if looked is None:
                 return None
             about = looked
-        if field.name not in rows.searched:
+        if field.name not in self._rows[entity.name].searched:
             return about
         keys = tuple([hash_of_question((entity.name, field.name, key)) for key in keys_of(value)])
-        return About(_claimed(entity, field, value) if field.unique else (), keys, *about[2:])
+        return About(keys if field.unique else (), keys, *about[2:])
 
     def record(self, entity: EntityType, key: str, facts: Mapping[str, Fact]) -> About | None:
         """Return what columns have of a record with these values."""
@@ -83,11 +83,6 @@ class _Rows:
         self.telling = (*self.searched, *(row.name for row in entity.links if row.name not in self.searched))
         self.within = tuple(row for row in entity.fields if row.within is not None)
         self.claims_alone = all(entity.by_name[match.by].unique for match in entity.match_on)
-
-
-def _claimed(entity: EntityType, field: Field, value: Written) -> tuple[int, ...]:
-    """Return the hashes of what a value of a unique field claims."""
-    return tuple([hash_of_own(entity, field, key) for key in keys_in(value)])
 
 
 def _claims(entity: EntityType, key: str, facts: Mapping[str, Fact]) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any, NamedTuple
 
 from crmsync.config.document import Document
@@ -23,7 +23,7 @@ from crmsync.config.packing import pack, unpack
 from crmsync.config.records import Declarations
 from crmsync.config.twins import Claim, claims
 from crmsync.model.address import Address
-from crmsync.model.catalogue import Catalogue, EntityType, Field
+from crmsync.model.catalogue import Catalogue, EntityType
 from crmsync.model.codes import CODES
 from crmsync.model.records import Declared, Moved
 from crmsync.model.source import Diagnostic, Position, Severity
@@ -152,12 +152,12 @@ def hash_of_question(question: Question) -> int:
 
 
 class About(NamedTuple):
-    """What the columns of a sheet have of one record, or of one value."""
+    """What the columns of a sheet have of one record, or of one value; *others* in pairs, everything in any order."""
 
     claims: tuple[int, ...] = ()
     keys: tuple[int, ...] = ()
     targets: tuple[int, ...] = ()
-    others: tuple[int, ...] = ()
+    others: tuple[tuple[int, ...], ...] = ()
     questions: tuple[int, ...] = ()
 
 
@@ -214,11 +214,11 @@ def sheet_of(id: str, file: str, line: int, entries: Sequence[PackedRecord], tol
         ends=array("Q", accumulate(len(each.data) for each in entries)),
         digests=array("Q", [hash_of_bytes(each.data) for each in entries]),
         own=array("Q", [hash_of_bytes(f"{each.type}\0{each.key}".encode()) for each in entries]),
-        claims=_column(each.verdict.claims for each in entries),
-        keys=_column(each.verdict.keys for each in entries),
-        targets=_column(each.verdict.targets for each in entries),
-        others=_column(each.verdict.others for each in entries),
-        questions=_column(each.verdict.questions for each in entries),
+        claims=_column(sorted(each.verdict.claims) for each in entries),
+        keys=_column(sorted(each.verdict.keys) for each in entries),
+        targets=_column(sorted(each.verdict.targets) for each in entries),
+        others=_column([*chain(*sorted(each.verdict.others))] for each in entries),
+        questions=_column(sorted(each.verdict.questions) for each in entries),
         bodies=_in_memory(b"".join(each.data for each in entries)),
     )
 
@@ -238,20 +238,14 @@ def _column(hashes: Iterable[Sequence[int]]) -> Column:
 
 
 def hash_of_claim(entity: EntityType, claim: Claim) -> int:
-    """Return the hash of what a record claims."""
+    """Return the hash of what a record claims: for a value wherever it is claimed, that of the key it is found by."""
     scope = claim.scope
+    if claim.by is not None and claim.within is None:
+        return hash_of_question((entity.name, claim.by, str(claim.key)))
     if isinstance(scope, Lookup):  # where it stands is no part of what it says
         scope = ("lookup", scope.by, scope.text)
-    return _hash_of_claim(entity.name, claim.by, claim.key, claim.within, scope)
-
-
-def hash_of_own(entity: EntityType, field: Field, key: str | int) -> int:
-    """Return the hash of a claim on a value that only one record may have."""
-    return _hash_of_claim(entity.name, field.name, key, None, None)
-
-
-def _hash_of_claim(type_name: str, by: str | None, key: str | int, within: str | None, scope: object) -> int:
-    return hash_of_bytes(f"claim\0{type_name}\0{by}\0{key}\0{within}\0{scope}".encode("utf-8", "surrogatepass"))
+    text = f"claim\0{entity.name}\0{claim.by}\0{claim.key}\0{claim.within}\0{scope}"
+    return hash_of_bytes(text.encode("utf-8", "surrogatepass"))
 
 
 def _keys_of_record(record: Declared, type_name: str, names: Iterable[str]) -> list[int]:
@@ -270,14 +264,17 @@ def searched(entity: EntityType) -> tuple[str, ...]:
 def pointing(pointers: Iterable[Pointer]) -> About:
     """Return what columns have of a record that names others so."""
     targets: list[int] = []
-    others: list[int] = []
+    others: list[tuple[int, ...]] = []
     questions: list[int] = []
     for each in pointers:
         if each.question is not None:
             questions.append(hash_of_question(each.question))
         else:
-            column = targets if len(each.targets) == 1 else others
-            column += map(hash_of_address, each.targets)
+            hashes = tuple(map(hash_of_address, each.targets))
+            if len(hashes) == 1:
+                targets += hashes
+            else:
+                others.append(hashes)
     if not (targets or others or questions):
         return NOTHING
     return About(targets=tuple(targets), others=tuple(others), questions=tuple(questions))
