@@ -24,7 +24,7 @@ from tests.simulation.copper import Watched
 from tests.simulation.dice import script
 from tests.simulation.edges import account_of
 from tests.simulation.files import Reader
-from tests.simulation.many import Summary, known_seeds, on_all_cores
+from tests.simulation.many import Summary, fresh_base, known_seeds, on_all_cores
 from tests.simulation.schedule import START, simulate
 from tests.simulation.teeth import SEEDS, TEETH, Tooth
 from tests.simulation.telling import story
@@ -33,8 +33,8 @@ from tests.world import World
 FRESH, SHARDS = 500, 10
 MIRRORED = 100
 SOAK = 100_000
-#: The first seed. Fixed until 5,000 fresh ones in a row are clean; CRMSYNC_SIMULATION_BASE moves it.
-BASE = int(os.environ.get("CRMSYNC_SIMULATION_BASE", "0"))
+#: The first seed: others each time, and in each worker.
+BASE = int(os.environ.get("CRMSYNC_SIMULATION_BASE") or fresh_base())
 
 
 def _broken(seeds: range | tuple[int, ...], *, has_mirrors: bool = False) -> list[str]:
