@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import crmsync
+from crmsync.project.validating import validate
 from tests.world import World
 
 PACKAGE = str(Path(crmsync.__file__).parent)
@@ -82,13 +83,70 @@ def deleting(world: World, count: int) -> Callable[[], Any]:
     return lambda: world.apply(files(1))
 
 
-@pytest.mark.parametrize("work", [planning, quiet, creating, updating, deleting], ids=lambda work: work.__name__)
+def _person(number: int) -> str:
+    tail = "    crmsync: {protect: true}\n" if number % 5 == 0 else ""
+    emails = "".join(f"      - {{email: {name}{number}@x.test, category: work}}\n" for name in ("a", "b"))
+    return (
+        f"  p{number}:\n    name: A {number}\n    title: Buyer\n    emails:\n{emails}    address:\n      city: Reno\n{tail}"
+    )
+
+
+def validating(world: World, count: int) -> Callable[[], Any]:
+    """Read so many people, one a line for each field, every fifth with options of its own."""
+    world.planned("people:\n  p: {name: A}\n")
+    project = world.write(f"people:\n{''.join(map(_person, range(count)))}")
+    return lambda: validate(project)
+
+
+def validating_rows(world: World, count: int) -> Callable[[], Any]:
+    """Read so many people from rows, every fifth with an escape."""
+    world.planned("people:\n  p: {name: A}\n")
+    row = '{{"key": "p{0}", "name": "A{1} {0}", "emails": [{{"email": "a{0}@x.test", "category": "work"}}]}}\n'
+    rows = "".join(row.format(number, "\\u0041" if number % 5 == 0 else "") for number in range(count))
+    project = world.write({"crm/people.jsonl": rows})
+    return lambda: validate(project)
+
+
+LINES = """\
+  p{0}:
+    title: Buyer
+    details: Met at fair
+    tags: [a, b]
+    address:
+      city: Reno
+      state: NV
+    custom_fields:
+      Tier: Gold
+"""
+ROW = (
+    '{{"key": "p{0}", "title": "Buyer", "details": "Met at fair", "tags": ["a", "b"], '
+    '"address": {{"city": "Reno", "state": "NV"}}, "custom_fields": {{"Tier": "Gold"}}}}\n'
+)
+WORKS = [planning, quiet, creating, updating, deleting, validating, validating_rows]
+
+
+@pytest.mark.parametrize("work", WORKS, ids=lambda work: work.__name__)
 def test_twice_the_records_is_twice_the_work(work: Callable[[World, int], Callable[[], Any]], tmp_path: Path) -> None:
     """What a record costs is the same among twice as many; and no line runs four times as often, as one of N x N would."""
     few, many = (lines_run(work(World(_folder(tmp_path, count)), count)) for count in (FEW, 2 * FEW))
 
     assert many.total() <= 2.2 * few.total()
     assert {line: times for line, times in many.items() if times > max(NOISE, 3 * few[line])} == {}
+
+
+@pytest.mark.parametrize("row", [False, True], ids=["yaml", "rows"])
+def test_what_was_read_before_is_not_read_again(tmp_path: Path, row: bool) -> None:
+    """One more record that says what others say costs a few of our lines for each of its own, not the kinds' work again."""
+    record = ROW if row else LINES
+
+    def steps(count: int) -> int:
+        world = World(_folder(tmp_path, count))
+        world.planned("people:\n  p: {name: A}\n")
+        text = "".join(record.format(number) for number in range(count))
+        project = world.write({"crm/people.jsonl": text} if row else {"crm/people.yaml": f"people:\n{text}"})
+        return lines_run(lambda: validate(project)).total()
+
+    assert (steps(2 * FEW) - steps(FEW)) / FEW <= 25 * len(LINES.splitlines())
 
 
 def _folder(root: Path, count: int) -> Path:
