@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 
 import crmsync
+from crmsync.plan.world import Wishes
+from crmsync.project import replanning
+from crmsync.project.replanning import replan
 from crmsync.project.validating import validate
 from tests.world import World
 
@@ -62,6 +65,22 @@ def quiet(world: World, count: int) -> Callable[[], Any]:
     """Plan when nothing changed."""
     world.apply(files(count))
     return lambda: world.planned(files(count))
+
+
+def cold(world: World, count: int) -> Callable[[], Any]:
+    """Plan when nothing changed and nothing is known of Copper, as many records are planned: at a glance."""
+    world.apply(files(count))
+    world.clock.sleep(600)
+    project = world.write(files(count))
+    wishes = Wishes(limits=project.settings.limits, policies=project.settings.policies)
+
+    def plan() -> None:
+        assert replan(project, world.client(), world.store, wishes, clock=world.clock).plan.is_empty
+
+    plan()
+    for path in project.cache.glob("*.*"):
+        path.unlink()
+    return plan
 
 
 def creating(world: World, count: int) -> Callable[[], Any]:
@@ -122,7 +141,13 @@ ROW = (
     '{{"key": "p{0}", "title": "Buyer", "details": "Met at fair", "tags": ["a", "b"], '
     '"address": {{"city": "Reno", "state": "NV"}}, "custom_fields": {{"Tier": "Gold"}}}}\n'
 )
-WORKS = [planning, quiet, creating, updating, deleting, validating, validating_rows]
+WORKS = [planning, quiet, cold, creating, updating, deleting, validating, validating_rows]
+
+
+@pytest.fixture(autouse=True)
+def _many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let few records be planned as many are."""
+    monkeypatch.setattr(replanning, "SIFTED", 0)
 
 
 @pytest.mark.parametrize("work", WORKS, ids=lambda work: work.__name__)
@@ -147,6 +172,18 @@ def test_what_was_read_before_is_not_read_again(tmp_path: Path, row: bool) -> No
         return lines_run(lambda: validate(project)).total()
 
     assert (steps(2 * FEW) - steps(FEW)) / FEW <= 25 * len(LINES.splitlines())
+
+
+def test_a_glance_is_short(tmp_path: Path) -> None:
+    """Of a record that is as it was a plan without a mirror runs few lines, from its page to what is noted of it."""
+    few, many = (_of_rooms(lines_run(cold(World(_folder(tmp_path, count)), count))) for count in (FEW, 2 * FEW))
+
+    assert (many - few) / (3 * FEW) < 500
+
+
+def _of_rooms(lines: Counter[str]) -> int:
+    """Return how often lines ran that look at records, not those that read files and state."""
+    return sum(count for line, count in lines.items() if line.startswith(("/project/", "/copper/", "/plan/", "/resolve/")))
 
 
 def _folder(root: Path, count: int) -> Path:

@@ -12,6 +12,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, cast
 
@@ -26,10 +28,10 @@ from crmsync.model.digest import Digester, is_comparable
 from crmsync.model.records import Declared, Mode, Observed, PolicyRule
 from crmsync.model.state import Binding
 from crmsync.model.values import Value
-from crmsync.plan.restriction import has, touches_of
+from crmsync.plan.restriction import has, links, names, touches_of
 from crmsync.plan.settled import is_settled
 from crmsync.project.ledger import hash_of_touch
-from crmsync.resolve.resolving import Resolving
+from crmsync.resolve.resolving import Resolving, possible_targets
 from crmsync.state.codec import decode_binding
 
 #: So many verdicts are remembered for each field.
@@ -99,15 +101,15 @@ class _Row:
     """
     One field, and how it is looked at when a record declares it.
 
-    *place* is where Copper shows it, see `_placed`. *is_met*: records are met by what it holds. *is_text*: where its value
-    is a text, that is compared as a whole; *are_ours*: its members are, those that are declared. *known* are verdicts.
+    *place* is where Copper shows it, see `_placed`. *is_met*: records are met by what it holds. *is_whole*: its value is
+    compared as a whole; *are_ours*: its members are, those that are declared. *known* are verdicts.
     """
 
     field: Field
     id: str
     place: object
     is_met: bool
-    is_text: bool
+    is_whole: bool
     are_ours: bool
     digest: Callable[[str], str]
     digests: Callable[[str | int, str | None], tuple[str, str]]
@@ -129,7 +131,7 @@ class _Kind:
     def __init__(self, entity: EntityType, resolving: Resolving, digester: Digester, glance: Glance) -> None:
         self._entity, self._locale = entity, glance.catalogue.locale
         self._resolving, self._digester = resolving, digester
-        self._ids = glance.ids
+        self._ids, self._records = glance.ids, glance.records
         self._nested = frozenset(row.key for row in entity.fields if row.part is not None)
         self._rows = {row.name: self._row(row) for row in entity.fields}
         self._shapes: dict[tuple[str, ...], _Shape | None] = {}
@@ -137,13 +139,12 @@ class _Kind:
     def _row(self, row: Field) -> _Row:
         policy = self._resolving.policy_of_all(self._entity.name, row.name)
         mode = None if policy is None else policy.mode
-        is_met = row in self._entity.links or row in self._entity.uniques
         return _Row(
             field=row,
             id=row.id,
             place=_place(row),
-            is_met=is_met,
-            is_text=not is_met and (mode in _WHOLE or (mode is Mode.SEED and row.required)),
+            is_met=row in self._entity.links or row in self._entity.uniques,
+            is_whole=mode in _WHOLE or (mode is Mode.SEED and row.required),
             are_ours=mode in _OURS and not row.required,
             digest=self._digester.texts(row),
             digests=self._digester.members(row),
@@ -171,20 +172,17 @@ class _Kind:
         at = HEAD
         for row in shape.declared:
             value, now, known = flat[at + EACH - 1], shown.get(row.place), applied.get(row.id)
-            if value.__class__ is str and row.is_text:
-                if value != now or not value or known != row.digest(value):
-                    return None
-            else:
+            if value.__class__ is not str or not row.is_whole or value != now or not value or known != row.digest(value):
                 hashes = self._seen(row, flat, at, value, now, known)
                 if hashes is None:
                     return None
                 found += hashes
+            elif row.is_met:
+                found += (hash_of_touch(has(self._entity, row.field, value)),)
             at += EACH
-        for row in shape.others:
-            now = shown.get(row.place)
-            if now is not None:
-                observed = row.field.kind.decode(now, self._locale)
-                found += _hashes(self._entity, {}, {row.field.name: observed}) if row.is_met else ()
+        for row, now in [(row, now) for row in shape.others if (now := shown.get(row.place)) is not None]:
+            observed = row.field.kind.decode(now, self._locale)
+            found += _hashes(self._entity, {}, {row.field.name: observed}) if row.is_met else ()
         return found
 
     def _placed(self, body: Any) -> dict[object, Any] | None:
@@ -210,11 +208,33 @@ class _Kind:
         about = _encode((value, now, known, self._outer(row, flat) if row.field.within else None))
         if about in row.known:
             return row.known[about]
-        hashes = self._ours(row, value, now, known) if row.are_ours else None
+        look = self._ours if row.are_ours else self._alike
+        hashes = look(row, value, now, known)
         hashes = self._judged(row, flat, at, now, known) if hashes is None else hashes
         if len(row.known) < MOST_KNOWN:
             row.known[about] = hashes
         return hashes
+
+    def _alike(self, row: _Row, value: Any, now: Any, known: Any) -> Hashes | None:
+        """Return what a number, a day or a link is met by that is shown and known just as it is declared."""
+        if not row.is_whole or value.__class__ is not list:
+            return None
+        if value[0] == "lookup":
+            return self._linked(row, value, now, known)
+        read = _WRITTEN.get(value[0])
+        canonical = None if read is None else read(value[1])
+        is_alike = canonical is not None and canonical == row.field.kind.decode(now, self._locale)
+        return () if is_alike and not row.is_met and known == self._digester.value(row.field, canonical) else None
+
+    def _linked(self, row: _Row, value: list[Any], now: Any, known: Any) -> Hashes | None:
+        """Return what a link by key is met by that is shown and known just as it is declared."""
+        target, text = row.field.target or "", value[2]
+        addresses = possible_targets(target, text) if value[1] == "key" else ()
+        address = next((each for each in addresses if each in self._records), None)
+        id = None if address is None else self._records[address]
+        if address is None or now.__class__ is not int or id != now or known != self._digester.value(row.field, now):
+            return None
+        return hash_of_touch(names(address)), hash_of_touch(links(target, now))
 
     def _ours(self, row: _Row, value: Any, now: Any, known: Any) -> Hashes | None:
         """Return what a set is met by whose members are shown and known just as they are declared."""
@@ -269,6 +289,7 @@ class _Kind:
 
 _WHOLE = frozenset({Mode.ENFORCE, Mode.FILL, Mode.OBSERVE})
 _OURS = frozenset({Mode.OWN, Mode.ADD})
+_WRITTEN: Mapping[str, Callable[[str], Value]] = {"number": Decimal, "date": date.fromisoformat}
 _NOTHING: Mapping[str, Any] = {}
 
 
