@@ -1,0 +1,146 @@
+"""What a record costs in memory and in the log: bytes are counted, so no machine matters, and margins are wide."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crmsync.model.address import Address
+from crmsync.model.events import Applied, Bound, Done, Event, FieldsApplied, Intent, Origin, WriteAction
+from crmsync.model.state import Binding, State
+from crmsync.render.document import plan_document
+from crmsync.render.text import plan_pieces
+from crmsync.state.sqlite import SqliteStore, open_sqlite
+from tests.world import World
+
+FEW = 150
+DIGEST = "1.0123456789abcdef"
+FIELDS = tuple(f"field_{number}" for number in range(20))
+
+
+def files(count: int) -> str:
+    """Return a file of so many people with twelve values each."""
+    return "people:\n" + "".join(
+        f"  p{n}:\n    name: Person {n}\n    title: Buyer {n}\n    details: Met at fair {n}\n"
+        f"    address: {{street: {n} Main St, city: Reno {n}, state: NV, postal_code: '{10000 + n}', country: US}}\n"
+        f"    emails: [a{n}@x.test, b{n}@y.test]\n    tags: [crowd, group {n}]\n"
+        for n in range(count)
+    )
+
+
+def held(act: Callable[[], Any]) -> int:
+    """Return how many bytes are in use for what *act* returns, beside the sandbox, which is not ours."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        kept = act()
+        gc.collect()
+        found = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(False, "*/sandbox/*")])
+        assert kept is not None
+        return sum(each.size for each in found.statistics("filename"))
+    finally:
+        tracemalloc.stop()
+
+
+def highest(act: Callable[[], Any]) -> int:
+    """Return how many bytes more than before are in use at the worst moment of *act*."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        act()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def more(measure: Callable[[int], int]) -> float:
+    """Return what one record more costs, by *measure* of so many records and of three times as many."""
+    measure(FEW)  # what is cached for all
+    return (measure(3 * FEW) - measure(FEW)) / (2 * FEW)
+
+
+def test_a_planned_create_is_small(tmp_path: Path) -> None:
+    """The plan of a new record is bytes: some two kilobytes with its addresses, where objects took twelve."""
+
+    def plan(count: int) -> int:
+        world = World(tmp_path)
+        return held(lambda: world.planned(files(count)).plan)
+
+    assert more(plan) < 2_500
+
+
+def test_an_adopted_record_is_small(tmp_path: Path) -> None:
+    """Neither what Copper showed of it nor what the state will learn stays as objects."""
+
+    def plan(count: int) -> int:
+        world = World(tmp_path)
+        world.apply(files(count))
+        world.store.replace(world.store.read().position, State(world.store.read().head))
+        return held(lambda: world.planned(files(count)))
+
+    assert more(plan) < 3_500
+
+
+def test_printing_a_plan_holds_no_change(tmp_path: Path) -> None:
+    """A plan is printed in pieces, each change set out when it is its turn: what stays of one is its digest."""
+
+    def printed(count: int) -> int:
+        planned = World(tmp_path).planned(files(count))
+
+        def show() -> None:
+            document = plan_document(planned.plan, planned.account.catalogue, planned.meta, at_once=False)
+            deque(plan_pieces(document), maxlen=0)
+
+        return highest(show)
+
+    assert more(printed) < 1_000
+
+
+def write(number: int) -> list[Event]:
+    """Return what the log is told of one created record."""
+    address, digests = Address("people", f"p{number:07}"), dict.fromkeys(FIELDS, DIGEST)
+    intent = Intent(f"run-{number:07}", "run", address, WriteAction.CREATE, None, digests, {}, 15.5, 0.5)
+    applied = dict.fromkeys(FIELDS, Applied(DIGEST, DIGEST))
+    known = [Done(intent.id, 10**7 + number), Bound(address, 10**7 + number, Origin.CREATED)]
+    return [intent, *known, FieldsApplied(address, applied)]
+
+
+def appended(store: SqliteStore, start: int, count: int) -> None:
+    """Append so many writes, ten at a time as a bulk call does."""
+    position = store.read().position
+    for number in range(start, start + count, 10):
+        position = store.append(position, [event for each in range(number, number + 10) for event in write(each)])
+
+
+def test_folding_a_log_holds_no_event(tmp_path: Path) -> None:
+    """A log is read and compacted entry by entry: bindings stay as text, and what was decoded is let go of."""
+
+    def folded(count: int) -> int:
+        store = open_sqlite(tmp_path / f"{count}.db", "lineage", create=not (tmp_path / f"{count}.db").exists())
+        appended(store, 0, count)
+        store.close()
+        again = open_sqlite(tmp_path / f"{count}.db", "lineage", create=False)
+        return highest(lambda: again.compact(again.read().position))
+
+    assert (folded(6_000) - folded(2_000)) / 4_000 < 2_500
+
+
+@pytest.mark.parametrize("bound", [1_000, 10_000])
+def test_a_write_costs_the_log_the_same_whatever_is_bound(tmp_path: Path, bound: int) -> None:
+    """A hundred writes add as many bytes to a state of ten thousand records as to one of a thousand."""
+    path = tmp_path / "state.db"
+    store = open_sqlite(path, "lineage", create=True)
+    bindings = {Address("people", f"b{n:07}"): Binding(n + 1, Origin.CREATED) for n in range(bound)}
+    store.replace(0, State(store.read_head(), bindings=bindings))
+    appended(store, 0, 100)  # what compaction left free in the file is used up
+    before = path.stat().st_size
+    appended(store, 100, 1_000)
+    store.close()
+
+    assert (path.stat().st_size - before) / 1_000 == pytest.approx(1_690, rel=0.05)
