@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,28 +102,33 @@ def _read_one(
         return f"Copper showed a record that makes no sense: {error}", answer.left
 
 
-def newest(work: Work, entity: EntityType, since: int, readings: int = 1) -> Generator[Effect, Answer, list[Observed] | str]:
+def newest(
+    work: Work, entity: EntityType, since: int, bound: Set[tuple[str, int]], readings: int = 1
+) -> Generator[Effect, Answer, list[Observed] | str]:
     """
     Return the records created since *since* (unix seconds, Copper's clock), or a text when nobody could say.
+
+    Those that are *bound*, by type and id, are somebody's and left out: a large run has made most of what is new.
 
     A page may leave out rows. While fewer were seen than X-PW-TOTAL speaks of, which may be too many, it is read again,
     up to *readings* times: for who concludes that there is none.
     """
-    found: dict[int, Observed] = {}
+    found: dict[int, Observed | None] = {}
     for _ in range(readings):
-        is_complete = yield from _newest_once(work, entity, since, found)
+        is_complete = yield from _newest_once(work, entity, since, bound, found)
         if isinstance(is_complete, str):
             return is_complete
         if is_complete:
             break
-    return list(found.values())
+    return [record for record in found.values() if record is not None]
 
 
 def _newest_once(
-    work: Work, entity: EntityType, since: int, found: dict[int, Observed]
+    work: Work, entity: EntityType, since: int, bound: Set[tuple[str, int]], found: dict[int, Observed | None]
 ) -> Generator[Effect, Answer, bool | str]:
     """
-    Add the records created since *since* to *found*, and say whether those were all, or a text when nobody could say.
+    Add the records created since *since* to *found*, as nothing those that are *bound*, and say whether those were all, or
+    a text when nobody could say.
 
     A page with fewer rows than asked is no end; an empty one is, and the last of which X-PW-TOTAL speaks once as many
     rows as that were seen (copper-api.md section 6).
@@ -139,7 +144,7 @@ def _newest_once(
             records = [decode_body(entity, body, work.catalogue.locale) for body in data]
         except (ValueError, TypeError, AttributeError) as error:
             return f"Copper showed a record that makes no sense: {error}"
-        found.update((record.id, record) for record in records)
+        found.update((each.id, None if (entity.name, each.id) in bound else each) for each in records)
         text = header(answer.value, "X-PW-TOTAL") or ""
         is_complete = text.isdecimal() and len(found) >= int(text)
         if not data or (is_complete and page * requests.SEARCH_SIZE >= int(text)):

@@ -195,11 +195,11 @@ def _digest(work: Work, row: Field, record: Observed) -> str:
 def _search(work: Work, entity: EntityType, intents: Sequence[Intent], bound: set[tuple[str, int]]) -> Settling:
     """Settle creates of one type by the records created since."""
     since = int(min(intent.server_clock for intent in intents)) - LOOK_BACK_SECONDS
-    records = yield from newest(work, entity, since, READINGS)
+    records = yield from newest(work, entity, since, bound, READINGS)
     if isinstance(records, str):
         return [Settled(intent, "unknown", None, records) for intent in intents]
     last = max(intent.server_clock for intent in intents) + SEND_SECONDS + work.job.settle_seconds
-    free = [record for record in records if (entity.name, record.id) not in bound and _created(record, default=last) <= last]
+    free = [record for record in records if _created(record, default=last) <= last]
     return match_creates(work, entity, intents, free)
 
 

@@ -48,11 +48,10 @@ def find_twins(work: Work) -> Generator[Effect, Answer, list[tuple[Step, Observe
         steps = [step for step in creates if step.address.type == entity.name]
         if not steps:
             continue
-        records = yield from newest(work, entity, int(work.job.planned_at) - LOOK_BACK_SECONDS)
-        if isinstance(records, str):
-            work.stop_reason = records
+        free = yield from newest(work, entity, int(work.job.planned_at) - LOOK_BACK_SECONDS, bound)
+        if isinstance(free, str):
+            work.stop_reason = free
             return []
-        free = [record for record in records if (entity.name, record.id) not in bound]
         _remember(work, entity, free)
         twins += _pairs(work, entity, steps, free)
     return twins
