@@ -33,7 +33,9 @@ class Members:
     items: tuple[Member, ...] = ()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Members) and frozenset(self.items) == frozenset(other.items)
+        if not isinstance(other, Members):
+            return False
+        return self.items == other.items or frozenset(self.items) == frozenset(other.items)
 
     def __hash__(self) -> int:
         return hash(frozenset(self.items))

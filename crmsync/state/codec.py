@@ -347,7 +347,7 @@ def _by_name(inner: _Codec) -> _Codec:
             return data
         return {name: read(value) for name, value in _object(data).items()}
 
-    return _Codec(lambda value: {name: inner.encode(each) for name, each in value.items()}, decode)
+    return _Codec(dict if is_text else lambda value: {name: inner.encode(each) for name, each in value.items()}, decode)
 
 
 _ONLY_TEXTS: frozenset[type] = frozenset({str})

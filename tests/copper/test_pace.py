@@ -389,3 +389,14 @@ def test_an_odd_shared_file_counts_as_none(tmp_path, content):
     Pacer(1, clock=time.clock, sleep=time.sleep, path=path).reserve(is_bulk=True)
 
     assert time.slept == []
+
+
+def test_what_another_process_wrote_meanwhile_counts(tmp_path):
+    """A pacer goes on with the log that it wrote, until somebody else wrote there."""
+    time, path = Time(), tmp_path / "pace.json"
+    first, second = (Pacer(2, clock=time.clock, sleep=time.sleep, path=path) for _ in range(2))
+    first.reserve().done(200)
+    second.reserve().done(200)
+    first.reserve()
+
+    assert time.slept != []
