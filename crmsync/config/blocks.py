@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 from crmsync.model.source import Node, Position, Scalar, Table
 
 _HEAD = re.compile(r"([A-Za-z_]+):[ ]*(?:#.*)?\n")
-_NOT_HERE = re.compile(r"(?:[A-Za-z_]+:.*\n)(?:[ -].*\n|(?:#.*)?\n)*")
-_REMARKS = re.compile(r"(?:[ ]*(?:#.*)?\n)+")
+_NOT_HERE = re.compile(r"[A-Za-z_]+:.*\n(?:[ -].*\n|(?:#.*)?\n)*+")
+_REMARKS = re.compile(r"(?:[ ]*(?:#.*)?\n)++")
 _INDENT = re.compile(r"[ ]+(?=[^\s#])")
 _REMARK = "#\n"
 _new: Any = tuple.__new__
@@ -94,7 +94,7 @@ def _section(text: str, head: re.Match[str], line: int) -> tuple[Section, int]:
 
 @cache
 def _block(column: int) -> Callable[[str, int], re.Match[str] | None]:
-    deeper = rf"(?:[ ]{{{column + 1}}}.*\n|[ ]*(?:\#.*)?\n)*"
+    deeper = rf"(?:[ ]{{{column + 1}}}.*\n|[ ]*(?:\#.*)?\n)*+"  # possessive: what is passed is let go of
     key = r"([A-Za-z0-9_][A-Za-z0-9_.@+\-]{0,99}):[ ]*(?:[ ]\#.*)?"
     return re.compile(rf"[ ]{{{column}}}(?:{key}|[^\s#].*)\n({deeper})").match
 

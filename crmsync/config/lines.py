@@ -36,7 +36,8 @@ _WORD = rf"(?:{_FLOW_PLAIN}|{_QUOTED})"
 _WORDS = re.compile(rf"\[[ ]*{_WORD}(?:,[ ]*{_WORD})*\]\Z")
 _EACH_WORD = re.compile(rf"({_FLOW_PLAIN})|({_QUOTED})")
 _PAIR = re.compile(rf"[ ]*({_FLOW_PLAIN}):[ ]+(?:({_FLOW_PLAIN})|({_QUOTED}))(?:,|(\}})\Z)")
-_CERTAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ,.@_/+-]*[A-Za-z0-9.@_/+-])?")
+#: Finds that a text is a plain one for certain: most are, and this is seen in no time.
+match_word = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ,.@_/+-]*[A-Za-z0-9.@_/+-])?").fullmatch
 _FOREIGN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]")
 _MAX_KEY = 1000  # libyaml looks for the colon of a key within 1024 characters
 _FIELD_DEPTH = 10  # levels in the value of one field; none may have more than three
@@ -70,12 +71,16 @@ class _Open:
 
 def usual(text: str, nodes: int) -> str | None:
     """Return *text* with plain line ends; None when it has unusual characters, or may have more *nodes* than these."""
-    if text.count("\n") * 4 + text.count(",") * 2 + text.count("{") * 3 + text.count("[") * 2 + 8 > nodes:
+    if len(text) * 4 + 8 > nodes and _most_nodes(text) > nodes:
         return None
     if "\r" in text:
         text = text.replace("\r\n", "\n")
     is_plain = text.replace("\n", "").isprintable() or _FOREIGN.search(text) is None
     return text if is_plain else None
+
+
+def _most_nodes(text: str) -> int:
+    return text.count("\n") * 4 + text.count(",") * 2 + text.count("{") * 3 + text.count("[") * 2 + 8
 
 
 def read_lines(text: str, file: str, depth: int, nodes: int) -> Table | None:
@@ -126,11 +131,6 @@ def _read_below(lines: Sequence[str]) -> Node:
     if len(items) == len(lines):  # the usual: a list, of which each entry has one line
         return Listing(tuple(items), _new(Position, ("", 1, column + 1, 1)))
     return _Reader("\n".join(("field:", *lines)), "", _FIELD_DEPTH, -1).read().entries[0][1]
-
-
-def is_word(text: str) -> bool:
-    """Say whether *text* is nothing but a plain text, for certain: most are, and this is seen in no time."""
-    return _CERTAIN.fullmatch(text) is not None
 
 
 def says_nothing(line: str) -> bool:

@@ -69,7 +69,8 @@ def pack_name(name: str) -> str:
 
 def pack_value(declared: DeclaredField) -> str:
     """Return the value of a field as `pack` writes it."""
-    return _PACK[declared.value.__class__](declared.value, declared.position)
+    value, position = declared
+    return _PACK[value.__class__](value, position)
 
 
 def unpack(data: bytes, address: Address, file: str, line: int) -> Declared:

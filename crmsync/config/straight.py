@@ -18,7 +18,7 @@ from crmsync.config.building import BOUNDS, Bounds
 from crmsync.config.document import Document, decoded, parse
 from crmsync.config.facts import MOST_ALIKE, MOST_KNOWN, Fact, FactReader, Judge, Odd, PackedRecord, Straight, before
 from crmsync.config.fields import FieldReader
-from crmsync.config.lines import is_word, read_field, says_nothing, usual
+from crmsync.config.lines import match_word, read_field, says_nothing, usual
 from crmsync.config.packing import pack_parts
 from crmsync.model.catalogue import Catalogue, Field
 from crmsync.model.source import Listing, Node, Position, Scalar, Table
@@ -167,14 +167,14 @@ class _RecordLines:
     def _unseen(self, line: str, level: _Level) -> tuple[_Level, _Said]:
         """Return the level that a line is of, which is not known in *level*, and what it says. Raises Odd."""
         top = self._top
-        said = top.known.get(line, _UNSEEN)
+        said = _UNSEEN if level is top else top.known.get(line, _UNSEEN)
         if said is not _UNSEEN:
             return top, said
         head, _, text = line.partition(": ")
         if head in top.heads:
             level = top
         known = level.heads.get(head)
-        if known is not None and is_word(text):
+        if known is not None and match_word(text) is not None:
             position = _new(Position, ("", 0, known.column, len(text)))
             fact, _, packed = self._facts.read(known.row, _new(Scalar, (text, position, True)))
             word = known.before, f",{known.column},{len(text)},{packed}", fact

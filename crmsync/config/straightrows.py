@@ -19,9 +19,10 @@ from crmsync.model.address import KEY_PATTERN
 from crmsync.model.catalogue import Catalogue, Field
 from crmsync.model.source import Listing, Node, Position, Scalar, Table
 
-_TEXT = r'"[^"\\]*"'
+_TEXT = r'"[^"\\]*+"'
+_LIST = rf'\[(?:[^\[\]"]++|{_TEXT})*+\]'
 _ENTRY = re.compile(
-    rf'({_TEXT}[ ]*:[ ]*(?:{_TEXT}|[-+.0-9A-Za-z]+|\[(?:[^\[\]"]|{_TEXT})*\]|(\{{)))'  # a name and a value, or what it opens
+    rf"({_TEXT}[ ]*:[ ]*(?:{_TEXT}|[-+.0-9A-Za-z]++|{_LIST}|(\{{)))"  # a name and a value, or what it opens
     r"[ ]*((?:\}[ ]*)*)(,?)[ ]*"  # what is closed, and whether more comes
 )
 _BEGIN = re.compile(r"[ ]*\{[ ]*")

@@ -214,11 +214,11 @@ def sheet_of(id: str, file: str, line: int, entries: Sequence[PackedRecord], tol
         ends=array("Q", accumulate(len(each.data) for each in entries)),
         digests=array("Q", [hash_of_bytes(each.data) for each in entries]),
         own=array("Q", [hash_of_bytes(f"{each.type}\0{each.key}".encode()) for each in entries]),
-        claims=_column(sorted(each.verdict.claims) for each in entries),
-        keys=_column(sorted(each.verdict.keys) for each in entries),
-        targets=_column(sorted(each.verdict.targets) for each in entries),
-        others=_column([*chain(*sorted(each.verdict.others))] for each in entries),
-        questions=_column(sorted(each.verdict.questions) for each in entries),
+        claims=_column(each.verdict.claims for each in entries),
+        keys=_column(each.verdict.keys for each in entries),
+        targets=_column(each.verdict.targets for each in entries),
+        others=_column(each.verdict.others for each in entries),
+        questions=_column(each.verdict.questions for each in entries),
         bodies=_in_memory(b"".join(each.data for each in entries)),
     )
 
@@ -227,13 +227,14 @@ def _in_memory(whole: bytes) -> Bodies:
     return lambda start, end: whole[start:end]
 
 
-def _column(hashes: Iterable[Sequence[int]]) -> Column:
-    """Return the column that has these hashes of the first record, these of the second, and so on."""
+def _column(hashes: Iterable[Sequence[Any]]) -> Column:
+    """Return the column that has these hashes, or pairs of them, of the first record, these of the second, and so on."""
     column = Column(array("Q"), array("Q"))
     for number, each in enumerate(hashes):
         if each:
-            column.hashes.extend(each)
-            column.owners.extend([number] * len(each))
+            ordered = sorted(each)
+            column.hashes.extend(chain(*ordered) if isinstance(ordered[0], tuple) else ordered)
+            column.owners.extend([number] * (len(column.hashes) - len(column.owners)))
     return column
 
 
