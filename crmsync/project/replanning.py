@@ -54,7 +54,6 @@ from crmsync.project.session import (
     tail_of,
 )
 from crmsync.project.sieving import Part, Unsieved
-from crmsync.project.sifting import sifting
 from crmsync.project.stopwatch import Stopwatch
 from crmsync.project.upkeep import Told
 
@@ -77,6 +76,11 @@ class _Again:
     quiet_inputs: str | None = None
     unsieved: str = ""
     notice: str = ""
+
+    def inputs(self) -> str | None:
+        """Return the digest of all on this machine that an empty plan depends on, as it was when it was first asked for."""
+        self.quiet_inputs = self.quiet_inputs or _inputs(self)
+        return self.quiet_inputs
 
     @property
     def ledger(self) -> Ledger:
@@ -120,8 +124,7 @@ def replan(
 def _quick(again: _Again) -> Planned | None:
     """Return the empty plan where one is remembered and nothing moved."""
     memo = quiet.load(again.project)
-    inputs = _inputs(again) if memo is not None else None
-    if memo is None or memo.inputs != inputs:
+    if memo is None or memo.inputs != again.inputs():
         return None
     again.watch.lap("digests of the files")
     with copper_trouble():
@@ -204,7 +207,7 @@ def _of_part(again: _Again, ledger: Ledger, inputs: str) -> Planned:
     tail = tail_of(project, again.store, known.position, known.state_mark)
     if tail is None or sieving.log_of(tail.head) != known.lineage:
         raise Unsieved("the state is another one, or was compacted")
-    again.quiet_inputs = _inputs(again)
+    again.inputs()
     again.watch.lap("state")
     with copper_trouble():
         begun = again.begin(known.account, frozenset(known.marks))
@@ -264,7 +267,7 @@ def _note_part(ledger: Ledger, part: Part, planned: Planned, asking: frozenset[A
 
 
 def _whole(again: _Again, check: Callable[[State], None]) -> Planned:
-    again.quiet_inputs = _inputs(again)
+    again.inputs()
     inputs = sieving.inputs_of(again.project, again.wishes)
     state = read_state(again.project, again.store)
     check(state)
@@ -310,6 +313,8 @@ def _sifted(again: _Again, state: State, inputs: str) -> Planned | None:
 
 def _sift(again: _Again, begun: Begun, reading: Reading, state: State, inputs: str, mark: str) -> None:
     """Look at every record, and make a ledger of what is found. Raises Unsieved, Worn."""
+    from crmsync.project.sifting import sifting  # for its cost: most plans need no look at everything
+
     account, looking = begun.account, begun.looking
     catalogue = account.catalogue
     with sifting(looking, catalogue, state, reading, again.project.settings.policies) as every:
