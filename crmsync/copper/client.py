@@ -23,6 +23,8 @@ Answered = TypeVar("Answered")
 TRIES = 4
 PATIENCE_SECONDS = 60.0
 _FIRST_WAIT = 1.0
+#: An answer that was longer on its way, in seconds, tells less of Copper's clock than one before it did.
+CLOCK_SECONDS = 5.0
 # Every route that looks; POST is Copper's way to search (copper-api.md section 2).
 _LOOKS = re.compile(r"/(search|fetch_by_email)(\?.*)?$")
 _WORTH_ANOTHER_TRY = frozenset({408, 429, *range(500, 600)})
@@ -66,6 +68,7 @@ class Client:
         self._lock = Lock()
         self._requests = Requests()
         self._ahead: float | None = None
+        self._ahead_within = math.inf
 
     @property
     def requests(self) -> Requests:
@@ -74,7 +77,7 @@ class Client:
 
     @property
     def server_clock(self) -> float | None:
-        """Copper's clock now, in unix seconds, as the Date header of the last answer tells; None before one did."""
+        """Copper's clock now, in unix seconds, as the Date header of an answer tells that did not take long; None before one."""
         return None if self._ahead is None else self._clock() + self._ahead
 
     def read(self, request: Request, leaves: Callable[[], None] = lambda: None) -> Response:
@@ -161,9 +164,10 @@ class Client:
         status = pause = None
         permit.leaves()
         try:
+            sent_at = self._clock()
             response = self._send(request)
             status, pause = response.status, retry_after(response)
-            self._look_at_clock(response)
+            self._look_at_clock(response, sent_at)
             return response
         finally:
             permit.done(status, pause)
@@ -186,10 +190,12 @@ class Client:
                 bulk=so_far.bulk + is_bulk,
             )
 
-    def _look_at_clock(self, response: Response) -> None:
-        told = server_time(response)
-        if told is not None:
-            self._ahead = told - self._clock()
+    def _look_at_clock(self, response: Response, sent_at: float) -> None:
+        """Learn what Copper's clock says, but not from an answer that took long: a computer may have slept meanwhile."""
+        told, now = server_time(response), self._clock()
+        took = now - sent_at
+        if told is not None and took <= max(CLOCK_SECONDS, self._ahead_within):
+            self._ahead, self._ahead_within = told - now, took
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from email.utils import formatdate
+
 import pytest
 
 from crmsync.copper.client import Requests
@@ -182,3 +184,26 @@ def test_the_servers_clock_is_kept(time, client_of):
     time.now += 5
 
     assert (before, client.server_clock) == (None, 3605.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [((0.2, 4000), 10_000), ((4000, 0.2), 10_000), ((4000,), 6_000), ((4.9, 0.2, 8), 10_000)],
+)
+def test_an_answer_that_took_long_says_little_of_the_servers_clock(time, client_of, seconds, expected):
+    """A computer that slept while an answer was on its way would think that Copper's clock stood still meanwhile."""
+    time.now = started = 1000.0
+    left = list(seconds)
+
+    def send(request):
+        """Answer with the time at which Copper had the request, 10,000 s ahead."""
+        told = formatdate(time.now + 10_000, usegmt=True)
+        time.now += left.pop(0)
+        return Answer(200, b"{}", {"date": told})
+
+    client = client_of(send)
+    for _ in seconds:
+        client.read(LOOK)
+
+    assert round(client.server_clock - time.now, -2) == expected
+    assert time.now == started + sum(seconds)
