@@ -77,7 +77,7 @@ class Client:
 
     @property
     def server_clock(self) -> float | None:
-        """Copper's clock now, in unix seconds, as the Date header of an answer tells that did not take long; None before one."""
+        """Copper's clock now, in unix seconds, as the Date of an answer tells that did not take long; None before one."""
         return None if self._ahead is None else self._clock() + self._ahead
 
     def read(self, request: Request, leaves: Callable[[], None] = lambda: None) -> Response:
