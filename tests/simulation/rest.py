@@ -22,6 +22,7 @@ from tests.simulation.files import Files
 from tests.simulation.invariants import Checker
 from tests.simulation.machine import Machine
 from tests.simulation.runs import Run
+from tests.simulation.witness import is_same
 
 
 @dataclass
@@ -73,10 +74,22 @@ class Rest:
             self.checker.breach("I6", f"nobody interfered, and yet {address} is gone")
 
     def _went_with_a_killed_run(self, held: Held) -> bool:
-        """Say whether a custom value went with a write that nobody was left to mend: it looks like a person's edit."""
-        spot = (held.address.type, held.record_id or 0, held.field.field if held.field is not None else "")
-        _, writer = self.checker.wiped.get(spot, (None, None))
-        return writer is not None and not isinstance(writer.result, Applied)
+        """
+        Say whether custom values went with a write that nobody was left to mend: they look like a person's edit.
+
+        Where a whole record is held, that must be so of everything that is not as it was confirmed.
+        """
+        names = self._changed(held) if held.field is None else [held.field.field]
+        writers = [self.checker.wiped.get((held.address.type, held.record_id or 0, name)) for name in names]
+        return bool(names) and all(each is not None and not isinstance(each[1].result, Applied) for each in writers)
+
+    def _changed(self, held: Held) -> list[str]:
+        """Return the fields of a record that are not as they were confirmed."""
+        record = self.checker.see(held.address.type, self.checker.raw(held.address.type, held.record_id or 0))
+        rows = self.checker.catalogue[held.address.type].fields if record is not None else ()
+        known = {row.name: self.checker.confirmed.get((held.address, row.id)) for row in rows}
+        fields = record.fields if record is not None else {}
+        return [name for name, each in known.items() if each is not None and not is_same(each.shown, fields.get(name))]
 
     def _is_like_a_stranger(self, held: Held, run: Run) -> bool:
         """Say whether a record is not created, for Copper has one of that name that crmsync neither made nor manages."""

@@ -286,15 +286,30 @@ def test_a_record_like_one_of_somebody_else_may_be_held() -> None:
         assert _judged(schedule, run, wish) == ["I6"]
 
 
-@pytest.mark.parametrize(("result", "expected"), [("killed", []), (None, ["I6"])])
-def test_what_went_with_the_write_of_a_killed_run_may_be_held(result: str | None, expected: list[str]) -> None:
-    """Nobody was left to write it back, and it looks like a person's edit; a run that lived has no such excuse."""
+@pytest.mark.parametrize(
+    ("result", "is_whole", "tier", "expected"),
+    [
+        ("killed", False, 120002, []),
+        (None, False, 120002, ["I6"]),
+        ("killed", True, 120001, []),
+        ("killed", True, 120002, ["I6"]),
+        (None, True, 120001, ["I6"]),
+    ],
+)
+def test_what_went_with_the_write_of_a_killed_run_may_be_held(
+    result: str | None, is_whole: bool, tier: int, expected: list[str]
+) -> None:
+    """
+    Nobody was left to write it back, and it looks like a person's edit; a run that lived has no such excuse.
+
+    Nor has a record that is held as a whole, and of which something else is not as it was confirmed.
+    """
     with staged(custom_fields_update="replace") as schedule:
         run = applied(schedule, {A: CUSTOM})
         writer = copy(run)
         writer.result = result or run.result
-        _put(schedule, writer, {"Tier": 120002})
-        change = FieldChange("custom_fields.Code", None, "zq one", Cause.DRIFTED, None)
+        _put(schedule, writer, {"Tier": tier})
+        change = None if is_whole else FieldChange("custom_fields.Code", None, "zq one", Cause.DRIFTED, None)
         held = Held(A, "It was changed in Copper, and the policy says hold.", "", change, None, 40000001)
         assert run.plan is not None
         run.plan = replace(run.plan, changes=(), held=(held,))
