@@ -10,7 +10,6 @@ first; deletes that wait for each other need not.
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -33,7 +32,7 @@ Graph = dict[StepId, set[StepId]]
 
 @dataclass
 class _Draft:
-    """The steps while they are put in order."""
+    """The steps while they are put in order; *several* are the records that have more than one."""
 
     catalogue: Catalogue
     observed: Mapping[tuple[str, int], Observed]
@@ -41,19 +40,25 @@ class _Draft:
     links: dict[tuple[StepId, str], StepId] = field(default_factory=dict)
     takes: dict[tuple[StepId, str], StepId] = field(default_factory=dict)
     extra: Graph = field(default_factory=dict)
+    several: set[Address] = field(default_factory=set)
 
-    def add(self, step: Step) -> None:
+    def add(self, steps: Sequence[Step]) -> None:
+        self.steps.update((step.id, step) for step in steps)
+        if len(steps) > 1:
+            self.several.add(steps[0].address)
+
+    def add_another(self, step: Step) -> None:
         self.steps[step.id] = step
+        self.several.add(step.address)
 
     def prerequisites(self) -> Graph:
         """Return which steps each must wait for; of most that is none, and they are left out."""
         graph: Graph = {id: set(before) for id, before in self.extra.items() if before}
         for (id, _), before in (*self.links.items(), *self.takes.items()):
             graph.setdefault(id, set()).add(before)
-        counts = Counter(id.address for id in self.steps)
         by_record: dict[Address, list[StepId]] = {}
-        for id in self.steps:
-            if counts[id.address] > 1:
+        for id in self.steps if self.several else ():
+            if id.address in self.several:
                 by_record.setdefault(id.address, []).append(id)
         for ids in by_record.values():
             for earlier, later in itertools.pairwise(sorted(ids)):
@@ -65,8 +70,7 @@ def order(changes: Iterable[Change], catalogue: Catalogue, observed: Mapping[tup
     """Return the steps of *changes* in an order that can be carried out; *observed* holds every record they touch."""
     draft = _Draft(catalogue, observed)
     for change in changes:
-        for step in _steps(change, catalogue):
-            draft.add(step)
+        draft.add(_steps(change, catalogue))
     _wait_for_links(draft)
     _cut_links(draft)
     _wait_for_uniques(draft)
@@ -131,7 +135,7 @@ def _postpone(draft: _Draft, id: StepId, name: str) -> None:
     earlier = draft.steps.get(follow_id)
     fields = (*(earlier.fields if earlier else ()), moved)
     draft.steps[id] = replace(step, fields=PackedFields(change for change in step.fields if change.field != name))
-    draft.steps[follow_id] = Step(follow_id, action, step.record_id, fields)
+    draft.add_another(Step(follow_id, action, step.record_id, fields))
     draft.links[follow_id, name] = draft.links.pop((id, name))
 
 
@@ -171,11 +175,10 @@ def _unique_changes(draft: _Draft) -> Iterable[tuple[StepId, Field, Value, Value
 
 def _wait_for_uniques(draft: _Draft) -> None:
     released: dict[tuple[str, str, Value], StepId] = {}
-    rows = list(_unique_changes(draft))
-    for id, row, before, after in rows:
+    for id, row, before, after in _unique_changes(draft):
         for key in set(keys_of(before)) - set(keys_of(after)) - {None}:
             released[id.address.type, row.name, key] = id
-    for id, row, before, after in rows:
+    for id, row, before, after in _unique_changes(draft) if released else ():
         for key in sorted(set(keys_of(after)) - set(keys_of(before)) - {None}, key=str):
             holder = released.get((id.address.type, row.name, key))
             if holder is not None and holder.address != id.address:
@@ -260,7 +263,7 @@ def _release_first(draft: _Draft, id: StepId, name: str) -> None:
     release = replace(change, after=released, cause=Cause.RELEASED, delta=_release_delta(change))
     earlier = draft.steps.get(release_id)
     released_fields = (*(earlier.fields if earlier else ()), release)
-    draft.steps[release_id] = Step(release_id, WriteAction.UPDATE, step.record_id, released_fields)
+    draft.add_another(Step(release_id, WriteAction.UPDATE, step.record_id, released_fields))
     fields = PackedFields(replace(each, before=released) if each.field == name else each for each in step.fields)
     draft.steps[id] = replace(step, fields=fields)
     for key, holder in list(draft.takes.items()):

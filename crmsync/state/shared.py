@@ -18,10 +18,10 @@ from threading import RLock
 from crmsync.model.events import Event
 from crmsync.model.state import Head, State
 from crmsync.model.store import NO_COPIES, Holder, Locked, Lost, Tail, Unusable
-from crmsync.state.codec import DAMAGED
+from crmsync.state.codec import DAMAGED, empty_state
 from crmsync.state.entry import (
-    Entry,
     content_mark,
+    is_snapshot_entry,
     pack_events,
     pack_head,
     pack_lease,
@@ -33,6 +33,9 @@ from crmsync.state.entry import (
 from crmsync.state.fold import Known, extended, fold
 from crmsync.state.lease import may_take, process_is_alive
 from crmsync.state.medium import Medium, Unclear
+
+#: An entry as it is kept: its position, its bytes. Of a long run there are many, and what they say is asked at its end.
+Content = tuple[int, bytes]
 
 #: A lease that is swapped under our hands this often in a row is fought over.
 _SWAPS = 5
@@ -86,9 +89,9 @@ class SharedStore:
         self._lock = RLock()  # the log; the lease is renewed while an append is under way
         self._head: Head | None = None
         self._state: State | None = None  # as it was last folded
-        self._appended: list[Entry] = []  # what we appended since
+        self._appended: list[Content] = []  # what we appended since
         self._known: State | Known | None = None  # what the next append must know
-        self._segments: list[Entry] = []
+        self._segments: list[Content] = []
 
     def read(self) -> State:
         """Return the state at the head of the log. Raises Unusable."""
@@ -104,7 +107,8 @@ class SharedStore:
         """Return the events since the last compaction: position, time of appending (unix seconds), event."""
         with self._lock, self.naming():
             self._read()
-            return [(entry.position, entry.at, event) for entry in self._segments for event in entry.events]
+            entries = (unpack_entry(content, self._empty.lineage, at) for at, content in self._segments)
+            return [(entry.position, entry.at, event) for entry in entries for event in entry.events]
 
     def mark(self, position: int) -> str | None:
         """Return what tells a log that reached *position* from every other: the digest of the entry, with its writer."""
@@ -130,14 +134,13 @@ class SharedStore:
     def append(self, position: int, events: Sequence[Event], copies: Mapping[str, bytes] = NO_COPIES) -> int:
         """Append *events* and keep *copies* if the log is still at *position*; return the new one. Raises Lost, Unusable."""
         with self._lock, self.naming():
-            known = self._at(position)
-            entry = Entry(position + 1, float(self._clock()), tuple(events))
-            grown = extended(known, entry.events)
-            content = pack_events(self._empty.lineage, entry.position, entry.at, secrets.token_hex(8), entry.events)
-            self._create(entry.position, content, copies)
+            grown = extended(self._at(position), events)
+            at, new = float(self._clock()), position + 1
+            content = pack_events(self._empty.lineage, new, at, secrets.token_hex(8), tuple(events))
+            self._create(new, content, copies)
             self._known = grown
-            self._appended.append(entry)
-            return entry.position
+            self._appended.append((new, content))
+            return new
 
     def compact(self, position: int) -> int:
         """Replace the events up to *position* by a snapshot, and return the new position. Raises Lost, Unusable."""
@@ -257,20 +260,22 @@ class SharedStore:
         head = self._found_head()
         if head is None:
             return State(self._empty)
-        known, entries = self._state or State(head), self._appended
-        after = entries[-1].position if entries else known.position
-        entries = entries + [unpack_entry(content, head.lineage, at) for at, content in self.medium.load(after)]
-        segments = [*self._segments, *entries]
-        at_snapshot = max((number for number, entry in enumerate(entries) if entry.snapshot is not None), default=None)
+        known, contents = self._state or empty_state(head), self._appended
+        contents = [*contents, *self.medium.load(contents[-1][0] if contents else known.position)]
+        segments = [*self._segments, *contents]
+        at_snapshot = max((at for at, (_, each) in enumerate(contents) if is_snapshot_entry(each)), default=None)
         if at_snapshot is not None:
-            known = entries[at_snapshot].state(head)
-            segments = entries = entries[at_snapshot + 1 :]
-        position = entries[-1].position if entries else known.position
-        known = fold(known, [(entry.position, entry.events) for entry in entries], position)
+            for position, content in contents[: at_snapshot + 1]:
+                entry = unpack_entry(content, head.lineage, position)
+            known = entry.state(head)
+            segments = contents = contents[at_snapshot + 1 :]
+        position = contents[-1][0] if contents else known.position
+        events = ((at, unpack_entry(content, head.lineage, at).events) for at, content in contents)
+        known = fold(known, events, position)
         self._take(known, segments)
         return known
 
-    def _take(self, state: State, segments: list[Entry]) -> None:
+    def _take(self, state: State, segments: list[Content]) -> None:
         """Keep what was read: the state, and the segments since the last compaction."""
         self._state = self._known = state
         self._appended = []
