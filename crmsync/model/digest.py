@@ -23,6 +23,7 @@ _MOST_RECENT = 2_000
 # One encoder for all, and for texts only its quoting: `json.dumps` takes ten times as long to set out as to encode a value.
 _quote = json.encoder.encode_basestring
 _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+_encode_any = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,5 +156,5 @@ def canonical(value: Value) -> Any:
 
 def document_digest(data: Mapping[str, Any] | list[Any]) -> str:
     """Return the SHA-256 of *data* as canonical JSON: what a reviewer can compare."""
-    text = json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
+    text = _encode_any(data)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -30,6 +30,8 @@ from crmsync.project.session import Project
 from crmsync.project.together import Together
 from crmsync.project.trouble import Trouble
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
 PURPOSE = "copy"
 #: What `--backup` gets, which is the user's and never dropped.
 BACKUP = "deleted.jsonl"
@@ -84,7 +86,7 @@ class Keeper:
         """Return what shall be kept with the next append; without the key it is kept here and now. Raises Unusable."""
         if not before:
             return NO_COPIES
-        lines = [json.dumps(write_before(each), ensure_ascii=False) for each in before]
+        lines = [_encode(write_before(each)) for each in before]
         if self._key is not None:
             return self._sealed(["\n".join(lines)])
         _append(self._file, lines)

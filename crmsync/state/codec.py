@@ -232,9 +232,13 @@ def _document(text: str | bytes | bytearray, part: str) -> dict[str, Any]:
     return document
 
 
+# ASCII only: SQLite stores no lone surrogates, and names from the CRM may hold some. One encoder for all, for to set one out
+# takes longer than to encode a binding.
+_encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
+
+
 def _text(data: Any) -> str:
-    # ASCII only: SQLite stores no lone surrogates, and names from the CRM may hold some.
-    return json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return _encode(data)
 
 
 # One codec per type, made from the annotations of the dataclasses.
