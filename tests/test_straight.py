@@ -129,6 +129,14 @@ PIECES = [
         "Golden",
     ),
     *("    name: Other\n", "    tags: [x]\n", "  bob:\n", "    address:\n", "      city: Reno\n", "defaults:\n", "  # y\n"),
+    *(
+        "    title: 'Dr'\n",
+        '    title: "Dr"\n',
+        "    title: 'Dr\n",
+        "    title: ''\n",
+        "      postal_code: '1'\n",
+        "    title: '\n",
+    ),
     *("    crmsync: {new: true}\n", '    details: "x\n', '"\n', "    nmae: x\n", "    emails:\n", "      - x@y.test\n"),
     *(
         "      - {email: q@x.test, category: work}\n",

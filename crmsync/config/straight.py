@@ -26,6 +26,7 @@ from crmsync.model.source import Listing, Node, Position, Scalar, Table
 _WORD = r"[A-Za-z0-9_./+](?:[A-Za-z0-9 _.@/+-]*[A-Za-z0-9_.@/+-])?"
 #: An entry of a list that is a mapping on one line: what stands before its first text, the text, and what comes then.
 _ENTRY = re.compile(rf"([ ]*-[ ]+\{{[a-z_]+: '?)({_WORD})('?(?:, [a-z_]+: {_WORD})*\}})\Z")
+_QUOTES = ("'", '"')
 _NOWHERE = Position("", 0, 0)
 
 
@@ -174,14 +175,12 @@ class _RecordLines:
         if head in top.heads:
             level = top
         known = level.heads.get(head)
-        if known is not None and match_word(text) is not None:
-            position = _new(Position, ("", 0, known.column, len(text)))
-            fact, _, packed = self._facts.read(known.row, _new(Scalar, (text, position, True)))
-            word = known.before, f",{known.column},{len(text)},{packed}", fact
+        value = None if known is None else self._value(known, text)
+        if known is not None and value is not None:
             if known.room:
                 known.room -= 1
-                level.note(line, word)
-            return level, word
+                level.note(line, value)
+            return level, value
         column = len(line) - len(line.lstrip(" "))
         if column == top.column:
             level = top
@@ -191,6 +190,16 @@ class _RecordLines:
         if said.__class__ is tuple:
             level.heads[head] = _Head(level.rows(head[column:]), len(head) + 3)
         return level, said
+
+    def _value(self, head: _Head, text: str) -> tuple[str, str, Fact] | None:
+        """Return what a short *text* says behind a head that was seen before; None when it is not so short. Raises Odd."""
+        is_plain = text[:1] not in _QUOTES or text[-1:] != text[:1]
+        word = text if is_plain else text[1:-1]
+        if match_word(word) is None:
+            return None
+        position = _new(Position, ("", 0, head.column, len(text)))
+        fact, _, packed = self._facts.read(head.row, _new(Scalar, (word, position, is_plain)))
+        return head.before, f",{head.column},{len(text)},{packed}", fact
 
     def _said(self, line: str, level: _Level) -> _Said:
         """Return what a line says that stands in a mapping."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import chain
+from collections.abc import Mapping, Sequence
 
 from crmsync.config.facts import Fact
 from crmsync.config.twins import claims
@@ -48,7 +47,7 @@ class Judge:
         if rows.within and not all(self._fits(entity, field, facts) for field in rows.within if field.name in facts):
             return None
         found = [facts[name].verdict for name in rows.telling if name in facts]
-        about = found[0] if len(found) == 1 else About(*(tuple(chain(*columns)) for columns in zip(*found, strict=True)))
+        about = _together(found) if len(found) != 1 else found[0]
         if not rows.claims_alone:
             about = about._replace(claims=_claims(entity, key, facts))
         return about
@@ -83,6 +82,18 @@ class _Rows:
         self.telling = (*self.searched, *(row.name for row in entity.links if row.name not in self.searched))
         self.within = tuple(row for row in entity.fields if row.within is not None)
         self.claims_alone = all(entity.by_name[match.by].unique for match in entity.match_on)
+
+
+def _together(found: Sequence[About]) -> About:
+    """Return what columns have of a record, of whose values they have this."""
+    claimed, keys, targets, others, questions = NOTHING
+    for each in found:
+        claimed += each.claims
+        keys += each.keys
+        targets += each.targets
+        others += each.others
+        questions += each.questions
+    return About(claimed, keys, targets, others, questions)
 
 
 def _claims(entity: EntityType, key: str, facts: Mapping[str, Fact]) -> tuple[int, ...]:
