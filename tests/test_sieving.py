@@ -5,7 +5,9 @@ Plans of what moved alone: the same as of everything, byte for byte, over random
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -213,6 +215,22 @@ def settled(tmp_path: Path) -> tuple[Desk, Office]:
     desk.settle(office.files())
     desk.plan(office.files())
     return desk, office
+
+
+def test_a_mirror_of_another_version_is_made_anew_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large project is not held in memory for it, and nothing is read twice."""
+    monkeypatch.setattr(replanning, "SIFTED", 0)
+    desk, office = settled(tmp_path)
+    with closing(sqlite3.connect(desk.cache / "mirror.db")) as mirror:
+        mirror.execute("PRAGMA user_version = 99")
+    planned = desk.plan(office.files())
+    pages = sum(-(-len(desk.world.sandbox.records(name)) // read.PAGE_SIZE) for name in office.rows)
+
+    assert [each.way for each in planned.looking.told if each.type == "people"] == [
+        f"all read, {-(-STAFF // read.PAGE_SIZE)} requests; from now on only what changed"
+    ]
+    assert desk.requests <= pages + 12
+    assert planned.plan.is_empty
 
 
 def test_a_state_put_back_and_grown_again_is_another_one(tmp_path: Path) -> None:

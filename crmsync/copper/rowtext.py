@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -79,8 +80,7 @@ def text_of(body: Mapping[str, Any]) -> bytes:
         return _carefully(body)
 
 
-def _definition(value: Mapping[str, Any]) -> Any:
-    return value["custom_field_definition_id"]
+_definition = itemgetter("custom_field_definition_id")
 
 
 def _carefully(body: Mapping[str, Any]) -> bytes:

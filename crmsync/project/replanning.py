@@ -295,6 +295,8 @@ def _sifted(again: _Again, state: State, inputs: str) -> Planned | None:
         with copper_trouble():
             begun = again.begun or begin(again.project, again.client, state, mirror_of(again.project))
             again.begun = begun
+            # One that could not be used was dropped: it is made anew at once, or all bodies would be held.
+            begun.looking.mirror = begun.looking.mirror or mirror_of(project)
             again.watch.lap("account")
             reading = read_declarations(project, sources, begun.account.catalogue, shelf, ahead)
             again.watch.lap("records")
