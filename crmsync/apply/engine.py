@@ -223,6 +223,8 @@ def _absorb(work: Work, agenda: Agenda, call: CallResult) -> Telling:
         agenda.put_back(steps)
         return
     for result in call.results:
+        if result.status == "unknown" and result.prepared is not None:
+            work.heard[result.prepared.intent.id] = call.at
         if result.step.action is WriteAction.DELETE and result.status in ("done", "unknown"):
             work.deleted.add((result.step.address.type, work.record_id(result.step)))
         elif result.observed is not None:

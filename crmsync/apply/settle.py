@@ -18,7 +18,7 @@ from crmsync.apply.answers import as_left
 from crmsync.apply.reading import newest, read_one
 from crmsync.apply.restoring import is_restoring
 from crmsync.apply.twins import likeness
-from crmsync.apply.work import SEND_SECONDS, Work
+from crmsync.apply.work import ANSWER_SECONDS, SEND_SECONDS, Work
 from crmsync.model.catalogue import EntityType, Field
 from crmsync.model.effects import Answer, Append, Effect, Emit, Progress, Sleep
 from crmsync.model.events import (
@@ -100,11 +100,13 @@ def _last_sent(work: Work, intent: Intent) -> float:
     """
     Return when the request of *intent* left at the latest, on our clock.
 
-    The `send_by` of another run is on the clock of its host, which may differ from ours by any amount. Copper's clock is
-    the one that both know.
+    A process that is stopped between its last look at the clock and the request sends later than it may: that can be so
+    when it took very long to hear of it. The `send_by` of another run is on the clock of its host, which may differ from
+    ours by any amount. Copper's clock is the one that both know.
     """
     if intent.run == work.job.run:
-        return intent.send_by
+        heard = work.heard.get(intent.id, 0.0)
+        return heard if heard > intent.send_by + ANSWER_SECONDS else intent.send_by
     return intent.server_clock + SEND_SECONDS - work.skew
 
 
@@ -198,7 +200,7 @@ def _search(work: Work, entity: EntityType, intents: Sequence[Intent], bound: se
     records = yield from newest(work, entity, since, bound, READINGS)
     if isinstance(records, str):
         return [Settled(intent, "unknown", None, records) for intent in intents]
-    last = max(intent.server_clock for intent in intents) + SEND_SECONDS + work.job.settle_seconds
+    last = max(_last_sent(work, intent) for intent in intents) + work.skew + work.job.settle_seconds
     free = [record for record in records if _created(record, default=last) <= last]
     return match_creates(work, entity, intents, free)
 

@@ -25,6 +25,8 @@ GUARD_SECONDS = 5.0
 LEFT_SECONDS, NOTINGS = 0.1, 1.5
 #: How long an intent lives, in seconds: after that its request is not sent any more.
 SEND_SECONDS = 15.0
+#: An answer comes, or is given up, so many seconds after its request left; later only where the process was stopped.
+ANSWER_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Work:
     done: set[StepId] = field(default_factory=set)
     failed: dict[StepId, str] = field(default_factory=dict)
     unclear: dict[str, Prepared] = field(default_factory=dict)
+    heard: dict[str, float] = field(default_factory=dict)
     written: set[Address] = field(default_factory=set)
     fresh: dict[Address, tuple[Observed, float]] = field(default_factory=dict)
     noting: float = 0.0

@@ -421,3 +421,23 @@ def test_what_an_update_brought_about_in_part_is_no_persons_edit(tmp_path: Path)
 
     assert world.apply("companies: {b: {name: B}}\n", auto_approve=True).statuses() == {}
     assert world.names("companies") == ["B"]
+
+
+# --- a process that was stopped just before its request left ------------------------------------------
+
+
+def test_a_create_that_left_much_too_late_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process slept between its last look at the clock and the request, whose answer was none: it is made once."""
+    world.fault(Fault("status_after", path="bulk_create", nth=1))
+    handle = world.sandbox.handle
+
+    def sleeping(request: Any) -> Any:
+        if "bulk_create" in request.path and not world.names("companies"):
+            world.clock.sleep(4000)
+        return handle(request)
+
+    monkeypatch.setattr(world.sandbox, "handle", sleeping)
+
+    assert world.apply("companies: {a: {name: A}}\n").statuses() == {}
+    assert world.names("companies") == ["A"]
+    assert world.plan("companies: {a: {name: A}}\n").changes == ()
