@@ -4,6 +4,7 @@ Run the simulation by hand.
     python -m tests.simulation 42           one schedule: its invariants
     python -m tests.simulation 42 -v        and its whole history
     python -m tests.simulation fresh 5000   so many fresh seeds, on all cores
+    python -m tests.simulation mirrored 500 the same where each host has a mirror
     python -m tests.simulation past         the seeds that broke something once
     python -m tests.simulation teeth        each mechanism switched off: which seed notices
 """
@@ -24,7 +25,7 @@ def main() -> int:
     """Do what the command line says; 0 when nothing broke."""
     raw = argparse.RawTextHelpFormatter
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__, formatter_class=raw)
-    parser.add_argument("words", nargs="*", help="seeds; or: fresh N, past, teeth")
+    parser.add_argument("words", nargs="*", help="seeds; or: fresh N, mirrored N, past, teeth")
     parser.add_argument("-v", "--verbose", action="store_true", help="print the history")
     parser.add_argument("--base", type=int, help="the first of them")
     parser.add_argument("--jobs", type=int, help="how many processes")
@@ -33,8 +34,9 @@ def main() -> int:
     what, *rest = wish.words or ["past"]
     if what == "teeth":
         return _teeth(wish.base or 0)
-    if what == "fresh":
-        return _many(wish.base if wish.base is not None else fresh_base(), int(rest[0]), wish.jobs, wish.mirrors)
+    if what in ("fresh", "mirrored"):
+        base = wish.base if wish.base is not None else fresh_base()
+        return _many(base, int(rest[0]), wish.jobs, wish.mirrors or what == "mirrored")
     seeds = known_seeds() if what == "past" else tuple(map(int, wish.words))
     if len(seeds) == 1 or wish.verbose:
         return max(_one(seed, wish.verbose, wish.mirrors) for seed in seeds)
