@@ -207,6 +207,25 @@ def test_what_a_restored_state_has_not_confirmed_is_not_known_to_be_changed(goes
         assert expected == told(schedule)
 
 
+@pytest.mark.parametrize(("is_gone", "expected"), [(True, []), (False, ["I5"])])
+def test_a_link_that_a_person_cleared_says_nothing_once_its_target_is_gone(is_gone: bool, expected: list[str]) -> None:
+    """The delete of what it named would have cleared it as well; while that is there, the edit keeps a delete up."""
+    deal = Address("opportunities", "x")
+    with staged("delete as left") as schedule:
+        applied(schedule, {deal: {"name": "zq X", "primary_contact": "p"}, P: {"name": "zq P"}, Q: {"name": "zq Q"}})
+        edit = {"primary_contact_id": None}
+        schedule.sandbox.act(
+            "edit", "opportunities", 20000001, lambda: schedule.sandbox.edit("opportunities", 20000001, edit)
+        )
+        left: Records = {Q: {"name": "zq Q"}, **({} if is_gone else {P: {"name": "zq P"}})}
+        if is_gone:
+            applied(schedule, {deal: {"name": "zq X"}, **left})
+        applied(schedule, left)
+
+        assert schedule.sandbox.raw(*place) is None
+        assert expected == told(schedule)
+
+
 # ---- I6: what may be held
 
 MAIL = "zq-p@a.example"

@@ -247,6 +247,8 @@ class OfWrites(Witness):
             known = self.confirmed.get((intent.address, row.id))
             if edit is None or known is None or edit[1] != before.fields.get(row.name) or known.at >= edit[0]:
                 continue
+            if is_empty(edit[1]) and (row.target, known.shown) in self.deleted:
+                continue  # what it named is gone since, and the link would be empty all the same: nobody can tell
             if edit[0] > looked:
                 self.measured.gap_losses += 1
             elif not isinstance(edit[1], Members) and not is_same(known.shown, edit[1]):
