@@ -213,10 +213,8 @@ def test_a_link_that_a_person_cleared_says_nothing_once_its_target_is_gone(is_go
     deal = Address("opportunities", "x")
     with staged("delete as left") as schedule:
         applied(schedule, {deal: {"name": "zq X", "primary_contact": "p"}, P: {"name": "zq P"}, Q: {"name": "zq Q"}})
-        edit = {"primary_contact_id": None}
-        schedule.sandbox.act(
-            "edit", "opportunities", 20000001, lambda: schedule.sandbox.edit("opportunities", 20000001, edit)
-        )
+        place = "opportunities", 20000001
+        schedule.sandbox.act("edit", *place, lambda: schedule.sandbox.edit(*place, {"primary_contact_id": None}))
         left: Records = {Q: {"name": "zq Q"}, **({} if is_gone else {P: {"name": "zq P"}})}
         if is_gone:
             applied(schedule, {deal: {"name": "zq X"}, **left})
