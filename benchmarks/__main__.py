@@ -33,6 +33,8 @@ BIN = Path(sys.executable).parent
 RIVALS = HERE.parent / ".venv-bench" / "bin"
 OPEN_SETTINGS = "pace: {requests: 1000000, bulk: 100000}\nlimits: {updates: 100%, adopts: 10000000}\n"
 SLOW = 20_000
+#: So many records are managed where few are.
+FEW = 100
 
 
 class Bench:
@@ -146,6 +148,17 @@ class Bench:
             "- state bytes a record": {"value": round(state / self.people)},
         }
 
+    def measure_few(self) -> dict[str, Any]:
+        """Return what it takes to plan the few of a project among all who are in the account."""
+        write_files(self.folder, self.people)
+        self.open_settings()
+        with self.served():
+            self.crmsync("apply", "--auto-approve", "--allow-adopts", str(self.people))
+            return {
+                f"plan, {self.people} managed of so many, cold": repeated(self.runs, self.plan, self.no_cache),
+                f"- the same, {FEW} edited in the files": repeated(self.runs, self.plan, self.edit_file),
+            }
+
     def _change(self) -> None:
         self.edit_file()
         self.others_edit({"title": f"Seller {time.time_ns()}"}, 200)
@@ -190,6 +203,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--rivals", action="store_true")
+    parser.add_argument("--crowd", type=int, nargs="*", default=[], help="accounts in which only the few are planned")
     parser.add_argument("--pace", type=int, default=10_000, metavar="RECORDS", help="race so many records; 0: do not")
     given = parser.parse_args()
     results: dict[str, Any] = {"machine": machine(), "small": small(max(5, given.runs)), "sizes": {}}
@@ -198,14 +212,29 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="crmsync-bench-") as name:
             found = Bench(Path(name) / "project", size, given.runs).measure()
             found |= Bench(Path(name) / "creates", size, given.runs, there=0).measure_creates()
+            found |= few(Path(name) / "few", size, given.runs)
             found |= printing(size)
             if given.rivals:
                 found |= rivals(Path(name) / "zones", size)
             results["sizes"][str(size)] = found
         shutil.rmtree(name, ignore_errors=True)
-        (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-        (HERE / "results.md").write_text(table(results), encoding="utf-8")
+        write_down(results)
         print(f"{size} done", flush=True)
+    for size in given.crowd:
+        with tempfile.TemporaryDirectory(prefix="crmsync-bench-") as name:
+            results["sizes"][str(size)] = few(Path(name) / "few", size, given.runs)
+        write_down(results)
+
+
+def write_down(results: dict[str, Any]) -> None:
+    """Write what is measured so far."""
+    (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    (HERE / "results.md").write_text(table(results), encoding="utf-8")
+
+
+def few(folder: Path, there: int, runs: int) -> dict[str, Any]:
+    """Return what planning a hundred takes in an account of so many."""
+    return Bench(folder, FEW, runs, there).measure_few()
 
 
 def raced(records: int) -> Any:
