@@ -179,7 +179,8 @@ class Watched(Sandbox):
     # ---- people
 
     def act(self, kind: str, type_name: str, id: int, do: Callable[[], Any]) -> None:
-        """Let a person do something, and tell of every record that it changed."""
+        """Let a person do something, and tell of every record that it changed; what came late is not the person's."""
+        self._run_late(self._clock())
         shelves = {name: dict(self._store.records[name]) for name in ("companies", "people", "opportunities")}
         do()
         for name, old in shelves.items():

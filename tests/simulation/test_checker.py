@@ -14,7 +14,7 @@ import pytest
 from crmsync.model.address import Address
 from crmsync.model.events import Absent, WriteAction
 from crmsync.model.plan import Cause, FieldChange, Held
-from crmsync.sandbox import DEFAULT_ACCOUNT, Quirks, Rate
+from crmsync.sandbox import DEFAULT_ACCOUNT, Fault, Quirks, Rate
 from tests.simulation.copper import ASIDE, HEADERS, Sent, Watched
 from tests.simulation.dice import Script
 from tests.simulation.edges import edges, in_place
@@ -121,6 +121,20 @@ def test_custom_values_must_be_back_after_the_last_write_that_took_them(
         schedule.checker.finish()
 
         assert expected == told(schedule)
+
+
+def test_what_came_late_is_not_the_deed_of_whoever_acts_next() -> None:
+    """Copper carries a request out just as a person deletes something else: the person changed nothing of that record."""
+    with staged() as schedule:
+        applied(schedule, {A: {"name": "zq A"}, P: {"name": "zq P"}})
+        schedule.sandbox.faults = [Fault("late", nth=1, delay=30)]
+        with pytest.raises(TimeoutError):
+            schedule.sandbox.handle(Sent("PUT", "/companies/40000001", b'{"details": "zq one"}', HEADERS, None))
+        schedule.hub.now += 60
+        schedule.sandbox.act("delete", "people", 70000001, lambda: schedule.sandbox.delete("people", 70000001))
+
+        assert schedule.sandbox.everything("companies")[40000001]["details"] == "zq one"
+        assert schedule.sandbox.touched == {("people", 70000001)}
 
 
 # ---- I4: links to what is gone
