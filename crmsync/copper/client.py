@@ -23,8 +23,6 @@ Answered = TypeVar("Answered")
 TRIES = 4
 PATIENCE_SECONDS = 60.0
 _FIRST_WAIT = 1.0
-#: An answer that was longer on its way, in seconds, tells less of Copper's clock than one before it did.
-CLOCK_SECONDS = 5.0
 # Every route that looks; POST is Copper's way to search (copper-api.md section 2).
 _LOOKS = re.compile(r"/(search|fetch_by_email)(\?.*)?$")
 _WORTH_ANOTHER_TRY = frozenset({408, 429, *range(500, 600)})
@@ -67,8 +65,7 @@ class Client:
         self._lanes = lanes
         self._lock = Lock()
         self._requests = Requests()
-        self._ahead: float | None = None
-        self._ahead_within = math.inf
+        self._ahead: tuple[float, float] | None = None
 
     @property
     def requests(self) -> Requests:
@@ -77,8 +74,8 @@ class Client:
 
     @property
     def server_clock(self) -> float | None:
-        """Copper's clock now, in unix seconds, as the Date of an answer tells that did not take long; None before one."""
-        return None if self._ahead is None else self._clock() + self._ahead
+        """Copper's clock now, in unix seconds, as the Date headers of answers tell; ours where it may be. None before one."""
+        return None if self._ahead is None else self._clock() + min(max(0.0, self._ahead[0]), self._ahead[1])
 
     def read(self, request: Request, leaves: Callable[[], None] = lambda: None) -> Response:
         """
@@ -191,11 +188,19 @@ class Client:
             )
 
     def _look_at_clock(self, response: Response, sent_at: float) -> None:
-        """Learn what Copper's clock says, but not from an answer that took long: a computer may have slept meanwhile."""
-        told, now = server_time(response), self._clock()
-        took = now - sent_at
-        if told is not None and took <= max(CLOCK_SECONDS, self._ahead_within):
-            self._ahead, self._ahead_within = told - now, took
+        """
+        Learn how far Copper's clock is ahead of ours: at least, at most.
+
+        The Date, in whole seconds, was set at some time between our sending and now, and a computer may have slept
+        meanwhile: an answer that was long on its way tells little. Where answers contradict each other a clock was set.
+        """
+        told = server_time(response)
+        if told is None:
+            return
+        least, most = told - self._clock(), told + 1.0 - sent_at
+        if self._ahead is not None and self._ahead[0] <= most and least <= self._ahead[1]:
+            least, most = max(least, self._ahead[0]), min(most, self._ahead[1])
+        self._ahead = least, most
 
 
 @dataclass(frozen=True, slots=True)

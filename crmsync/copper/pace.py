@@ -66,12 +66,13 @@ def shrunk(limit: int, count: int) -> float:
 
 @dataclass(slots=True)
 class Permit:
-    """One slot, from before a request is sent until it is answered. End it once, with `done` or `cancel`."""
+    """One slot, from before a request is sent until it is answered. What ends it first, `done` or `cancel`, counts."""
 
     pacer: Pacer
     token: str
     is_bulk: bool
     sent_at: float
+    is_over: bool = False
 
     def leaves(self) -> None:
         """Say that the request leaves only now, not when the permit was given."""
@@ -79,11 +80,15 @@ class Permit:
 
     def done(self, status: int | None, retry_after: float | None = None) -> None:
         """Say that the answer came, or with None that none will."""
-        self.pacer.settle(self, status, retry_after)
+        if not self.is_over:
+            self.is_over = True
+            self.pacer.settle(self, status, retry_after)
 
     def cancel(self) -> None:
         """Give the slot back: nothing was sent."""
-        self.pacer.give_back(self)
+        if not self.is_over:
+            self.is_over = True
+            self.pacer.give_back(self)
 
 
 class Pacer:
@@ -135,8 +140,8 @@ class Pacer:
     def settle(self, permit: Permit, status: int | None, retry_after: float | None) -> None:
         """Stamp the answer to *permit*, and slow down after a 429."""
         with self._opened() as (log, now):
-            if log.in_flight.pop(permit.token, None) is not None:
-                log.answered(now)
+            log.in_flight.pop(permit.token, None)  # not there when a process slept so long that it was taken for dead
+            log.answered(now)
             call = Call(permit.sent_at, now)
             if status == 429:
                 self._slow_down(log, permit, call, retry_after)

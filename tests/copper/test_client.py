@@ -187,17 +187,24 @@ def test_the_servers_clock_is_kept(time, client_of):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [((0.2, 4000), 10_000), ((4000, 0.2), 10_000), ((4000,), 6_000), ((4.9, 0.2, 8), 10_000)],
+    ("seconds", "ahead", "expected"),
+    [
+        ((0.2, 4000), 10_000, 10_000),
+        ((4000, 0.2), 10_000, 10_000),
+        ((4000, 0.2), -10_000, -10_000),
+        ((4000,), 10_000, 6_000),
+        ((4000,), 0, 0),
+        ((4000,), -10_000, -10_000),
+    ],
 )
-def test_an_answer_that_took_long_says_little_of_the_servers_clock(time, client_of, seconds, expected):
+def test_an_answer_that_took_long_says_little_of_the_servers_clock(time, client_of, seconds, ahead, expected):
     """A computer that slept while an answer was on its way would think that Copper's clock stood still meanwhile."""
-    time.now = started = 1000.0
+    time.now = started = 100_000.0
     left = list(seconds)
 
     def send(request):
-        """Answer with the time at which Copper had the request, 10,000 s ahead."""
-        told = formatdate(time.now + 10_000, usegmt=True)
+        """Answer with the time at which Copper had the request."""
+        told = formatdate(time.now + ahead, usegmt=True)
         time.now += left.pop(0)
         return Answer(200, b"{}", {"date": told})
 
@@ -207,3 +214,15 @@ def test_an_answer_that_took_long_says_little_of_the_servers_clock(time, client_
 
     assert round(client.server_clock - time.now, -2) == expected
     assert time.now == started + sum(seconds)
+
+
+def test_a_clock_that_was_set_is_learned_anew(time, client_of):
+    """Answers that contradict what is known are the later ones: our clock was set back by an hour."""
+    now = 100_000.0
+    client = client_of(lambda request: Answer(200, b"{}", {"date": formatdate(now, usegmt=True)}))
+    time.now = now
+    client.read(LOOK)
+    time.now -= 3600
+    client.read(LOOK)
+
+    assert client.server_clock == now

@@ -322,6 +322,19 @@ def test_a_forgotten_permit_frees_its_slot_in_the_end():
     assert time.now == pytest.approx(1000 + PATIENCE + 60, abs=2)
 
 
+def test_an_answer_counts_from_when_it_came_although_its_process_slept():
+    """A slot that was taken for a dead process's is stamped again when its answer comes: the request left only then."""
+    time = Time()
+    pacer = Pacer(1, clock=time.clock, sleep=time.sleep)
+    permit = pacer.reserve()
+    time.now += PATIENCE + 50
+    assert pacer.reserve_within(5) is None
+    permit.done(200)
+
+    assert pacer.reserve_within(55) is None
+    assert pacer.reserve_within(65) is not None
+
+
 def test_a_permit_is_settled_once():
     """Settling again, or after cancelling, adds nothing to the log."""
     time = Time()
