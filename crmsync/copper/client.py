@@ -74,7 +74,7 @@ class Client:
 
     @property
     def server_clock(self) -> float | None:
-        """Copper's clock now, in unix seconds, as the Date headers of answers tell; ours where it may be. None before one."""
+        """Copper's clock now, in unix seconds, as the Date headers tell, or ours where it may be; None before one."""
         return None if self._ahead is None else self._clock() + min(max(0.0, self._ahead[0]), self._ahead[1])
 
     def read(self, request: Request, leaves: Callable[[], None] = lambda: None) -> Response:
