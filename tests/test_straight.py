@@ -21,6 +21,7 @@ from crmsync.project.session import open_project
 from crmsync.project.sheetreader import SheetReader
 from crmsync.project.sheets import Sheet
 from crmsync.project.validating import cached_catalogue
+from tests.edits import edited
 from tests.world import World
 
 COMMON = """\
@@ -218,12 +219,7 @@ def test_after_random_edits(check: Callable[[str], None], seed: int) -> None:
         for _ in range(chance.choice([0, 0, 1, 2])):
             line = lines.pop(chance.randrange(len(lines)))
             lines.insert(chance.randrange(len(lines)), line)
-        text = "".join(lines)
-        for _ in range(chance.choice([1, 1, 2, 5])):
-            at = chance.randrange(len(text))
-            end = at + chance.choice([0, 0, 1, 3])
-            text = text[:at] + chance.choice([*PIECES, ""]) + text[end:]
-        check(text)
+        check(edited("".join(lines), PIECES, chance))
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))

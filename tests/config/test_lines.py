@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from crmsync.config.building import BOUNDS, Builder
 from crmsync.config.lines import read_lines
 from crmsync.model.source import Node
+from tests.edits import edited
 
 COMMON = """\
 # People of one firm
@@ -81,12 +82,7 @@ def test_after_random_edits_both_ways_agree(seed: int) -> None:
     """Characters and pieces put into, and taken out of, a usual file."""
     chance = random.Random(seed)
     for _ in range(150):
-        text = COMMON
-        for _ in range(chance.choice([1, 1, 2, 5])):
-            at = chance.randrange(len(text))
-            end = at + chance.choice([0, 0, 1, 3])
-            text = text[:at] + chance.choice([*PIECES, ""]) + text[end:]
-        check(text)
+        check(edited(COMMON, PIECES, chance))
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
