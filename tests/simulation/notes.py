@@ -47,7 +47,8 @@ class OfNotes(Witness):
         if position != self.position or new != position + 1:
             self.breach("I7", f"{run.name} appended at {position}, the log was at {self.position}")
         self.position = new
-        owners = {self.intents[each.intent].address: self.owners[each.intent] for each in events if isinstance(each, Found)}
+        settled = [each.intent for each in events if isinstance(each, Found | Absent)]
+        owners = {self.intents[id].address: self.owners[id] for id in settled}
         said = {event.address for event in events if isinstance(event, Bound) and event.origin is Origin.ADOPTED}
         for event in events:
             match event:
