@@ -32,7 +32,7 @@ from crmsync.project.collector import without_collector
 from crmsync.project.connect import copper_trouble
 from crmsync.project.deciding import Decisions, load_decisions
 from crmsync.project.files import Sources, with_others
-from crmsync.project.gather import gather
+from crmsync.project.gather import Gathered, gather
 from crmsync.project.looking import Looking
 from crmsync.project.mirror import Mirror
 from crmsync.project.reading import Ahead, Reading, SheetRecords
@@ -152,11 +152,7 @@ def make_whole(
         _refuse_misnamed(wishes, declared, state)
         planned_at = client.server_clock or clock()
         watch.lap("records")
-        is_packed = isinstance(declared, SheetRecords)
-        holders = declarations.holding if is_packed else None
-        asking = {address: declared[address] for address in declarations.asking()} if is_packed else None
-        renaming = declarations.moved
-        gathered = gather(looking, account.catalogue, declared, state, renaming, wishes.is_destroy, holders, asking)
+        gathered, holders = _gathered(begun, declared, declarations, state, wishes.is_destroy)
     watch.lap("Copper")
     policies = project.settings.policies
     resolved = resolve.resolve(declared, account.catalogue, policies, gathered.found, holders=holders)
@@ -183,6 +179,17 @@ def make_whole(
         phases=watch.phases,
     )
     return Made(planned, world, declarations)
+
+
+def _gathered(
+    begun: Begun, declared: Mapping[Address, Declared], reading: Reading, state: State, is_destroy: bool
+) -> tuple[Gathered, resolve.Holders | None]:
+    """Return what the plan must see of Copper, and who is found by what, where the sheets tell it for all at once."""
+    is_packed = isinstance(declared, SheetRecords)
+    holders = reading.holding if is_packed else None
+    asking = {address: declared[address] for address in reading.asking()} if is_packed else None
+    catalogue = begun.account.catalogue
+    return gather(begun.looking, catalogue, declared, state, reading.moved, is_destroy, holders, asking), holders
 
 
 def begin(project: Project, client: Client, state: State, mirror: Mirror | None) -> Begun:
