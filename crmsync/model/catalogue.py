@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -189,7 +189,3 @@ class Catalogue:
     @cached_property
     def _names(self) -> Mapping[tuple[str, int], str]:
         return {(table, entry.id): entry.name for table, entries in self.labels.items() for entry in entries}
-
-    def with_types(self, *types: EntityType) -> Catalogue:
-        """Return this catalogue with other rows."""
-        return replace(self, types=types)

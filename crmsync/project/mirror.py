@@ -294,13 +294,6 @@ class Mirror:
         self._put_head(type_name, kept)
         return kept
 
-    def clear(self, type_name: str) -> None:
-        """Forget a type. Raises Stale."""
-        with _stale(), self._writing():
-            self._sql("DELETE FROM record WHERE type = ?", (type_name,))
-            self._sql("DELETE FROM change WHERE type = ?", (type_name,))
-            self._sql("DELETE FROM head WHERE type = ?", (type_name,))
-
     def _put_head(self, type_name: str, head: Head) -> None:
         data = json.dumps(asdict(head))
         digest = blake2b(f"{type_name} {data}".encode(), digest_size=16).digest()
