@@ -19,7 +19,7 @@ def together(pid: int) -> list[int]:
     found = [pid]
     try:
         for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208, small
-            with open(f"/proc/{pid}/task/{thread}/children") as file:  # noqa: PTH123
+            with open(f"/proc/{pid}/task/{thread}/children") as file:  # noqa: PTH123, read many times
                 for child in file.read().split():
                     found += together(int(child))
     except OSError:
@@ -30,7 +30,7 @@ def together(pid: int) -> list[int]:
 def kilobytes(pid: int) -> int:
     """Return the memory of a process, what it has in common with others shared among them."""
     try:
-        with open(f"/proc/{pid}/smaps_rollup") as file:  # noqa: PTH123
+        with open(f"/proc/{pid}/smaps_rollup") as file:  # noqa: PTH123, read many times
             return next((int(line.split()[1]) for line in file if line.startswith("Pss:")), 0)
     except OSError:
         return 0

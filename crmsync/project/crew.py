@@ -153,7 +153,7 @@ def _started(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
         for _ in range(count):
             command = [sys.executable, "-c", _START]
             pipe = subprocess.PIPE
-            crew.append(subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environ))  # noqa: S603
+            crew.append(subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environ))  # noqa: S603, our own
     except OSError:
         pass
     try:

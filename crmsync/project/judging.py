@@ -31,7 +31,7 @@ class Judge:
         """Return what columns have of a record with this value."""
         value = declared.value
         about = NOTHING
-        if (value.__class__ in _TO_LOOK_UP or is_empty(value)) and field.within is None:  # type: ignore[arg-type]
+        if (value.__class__ in _TO_LOOK_UP or is_empty(value)) and field.within is None:  # type: ignore[arg-type] # written, not resolved
             looked = self._looked_at(entity, {field.name: declared})
             if looked is None:
                 return None
