@@ -23,7 +23,8 @@ from tests.simulation.runs import Network, Run, Send
 from tests.simulation.schedule import START, Schedule
 from tests.simulation.teeth import TEETH
 
-A, P, Q = Address("companies", "a"), Address("people", "p"), Address("people", "q")
+A, B = Address("companies", "a"), Address("companies", "b")
+P, Q = Address("people", "p"), Address("people", "q")
 Records = dict[Address, dict[str, Any]]
 
 
@@ -86,6 +87,21 @@ def test_what_is_hidden_cannot_be_found_when_the_state_was_restored(is_hidden: b
         (intent,) = schedule.checker.intents.values()
         schedule.checker._is_not_done(run, Absent(intent.id), intent, set())
 
+        assert expected == told(schedule)
+
+
+@pytest.mark.parametrize(("says_so", "expected"), [(True, []), (False, ["I1"])])
+def test_what_the_user_gave_to_another_address_is_made_again(says_so: bool, expected: list[str]) -> None:
+    """The user says that what was created for one address is another's: the first is not there. Unsaid, it is a twin."""
+    with staged() as schedule:
+        applied(schedule, {A: {"name": "zq A"}})
+        schedule.forget(Files({}), (A,))
+        schedule.checker.created[A] = [("companies", 40000001)]  # as if its create had been unclear
+        applied(schedule, {B: {"name": "zq A", "crmsync": {"id": 40000001}}})
+        given = {B: {"name": "zq A", "crmsync": {"id": 40000001}}} if says_so else {B: {"name": "zq A"}}
+        applied(schedule, {**given, A: {"name": "zq Other"}})
+
+        assert len(schedule.sandbox.everything("companies")) == 2
         assert expected == told(schedule)
 
 

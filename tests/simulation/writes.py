@@ -15,7 +15,7 @@ from crmsync.model.records import Observed, OnDrift
 from crmsync.model.values import Members, Value, is_empty
 from tests.simulation.copper import Executed, Item
 from tests.simulation.runs import Run, Send
-from tests.simulation.witness import Witness, is_same
+from tests.simulation.witness import Place, Witness, is_same
 
 #: How old a reading may be, in seconds, when a write relies on it; promise 4 of design.md.
 READING_SECONDS = 5.0
@@ -63,13 +63,24 @@ class OfWrites(Witness):
         assert item.id is not None
         place = executed.type, item.id
         known = [each for each in self.created.get(intent.address, ()) if not self.is_out_of_reach(each)]
-        others = [each for each in known if self.raw(*each) is not None]
+        run = executed.sender.run
+        others = [each for each in known if self.raw(*each) is not None and not self._is_given_away(each, intent, run)]
         if others:
             self.breach("I1", f"{intent.address} was created again as {place}, beside {others}")
         self._no_twin(executed, item, intent)
         self.created.setdefault(intent.address, []).append(place)
         self.ours.add(place)
-        self._sparse(executed, item, intent, executed.sender.run)
+        self._sparse(executed, item, intent, run)
+
+    def _is_given_away(self, place: Place, intent: Intent, run: Run) -> bool:
+        """Say whether the user has said by id that what was created for *intent*'s address is another address's record.
+
+        A person who merges two companies whose creates are unclear leaves one record for two addresses: whichever it is
+        said to be, the other is not there.
+        """
+        holder = self.bound().get(place)
+        said = run.files.records.get(holder, {}).get("crmsync", {}) if holder is not None else {}
+        return holder != intent.address and said.get("id") == place[1]
 
     def _no_twin(self, executed: Executed, item: Item, intent: Intent) -> None:
         """I1: no record is created beside one that a person made of that name, and that a search had shown by then."""
