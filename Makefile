@@ -35,7 +35,9 @@ check: $(VENV)/.stamp-dev
 	$(BIN)/zizmor --offline --no-progress --quiet --persona=pedantic .github/workflows action.yml
 
 # Not a part of test: the advisories change without us, and their service is not everywhere to be reached.
+# Python 3.11 puts an old setuptools into each venv: it is not ours, and nothing here needs it.
 audit: $(VENV)/.stamp-dev
+	$(BIN)/python -m pip uninstall --quiet --yes setuptools
 	$(BIN)/python -m pip install --quiet --group audit
 	$(BIN)/pip-audit --skip-editable --progress-spinner off
 
