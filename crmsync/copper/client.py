@@ -75,7 +75,13 @@ class Client:
     @property
     def server_clock(self) -> float | None:
         """Copper's clock now, in unix seconds, as the Date headers tell, or ours where it may be; None before one."""
-        return None if self._ahead is None else self._clock() + min(max(0.0, self._ahead[0]), self._ahead[1])
+        return None if self._ahead is None else self._clock() + self.seconds_ahead
+
+    @property
+    def seconds_ahead(self) -> float:
+        """How far Copper's clock is ahead of ours, as the Date headers tell; 0 where it may be, and before one."""
+        low, high = self._ahead or (0.0, 0.0)
+        return min(max(0.0, low), high)
 
     def read(self, request: Request, leaves: Callable[[], None] = lambda: None) -> Response:
         """

@@ -282,9 +282,8 @@ def settle_first(run: Run, state: State) -> State:
     with copper_trouble():
         identify(run.client, run.project.settings, state.account_id)
         account = read_account(run.project, run.client, state.account_id)
-    now = run.clock()
-    skew = (run.client.server_clock or now) - now
-    job = Job(Plan(), account.catalogue, state, run_name(), 0.0, skew, run.options.settle_seconds)
+    skew, settle_seconds = run.client.seconds_ahead, run.options.settle_seconds
+    job = Job(Plan(), account.catalogue, state, run_name(), 0.0, skew, settle_seconds)
     settled: list[Settled] = run.perform(engine.settle_open(job), state, job.run)
     for each in settled:
         if each.status == "unknown" or each.detail:

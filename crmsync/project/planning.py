@@ -150,7 +150,7 @@ def make_whole(
             refuse_errors(declarations.diagnostics, sources)
         declared = _declared(project, account, declarations, wishes)
         _refuse_misnamed(wishes, declared, state)
-        planned_at = client.server_clock or clock()
+        planned_at = clock() + client.seconds_ahead
         watch.lap("records")
         gathered, holders = _gathered(begun, declared, declarations, state, wishes.is_destroy)
     watch.lap("Copper")
@@ -171,7 +171,7 @@ def make_whole(
         warnings=everything,
         observed=gathered.observed,
         planned_at=planned_at,
-        skew_seconds=(client.server_clock or clock()) - clock(),
+        skew_seconds=client.seconds_ahead,
         meta=meta_of(project, account, state, plan, gathered.observed, clock(), expires_seconds),
         looking=looking,
         is_asking=bool(gathered.found or gathered.related),

@@ -129,7 +129,7 @@ def _quick(again: _Again) -> Planned | None:
     again.watch.lap("digests of the files")
     with copper_trouble():
         begun = again.begin(memo.account, frozenset(memo.types))
-        planned_at = again.client.server_clock or again.clock()
+        planned_at = again.clock() + again.client.seconds_ahead
         is_as_before = quiet.is_as_before(begun.looking, begun.account.catalogue, memo)
     again.watch.lap("Copper" if is_as_before else "account and changes")
     return _nothing_to_do(again, begun, planned_at) if is_as_before else None
@@ -159,7 +159,7 @@ def _nothing_to_do(again: _Again, begun: Begun, planned_at: float) -> Planned:
         warnings=(),
         observed={},
         planned_at=planned_at,
-        skew_seconds=(again.client.server_clock or now) - now,
+        skew_seconds=again.client.seconds_ahead,
         meta=replace(meta, state_was_empty=False),
         looking=begun.looking,
         is_asking=False,
@@ -211,7 +211,7 @@ def _of_part(again: _Again, ledger: Ledger, inputs: str) -> Planned:
     again.watch.lap("state")
     with copper_trouble():
         begun = again.begin(known.account, frozenset(known.marks))
-        planned_at = again.client.server_clock or again.clock()
+        planned_at = again.clock() + again.client.seconds_ahead
         again.watch.lap("account")
         shelf = shelf_of(project)
         reading = read_declarations(project, load_project_sources(project), begun.account.catalogue, shelf)
@@ -243,7 +243,7 @@ def _planned(
         warnings=warnings,
         observed=part.gathered.observed,
         planned_at=planned_at,
-        skew_seconds=(again.client.server_clock or now) - now,
+        skew_seconds=again.client.seconds_ahead,
         meta=replace(meta, state_was_empty=False),
         looking=looking,
         is_asking=bool(part.gathered.found or part.gathered.related),
@@ -302,7 +302,7 @@ def _sifted(again: _Again, state: State, inputs: str) -> Planned | None:
             again.watch.lap("records")
             if reading.moved or not reading.sheets or any(each.is_error for each in reading.diagnostics):
                 return None
-            planned_at = again.client.server_clock or again.clock()
+            planned_at = again.clock() + again.client.seconds_ahead
             _sift(again, begun, reading, state, inputs, mark)
             begun.looking.notices += shelf.notices
             with ledger.opened():

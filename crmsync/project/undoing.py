@@ -76,7 +76,7 @@ def _carry_out(run: Run, state: State, kept: KeptRun) -> Applied | None:
         undone = Undone(kept.before, _deleted(kept, account.catalogue))
         observed = _observed(run, account, undone, state)
     now = run.clock()
-    planned_at = run.client.server_clock or now
+    planned_at = now + run.client.seconds_ahead
     plan = undo_plan(undone, World({}, observed, state), account.catalogue, run.options.wishes)
     meta = meta_of(run.project, account, state, plan, observed, now, PLAN_SECONDS)
     document = plan_document(plan, account.catalogue, meta)
@@ -93,14 +93,13 @@ def _carry_out(run: Run, state: State, kept: KeptRun) -> Applied | None:
 
 
 def _job(run: Run, plan: Plan, account: Account, state: State, planned_at: float) -> Job:
-    now = run.clock()
     return Job(
         plan=plan,
         catalogue=account.catalogue,
         state=state,
         run=run_name(),
         planned_at=planned_at,
-        skew_seconds=(run.client.server_clock or now) - now,
+        skew_seconds=run.client.seconds_ahead,
         settle_seconds=run.options.settle_seconds,
         parallel=calls_in_flight(run.project),
         pace=run.options.wishes.pace,
