@@ -3,15 +3,14 @@ Record files cut into the lines of each record, before anybody looks what the li
 
 Nearly all files are types at the margin, keys below them at one column, and fields below the keys. A cut may be wrong, for a
 text in quotes can go on over many lines. So who reads some blocks by themselves makes sure of it with `remainder`: the rest
-of the file, with remarks where those blocks were, must have its keys where the cut has them (`placed`). Blocks of nothing
-but short values open no quote and no bracket that others close.
+of the file, in which those blocks are records of nothing, must have its keys where the cut has them (`placed`). Blocks of
+nothing but short values open no quote and no bracket that others close.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container
-from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -100,14 +99,22 @@ def _block(column: int) -> Callable[[str, int], re.Match[str] | None]:
 
 
 def remainder(sections: list[Section], is_read: Container[int]) -> str:
-    """Return the file without the blocks that begin on lines that are read, and sections of nothing else."""
+    """Return the file without what stands in the blocks that begin on lines that are read, and sections of nothing else."""
     parts = [_REMARK * (sections[0].line - 1)]
     for section in sections:
         kept = [each.line not in is_read for each in section.blocks]
-        is_left = any(kept) or not section.blocks
-        parts.append(section.text if is_left else _remarks(section.text))
-        parts += (each.text if is_kept else _remarks(each.text) for each, is_kept in zip(section.blocks, kept, strict=True))
+        if any(kept) or not section.blocks:
+            parts.append(section.text)
+            parts += (each.text if is_kept else _empty(each) for each, is_kept in zip(section.blocks, kept, strict=True))
+        else:
+            parts.append(_remarks(section.text))
+            parts += (_remarks(each.text) for each in section.blocks)
     return "".join(parts)
+
+
+def _empty(block: Block) -> str:
+    """Return a record of nothing in the place of one: without its key, what is wrong beside it might look right."""
+    return f"{' ' * block.column}{block.key}: {{}}\n{_remarks(block.below)}"
 
 
 def _remarks(text: str) -> str:
@@ -116,32 +123,25 @@ def _remarks(text: str) -> str:
 
 def placed(root: Node | None, sections: list[Section], is_read: Container[int]) -> Table | None:
     """
-    Return *root*, which is what `remainder` says, with its mappings beginning where they do in the whole file.
+    Return what is left of *root*, which is what `remainder` says, beginning where the whole file does.
 
     None: its keys do not stand on the lines where *sections* have them.
     """
     if not isinstance(root, Table):
         return None
-    left = [(each, [block.line for block in each.blocks if block.line not in is_read]) for each in sections]
-    wanted = [(section, lines) for section, lines in left if lines or not section.blocks]
+    lines = [(each, [block.line for block in each.blocks]) for each in sections]
+    wanted = [(section, every) for section, every in lines if not every or any(line not in is_read for line in every)]
     if len(wanted) != len(root.entries):
         return None
     entries: list[tuple[Scalar, Node]] = []
-    for (section, lines), (key, node) in zip(wanted, root.entries, strict=True):
+    for (section, every), (key, node) in zip(wanted, root.entries, strict=True):
         if (key.text, key.position.line) != (section.name, section.line):
             return None
-        if section.blocks:
-            if not isinstance(node, Table) or [each.position.line for each, _ in node.entries] != lines:
+        if every:
+            if not isinstance(node, Table) or [each.position.line for each, _ in node.entries] != every:
                 return None
-            node = replace(node, position=_start(section, node))
+            left = tuple((each, record) for each, record in node.entries if each.position.line not in is_read)
+            node = Table(left, node.position)
         entries.append((key, node))
     first = sections[0]
     return Table(tuple(entries), Position(root.position.file, first.line, 1, len(first.name)))
-
-
-def _start(section: Section, node: Table) -> Position:
-    """Return where the records of a section begin."""
-    first = section.blocks[0]
-    if node.position.line == first.line:
-        return node.position
-    return Position(node.position.file, first.line, first.column + 1, len(first.key))
