@@ -8,6 +8,7 @@ byte for byte, whatever was edited, and whatever bytes stand in the cache.
 from __future__ import annotations
 
 import os
+import pickle
 import random
 import subprocess
 import sys
@@ -472,6 +473,40 @@ def test_without_other_processes_this_one_reads(crowd: Folder, monkeypatch: pyte
     monkeypatch.setattr(sys, "executable", program)
 
     assert told(crowd.read_carefully()) == told(crowd.read())
+
+
+TALKING = """\
+import os, pickle
+dump = pickle.dump
+def talk(value, stream):
+    if isinstance(value, (str, bytes)) and not os.path.exists("talked"):
+        open("talked", "w").close()
+        stream.write(SAID)
+    dump(value, stream)
+import sys; sys.path[:] = pickle.load(sys.stdin.buffer); from crmsync.project.crew import serve
+pickle.dump = talk; serve()
+"""
+
+
+@pytest.mark.parametrize("said", [b"hello", b"N.", b".", pickle.dumps("x"), pickle.dumps([1])], ids=repr)
+def test_what_others_say_beside_their_answers_is_no_answer(
+    crowd: Folder, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    """A library that prints something moves no file's records to another file, and nobody waits for what never comes."""
+    monkeypatch.setattr(crew, "_START", f"SAID = {said!r}\n{TALKING}")
+    monkeypatch.chdir(crowd.root)
+
+    assert told(crowd.read_carefully()) == told(crowd.read())
+    assert (crowd.root / "talked").exists()
+
+
+def test_other_processes_run_nothing_of_the_project(crowd: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that was cloned may hold a pickle.py."""
+    (crowd.root / "pickle.py").write_text("open('was-run', 'w').close()\n", encoding="utf-8")
+    monkeypatch.chdir(crowd.root)
+
+    assert told(crowd.read_carefully()) == told(crowd.read())
+    assert not (crowd.root / "was-run").exists()
 
 
 def test_other_processes_do_not_get_the_key(crowd: Folder, monkeypatch: pytest.MonkeyPatch) -> None:

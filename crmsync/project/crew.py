@@ -96,15 +96,21 @@ class Crew:
             thread.join()
 
     def _feed(self, process: subprocess.Popen[bytes], context: Any) -> None:
-        """Give one process job after job."""
+        """Give one process job after job; one that did not answer once is asked no more, for it might answer that then."""
         ask: Callable[[Any], Any] | None = None
         while (each := self._jobs.get()) is not None:
             job, answer = each
             try:
                 ask = ask or _introduced(process, context)
                 answer.set_result(ask(job))
-            except (OSError, EOFError, ValueError, pickle.PickleError):  # it ended, or was ended by Ctrl-C
+            except Exception:  # it ended, or said something else, of which pickle may raise anything
+                process.kill()
+                ask = _nobody
                 answer.set_exception(Unanswered())
+
+
+def _nobody(job: Any) -> Any:
+    raise EOFError
 
 
 def _introduced(process: subprocess.Popen[bytes], context: Any) -> Callable[[Any], Any]:
@@ -151,7 +157,7 @@ def _started(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     crew: list[subprocess.Popen[bytes]] = []
     try:
         for _ in range(count):
-            command = [sys.executable, "-c", _START]
+            command = [sys.executable, "-P", "-c", _START]  # -P: a pickle.py of the project is none of ours
             pipe = subprocess.PIPE
             crew.append(subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environ))  # noqa: S603, our own
     except OSError:

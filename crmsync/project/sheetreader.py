@@ -100,7 +100,7 @@ def sheets_of(pieces: Sequence[Piece], reader: SheetReader, shelf: Shelf | None)
     dirty = [at for at in range(len(pieces)) if at not in sheets]
     told = _read_apart([pieces[at] for at in dirty], reader, shelf)
     for number, at in enumerate(dirty):
-        taken = _taken(told.get(number), pieces[at], shelf)
+        taken = _taken(told.get(number), pieces[at], reader, shelf)
         sheets[at] = taken if taken is not None else _read(pieces[at], reader, shelf)
     return [sheets[at] for at in range(len(pieces))]
 
@@ -137,11 +137,13 @@ class Apart:
         return SheetReader(self.catalogue, self.settings, {})
 
 
-def _taken(told: object, piece: Piece, shelf: Shelf | None) -> Sheet | None:
-    """Return the sheet that another process read."""
+def _taken(told: object, piece: Piece, reader: SheetReader, shelf: Shelf | None) -> Sheet | None:
+    """Return the sheet that another process read; None where it is not that of *piece*."""
+    id = reader.id(piece)
     if isinstance(told, bytes):
-        return from_bytes(told)
-    return shelf.find(told, piece.line) if isinstance(told, str) and shelf is not None else None
+        sheet = from_bytes(told)
+        return sheet if sheet.id == id else None
+    return shelf.find(id, piece.line) if told == id and shelf is not None else None
 
 
 def _read(piece: Piece, reader: SheetReader, shelf: Shelf | None) -> Sheet:
