@@ -316,6 +316,12 @@ def test_of_any_row(text: str) -> None:
         assert told(slow) == told(quick)
 
 
+@pytest.mark.parametrize("keys", ['"key": "", "key": "ann"', '"key": "ann", "key": ""', '"key": "ann", "key": "bob"'])
+def test_a_key_twice_in_a_row(check: Callable[..., None], keys: str) -> None:
+    """It is told, whatever they are."""
+    check(f'{{{keys}, "name": "Ann"}}\n{{"key": "zoe", "name": "Zoe"}}\n', "crm/people.jsonl")
+
+
 def test_plain_rows_are_read_straight() -> None:
     """Those with escapes, lookups, options are not; nor any of a type that does not exist, or where a key stands twice."""
     reader = SheetReader(*_world(), {})

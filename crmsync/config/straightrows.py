@@ -109,7 +109,7 @@ class _TypeRows:
                 level = said
                 at = found.end(2)
                 continue
-            elif key:
+            elif column:
                 raise Odd  # twice
             else:
                 key, column = entry[said:-1], at + said
