@@ -19,7 +19,7 @@ from crmsync.apply.work import GUARD_SECONDS, Work
 from crmsync.model.bodies import decode_body, encode_fields
 from crmsync.model.catalogue import EntityType
 from crmsync.model.effects import Answer, Append, Effect, Reserve, Send
-from crmsync.model.events import Absent, Done, Found, Intent, Refused, Unknown
+from crmsync.model.events import Absent, Done, FieldsReleased, Found, Intent, Refused, Unknown
 from crmsync.model.records import Observed
 from crmsync.model.values import is_empty
 from crmsync.plan.diff import is_met
@@ -42,6 +42,7 @@ def restore(
             was_replaced = True
             record = yield from _write_back(work, entity, each)
             if record is None:
+                yield from _let_go(work, entity, each, lost)
                 detail = f"Copper replaced all custom fields, and these could not be written back: {', '.join(lost)}."
                 result = replace(result, status="failed", detail=detail)
             else:
@@ -111,6 +112,15 @@ def _write_back(work: Work, entity: EntityType, prepared: Prepared) -> Restoring
             return seen
         yield Append([Absent(intent.id)])
     return None
+
+
+def _let_go(work: Work, entity: EntityType, prepared: Prepared, lost: Sequence[str]) -> Generator[Effect, Answer, None]:
+    """Have the state forget what managed fields were that crmsync itself emptied: they would look like a person's edit."""
+    binding = work.bindings.get(prepared.intent.address)
+    known = binding.applied if binding is not None else {}
+    released = tuple(row.id for row in map(entity.by_name.__getitem__, lost) if row.id in known)
+    if released:
+        yield Append([FieldsReleased(prepared.intent.address, released)])
 
 
 def _body(work: Work, entity: EntityType, prepared: Prepared, now: Observed) -> dict[str, Any]:

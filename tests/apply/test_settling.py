@@ -223,6 +223,21 @@ def test_custom_values_that_were_to_be_written_back_are_no_persons_doing(tmp_pat
     assert world.plan(files.format("Silver")).held == ()
 
 
+def test_custom_values_that_could_not_be_written_back_are_no_persons_doing(tmp_path: Path) -> None:
+    """Copper refuses to have a value written back: the next run does it, though edits of people are held."""
+    world = World(tmp_path, quirks=Quirks(custom_fields_update="replace"))
+    world.settings_text = 'policy: {"*": {on_drift: hold}}\n'
+    files = TIER.replace("Tier: {}", "Tier: {}, VIP: true")
+    world.apply(files.format("Gold"))
+    world.fault(Fault("status_before", path="/companies/", method="PUT", nth=1, status=403))
+
+    assert list(world.apply(files.format("Silver")).statuses().values()) == ["failed"]
+    assert custom(world, "companies.a").keys() == {"Tier"}
+    assert world.plan(files.format("Silver")).held == ()
+    assert world.apply(files.format("Silver")).statuses() == {}
+    assert custom(world, "companies.a").keys() == {"Tier", "VIP"}
+
+
 def test_custom_values_are_written_back_on_a_young_reading(tmp_path: Path) -> None:
     """A refusal that is waited out: the record is read again, and what a person gave it meanwhile stays."""
     world = World(tmp_path, quirks=Quirks(custom_fields_update="replace"))
