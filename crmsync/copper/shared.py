@@ -142,9 +142,9 @@ class FileShelf:
             log = written[1] if written is not None and written[0] == text else _read(text)
             self._written = None  # until what becomes of it is in the file
             yield log
-            text = _written(log)
+            # To cut the file off first has the file system bring it to the disk at once, four milliseconds each time.
+            text = _written(log).ljust(len(text))
             file.seek(0)
-            file.truncate()
             file.write(text)
             self._written = text, log
 
