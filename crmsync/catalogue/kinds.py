@@ -21,8 +21,9 @@ _NUMBER = {"type": ["number", "string"]}
 _DATE = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 
 
-def _text(name: str, canonical: texts.Canonical) -> Kind:
-    return Kind(name, texts.reader(canonical), texts.show, texts.send, texts.decoder(canonical), _WORD)
+def _text(name: str, canonical: texts.Canonical, *, keeps_words: bool = False) -> Kind:
+    faces = texts.reader(canonical), texts.show, texts.send, texts.decoder(canonical)
+    return Kind(name, *faces, _WORD, keeps_words=keeps_words)
 
 
 def _number(name: str) -> Kind:
@@ -35,11 +36,11 @@ def _opaque(name: str) -> Kind:
 
 def _set(name: str, form: members.Form) -> Kind:
     faces = members.reader(form), members.shower(form), members.encoder(form), members.decoder(form)
-    return Kind(name, *faces, members.schema(form), is_set=True)
+    return Kind(name, *faces, members.schema(form), is_set=True, alike=members.alike(form))
 
 
-TEXT = _text("text", texts.canonical_text)
-LONG_TEXT = _text("long_text", texts.canonical_text)
+TEXT = _text("text", texts.canonical_text, keeps_words=True)
+LONG_TEXT = _text("long_text", texts.canonical_text, keeps_words=True)
 DOMAIN = Kind("domain", texts.read_domain, texts.show, texts.send, texts.decoder(texts.canonical_domain), {"type": "string"})
 COUNTRY = _text("country", texts.canonical_country)
 URL = _text("url", texts.canonical_url)

@@ -185,6 +185,25 @@ def _read_member(node: Node, form: Form, field: Field, locale: Locale) -> Member
     return form.member(text, word, locale)
 
 
+def alike(form: Form) -> Callable[[Table, Field, Locale], Callable[[str], Member | None] | None]:
+    """Return what takes an entry to the reader of entries that are like it but for their text, which is canonical."""
+
+    def begin(entry: Table, field: Field, locale: Locale) -> Callable[[str], Member | None] | None:
+        entries = _entries(entry, form, field)
+        if isinstance(entries, Problem) or entry.entries[0][1] is not entries[0]:
+            return None
+        category = None if entries[1] is None else entries[1].text.strip().casefold()
+        if category is not None and category not in form.categories:
+            return None
+
+        def read(text: str) -> Member | None:
+            return form.member(text, category, locale) if form.check(text) is None else None
+
+        return read
+
+    return begin
+
+
 def _entries(node: Node, form: Form, field: Field) -> tuple[Scalar, Scalar | None] | Problem:
     """Return the text and the category that *node* writes."""
     if isinstance(node, Scalar):

@@ -7,23 +7,26 @@ it is written so again; what cannot be read so, or has something to be told of i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from crmsync.config.document import Document
-from crmsync.config.fields import FieldReader, Parts
+from crmsync.config.fields import NULLS, FieldReader, Parts
 from crmsync.config.packing import pack_name, pack_value
-from crmsync.model.catalogue import EntityType, Field
+from crmsync.model.catalogue import EntityType, Field, Write
 from crmsync.model.records import DeclaredField
-from crmsync.model.source import Node, Position
-from crmsync.model.values import Written
+from crmsync.model.source import Node, Position, Table
+from crmsync.model.values import Member, Members, Written
 
 #: So many different lines of one mapping are remembered.
 MOST_KNOWN = 10_000
 #: And so many of one field: what has more is another one in each record, and not worth it.
 MOST_ALIKE = 1_000
+#: Longer texts are read carefully.
+MOST_CHARACTERS = 1_000
 
+_NOWHERE = Position("", 0, 0)
 _new: Any = tuple.__new__
 
 
@@ -86,6 +89,38 @@ class FactReader:
         if declared is None or verdict is None:
             raise Odd
         return _new(Fact, (row.name, declared.value, verdict)), declared.position, pack_value(declared)
+
+    def words(self, row: Field) -> Callable[[str, bool], tuple[Fact, str] | None] | None:
+        """Return what reads a usual text, in quotes or not, and how it is packed; None where a field reads more into it."""
+        if not row.kind.keeps_words or row.write is Write.NEVER:
+            return None
+        entity, name, judge, most = self.entity, row.name, self.judge.value, row.max_length or MOST_CHARACTERS
+
+        def read(text: str, is_plain: bool) -> tuple[Fact, str] | None:
+            if len(text) > most or (is_plain and text in NULLS):
+                return None
+            verdict = judge(entity, row, _new(DeclaredField, (text, _NOWHERE)))
+            return _new(Fact, (name, text, verdict)), f'"{text}"'
+
+        return read
+
+    def alike(self, row: Field, entry: Table) -> Callable[[str], Member | None]:
+        """Return what reads entries of a set that are written as *entry* is but for a usual text, which is its first."""
+        begin = row.kind.alike
+        read = None if begin is None or row.write is Write.NEVER else begin(entry, row, self._fields.locale)
+        return read or _nobody
+
+    def members(self, row: Field, members: tuple[Member, ...]) -> tuple[Fact, str]:
+        """Return what a set says that has these *members*, and how it is packed. Raises Odd."""
+        declared: DeclaredField = _new(DeclaredField, (Members(members), _NOWHERE))
+        verdict = self.judge.value(self.entity, row, declared)
+        if verdict is None or len({each.key for each in members}) != len(members):
+            raise Odd
+        return _new(Fact, (row.name, declared.value, verdict)), pack_value(declared)
+
+
+def _nobody(text: str) -> None:
+    """Read nothing: whoever asks reads carefully."""
 
 
 def before(row: Field) -> str:

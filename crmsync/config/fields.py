@@ -10,7 +10,7 @@ from typing import Any
 from crmsync.config.frame import CUSTOM_FIELDS, groups_of
 from crmsync.config.plain import has_empty
 from crmsync.model.address import Address
-from crmsync.model.catalogue import Catalogue, EntityType, Field, Write
+from crmsync.model.catalogue import Catalogue, EntityType, Field, Locale, Write
 from crmsync.model.codes import CODES
 from crmsync.model.records import DeclaredField
 from crmsync.model.source import Diagnostic, Node, Position, Problem, Scalar, Severity, Table, is_null
@@ -26,6 +26,8 @@ Parts = Callable[[str], Field | None]
 _new: Any = tuple.__new__
 
 _LOOKS_LIKE_NULL = ("~", "Null", "NULL")
+#: Plain words that clear a field, or only look like it.
+NULLS = frozenset({"null", *_LOOKS_LIKE_NULL})
 _WITH_ID = re.compile(r"(.*?)\s*#([0-9]+)")
 
 
@@ -37,6 +39,11 @@ class FieldReader:
         self._groups = {entity.name: groups_of(entity) for entity in catalogue.types}
         self._custom = {entity.name: _by_label(entity) for entity in catalogue.types}
         self._plain = {entity.name: _plain_rows(entity, self._groups[entity.name]) for entity in catalogue.types}
+
+    @property
+    def locale(self) -> Locale:
+        """What reading depends on beside the rows."""
+        return self._catalogue.locale
 
     def read(self, table: Table, entity: EntityType, address: Address | None, diagnostics: list[Diagnostic]) -> Fields:
         """Return the fields that *table* declares, and add what is wrong with them to *diagnostics*."""

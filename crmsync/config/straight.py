@@ -22,12 +22,12 @@ from crmsync.config.lines import match_word, read_field, says_nothing, usual
 from crmsync.config.packing import pack_parts
 from crmsync.model.catalogue import Catalogue, Field
 from crmsync.model.source import Listing, Node, Position, Scalar, Table
+from crmsync.model.values import Member
 
 _WORD = r"[A-Za-z0-9_./+](?:[A-Za-z0-9 _.@/+-]*[A-Za-z0-9_.@/+-])?"
 #: An entry of a list that is a mapping on one line: what stands before its first text, the text, and what comes then.
 _ENTRY = re.compile(rf"([ ]*-[ ]+\{{[a-z_]+: '?)({_WORD})('?(?:, [a-z_]+: {_WORD})*\}})\Z")
 _QUOTES = ("'", '"')
-_NOWHERE = Position("", 0, 0)
 
 
 class _Nested(NamedTuple):
@@ -42,14 +42,14 @@ class _Below(NamedTuple):
     """
     The name of a field whose value stands below; *known* by its lines.
 
-    *like* are entries of a list that were seen before, but for one text: column, entry, whether that text is plain.
+    *like* are entries of a list that were seen before, but for one text: their column, and what reads that text.
     """
 
     field: Field
     before: str
     deeper: tuple[str, str]
     known: dict[str, tuple[int, str, Fact]]
-    like: dict[tuple[str, str], tuple[int, Table, bool]]
+    like: dict[tuple[str, str], tuple[int, Callable[[str], Member | None]]]
 
 
 class _Several(NamedTuple):
@@ -67,12 +67,17 @@ _UNSEEN: Any = object()
 
 
 class _Head:
-    """What stands before `: ` where a value begins in this *column*; *room* is left for as many lines with other values."""
+    """
+    What stands before `: ` where a value begins in this *column*; *room* is left for as many lines with other values.
 
-    __slots__ = ("before", "column", "room", "row")
+    *words* reads what is nothing but a usual text, where the field keeps such a text as it is.
+    """
 
-    def __init__(self, row: Field, column: int) -> None:
+    __slots__ = ("before", "column", "room", "row", "words")
+
+    def __init__(self, row: Field, column: int, words: Callable[[str, bool], tuple[Fact, str] | None] | None) -> None:
         self.row = row
+        self.words = words
         self.before = before(row)
         self.column = column
         self.room = MOST_ALIKE
@@ -188,7 +193,8 @@ class _RecordLines:
             raise Odd
         said = level.note(line, self._said(line, level))
         if said.__class__ is tuple:
-            level.heads[head] = _Head(level.rows(head[column:]), len(head) + 3)
+            row = level.rows(head[column:])
+            level.heads[head] = _Head(row, len(head) + 3, self._facts.words(row))
         return level, said
 
     def _value(self, head: _Head, text: str) -> tuple[str, str, Fact] | None:
@@ -197,6 +203,9 @@ class _RecordLines:
         word = text if is_plain else text[1:-1]
         if match_word(word) is None:
             return None
+        kept = None if head.words is None else head.words(word, is_plain)
+        if kept is not None:
+            return head.before, f",{head.column},{len(text)},{kept[1]}", kept[0]
         position = _new(Position, ("", 0, head.column, len(text)))
         fact, _, packed = self._facts.read(head.row, _new(Scalar, (word, position, is_plain)))
         return head.before, f",{head.column},{len(text)},{packed}", fact
@@ -244,51 +253,52 @@ class _RecordLines:
         if found is None:
             if len(lines) == 1:
                 raise Odd
-            node: Node | None = None if said.field.kind.is_label else _alike(said, lines)
-            if node is None:
-                _, node = read_field(lines[0], lines[1:]) or ("", None)
-            if node is None:
-                raise Odd
-            fact, position, packed = self._facts.read(said.field, node)
-            found = position.line, f",{position.column},{position.length},{packed}", fact
+            found = self._alike(said, lines) or self._carefully(said.field, lines)
             if len(said.known) < MOST_ALIKE:
                 said.known[text] = found
         return found
 
+    def _carefully(self, row: Field, lines: Sequence[str]) -> tuple[int, str, Fact]:
+        _, node = read_field(lines[0], lines[1:]) or ("", None)
+        if node is None:
+            raise Odd
+        fact, position, packed = self._facts.read(row, node)
+        return position.line, f",{position.column},{position.length},{packed}", fact
 
-def _alike(said: _Below, lines: Sequence[str]) -> Listing | None:
-    """
-    Return a list of entries that are like others but for one text each, None when it is not such a list.
-
-    What is in it has no places: only labels and references keep theirs, and where something is to be told all is read again.
-    """
-    items: list[Table] = []
-    columns: set[int] = set()
-    for line in lines[1:]:
-        found = _ENTRY.match(line)
-        if found is None:
+    def _alike(self, said: _Below, lines: Sequence[str]) -> tuple[int, str, Fact] | None:
+        """Return what a set says, each entry of which is like another but for its text; None when it is no such set."""
+        if said.field.kind.alike is None:
             return None
-        head, text, tail = found.groups()
-        column, like, is_plain = said.like.get((head, tail)) or _first_of(said, line, head, text, tail)
-        columns.add(column)
-        (name, _), *others = like.entries
-        items.append(Table(((name, _new(Scalar, (text, _NOWHERE, is_plain))), *others), _NOWHERE))
-    if len(columns) > 1:
-        return None
-    return Listing(tuple(items), Position("", 1, columns.pop() + 1))
+        members: list[Member] = []
+        column = None
+        for line in lines[1:]:
+            found = _ENTRY.match(line)
+            if found is None:
+                return None
+            head, text, tail = found.groups()
+            at, read = said.like.get((head, tail)) or self._first_of(said, line, head, text, tail)
+            member = read(text)
+            if member is None or column not in (None, at):
+                return None
+            members.append(member)
+            column = at
+        assert column is not None, "something stands below"
+        fact, packed = self._facts.members(said.field, tuple(members))
+        return 1, f",{column + 1},1,{packed}", fact
 
-
-def _first_of(said: _Below, line: str, head: str, text: str, tail: str) -> tuple[int, Table, bool]:
-    """Read the first entry that begins with *head* and ends with *tail*. Raises Odd."""
-    _, node = read_field("field:", (line,)) or ("", None)
-    entry = node.items[0] if isinstance(node, Listing) else None
-    first = entry.entries[0][1] if isinstance(entry, Table) else None
-    if node is None or not isinstance(entry, Table) or not isinstance(first, Scalar) or first.text != text:
-        raise Odd
-    found = node.position.column - 1, entry, first.is_plain
-    if len(said.like) < MOST_ALIKE:
-        said.like[head, tail] = found
-    return found
+    def _first_of(
+        self, said: _Below, line: str, head: str, text: str, tail: str
+    ) -> tuple[int, Callable[[str], Member | None]]:
+        """Read the first entry that begins with *head* and ends with *tail*. Raises Odd."""
+        _, node = read_field("field:", (line,)) or ("", None)
+        entry = node.items[0] if isinstance(node, Listing) else None
+        first = entry.entries[0][1] if isinstance(entry, Table) else None
+        if node is None or not isinstance(entry, Table) or not isinstance(first, Scalar) or first.text != text:
+            raise Odd
+        found = node.position.column - 1, self._facts.alike(said.field, entry)
+        if len(said.like) < MOST_ALIKE:
+            said.like[head, tail] = found
+        return found
 
 
 def _deeper(level: _Level) -> tuple[str, str]:

@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from crmsync.model.source import Node, Problem
-from crmsync.model.values import Plain, Value, Written
+from crmsync.model.source import Node, Problem, Table
+from crmsync.model.values import Member, Plain, Value, Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,10 @@ class Kind:
     a file would say (labels through the third argument, which turns an id into its name).
     The wire's face: *encode* and *decode*. `decode(encode(v)) == v`, and `read(show(v)) == v`.
     *bump* the version when canonical forms change: digests of another version count as unknown.
+
+    What is common is read faster: *keeps_words* says that a text of usual characters, with no blank around it, is its own
+    value. *alike* takes an entry of a set to what reads others that are written just so, but for such a text; that gives
+    None where something is to be told.
     """
 
     name: str
@@ -58,6 +62,8 @@ class Kind:
     is_set: bool = False
     is_label: bool = False
     is_reference: bool = False
+    keeps_words: bool = False
+    alike: Callable[[Table, Field, Locale], Callable[[str], Member | None] | None] | None = None
 
 
 class Write(StrEnum):

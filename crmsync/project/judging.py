@@ -31,7 +31,8 @@ class Judge:
         """Return what columns have of a record with this value."""
         value = declared.value
         about = NOTHING
-        if (value.__class__ in _TO_LOOK_UP or is_empty(value)) and field.within is None:  # type: ignore[arg-type] # written, not resolved
+        is_unclear = value.__class__ in _TO_LOOK_UP or (not value and is_empty(value))  # type: ignore[arg-type] # written, not resolved
+        if is_unclear and field.within is None:
             looked = self._looked_at(entity, {field.name: declared})
             if looked is None:
                 return None

@@ -273,3 +273,30 @@ def test_american_numbers_are_what_phonenumbers_says(seed: int) -> None:
 
         for region in ("US", "DE", "GB"):
             assert members._parsed_phone_key(text, region) == members._phone_key(text, region)
+
+
+WORDS = ["Ann", "ann@acme.com", "A.b+c/d", "1 Main St", "Met, at fair 3", "x@y", "null", "(a", "+14155550123", "www.x.com/Y"]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS.values() if kind.keeps_words], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("word", WORDS)
+def test_a_kind_that_keeps_words_reads_them_as_they_are(kind, word):
+    """What a row says of its kind is so: a usual text is its own value."""
+    assert word == _read(kind.name, word)
+
+
+@pytest.mark.parametrize("category", [{}, {"category": "Work"}, {"category": "other"}, {"category": "none"}, {"more": "x"}])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS.values() if kind.alike is not None], ids=lambda kind: kind.name)
+def test_an_entry_like_another_is_read_as_by_itself(kind, category):
+    """What reads entries that are like another one gives the member that the entry is, and none where something is told."""
+    assert kind.alike is not None
+    name, field = {"emails": "email", "phone_numbers": "number", "tags": "tag"}.get(kind.name, "url"), _field(kind.name)
+
+    def read(word: str) -> list[Member] | None:
+        value = _read(kind.name, [{name: word, **category}])
+        return [(each.key, each.text, each.category) for each in value] if isinstance(value, Members) else None
+
+    begin = kind.alike(node_of({name: "ann@acme.com", **category}), field, LOCALE)
+    members = [begin(word) if begin is not None else None for word in WORDS]
+
+    assert list(map(read, WORDS)) == [each and [(each.key, each.text, each.category)] for each in members]
