@@ -36,7 +36,7 @@ def _opaque(name: str) -> Kind:
 
 def _set(name: str, form: members.Form) -> Kind:
     faces = members.reader(form), members.shower(form), members.encoder(form), members.decoder(form)
-    return Kind(name, *faces, members.schema(form), is_set=True, alike=members.alike(form))
+    return Kind(name, *faces, members.schema(form), is_set=True, alike=members.alike(form), wire=members.wire(form))
 
 
 TEXT = _text("text", texts.canonical_text, keeps_words=True)

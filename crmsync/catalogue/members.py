@@ -242,12 +242,20 @@ def shower(form: Form) -> Callable[[Value, Field, Callable[[int], str]], Plain]:
 def encoder(form: Form) -> Callable[[Value, Locale], Any]:
     """Return the encoder of sets of this form; no members are an empty list, which clears."""
 
+    one = wire(form)
+
     def encode(value: Value, locale: Locale) -> Any:
-        if form.item is None:
-            return [member.text for member in _members(value)]
-        return [{form.item: member.text, "category": member.category} for member in _members(value)]
+        return [one(member.text, member.category) for member in _members(value)]
 
     return encode
+
+
+def wire(form: Form) -> Callable[[str | int, str | None], Any]:
+    """Return what gives one member of a set as Copper shows it."""
+    item = form.item
+    if item is None:
+        return lambda text, category: text
+    return lambda text, category: {item: text, "category": category}
 
 
 def _members(value: Value) -> Iterable[Member]:

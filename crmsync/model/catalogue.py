@@ -49,7 +49,7 @@ class Kind:
 
     What is common is read faster: *keeps_words* says that a text of usual characters, with no blank around it, is its own
     value. *alike* takes an entry of a set to what reads others that are written just so, but for such a text; that gives
-    None where something is to be told.
+    None where something is to be told. *wire* is what `encode` makes of one member of a set with this text and category.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Kind:
     is_reference: bool = False
     keeps_words: bool = False
     alike: Callable[[Table, Field, Locale], Callable[[str], Member | None] | None] | None = None
+    wire: Callable[[str | int, str | None], Any] | None = None
 
 
 class Write(StrEnum):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from crmsync.model.catalogue import Field
@@ -17,8 +17,8 @@ from crmsync.model.values import Member, Members, Value
 DIGEST_SIZE = 8
 #: So many digests are remembered, some megabytes of them.
 _MOST_KNOWN = 20_000
-#: So many of one field, where most come once and some all the time.
-_MOST_RECENT = 2_000
+#: And so many of one field: what has more is another one in each record.
+_MOST_OF_ONE = 2_000
 
 # One encoder for all, and for texts only its quoting: `json.dumps` takes ten times as long to set out as to encode a value.
 _quote = json.encoder.encode_basestring
@@ -63,11 +63,17 @@ class Digester:
         """Return what gives the same as `value` for texts of *field*, in a third of the time."""
         version, begun = f"{field.kind.version}.", self._begin(f"{field.kind.name}/value")
 
-        @lru_cache(_MOST_RECENT)
+        known: dict[str, str] = {}
+
         def digest(text: str) -> str:
-            made = begun.copy()
-            made.update(f"{_quote(text)}]".encode("utf-8", "surrogatepass"))
-            return version + str(made.hexdigest())
+            found = known.get(text)
+            if found is None:
+                made = begun.copy()
+                made.update(f"{_quote(text)}]".encode("utf-8", "surrogatepass"))
+                found = version + str(made.hexdigest())
+                if len(known) < _MOST_OF_ONE:
+                    known[text] = found
+            return found
 
         return digest
 
@@ -77,12 +83,15 @@ class Digester:
         version, name = f"{field.kind.version}.", field.kind.name
         of_key, of_member = self._begin(f"{name}/key"), self._begin(f"{name}/member")
 
-        @lru_cache(_MOST_RECENT)
+        @cache
+        def end(category: str | None) -> bytes:
+            return f",{_written(category)}]]".encode("utf-8", "surrogatepass")
+
         def digests(key: str | int, category: str | None) -> tuple[str, str]:
-            quoted = _written(canonical(key))
+            quoted = (_quote(key) if key.__class__ is str else _written(canonical(key))).encode("utf-8", "surrogatepass")
             own, whole = of_key.copy(), of_member.copy()
-            own.update(f"{quoted}]".encode("utf-8", "surrogatepass"))
-            whole.update(f"[{quoted},{_written(category)}]]".encode("utf-8", "surrogatepass"))
+            own.update(quoted + b"]")
+            whole.update(b"[" + quoted + end(category))
             return version + str(own.hexdigest()), version + str(whole.hexdigest())
 
         return digests

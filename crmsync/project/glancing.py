@@ -10,7 +10,7 @@ values. A record is settled when each of its fields is; `tests/test_glancing.py`
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -19,7 +19,7 @@ from typing import Any, cast
 
 import msgspec
 
-from crmsync.config.packing import EACH, HEAD, unpack, unpack_members
+from crmsync.config.packing import EACH, HEAD, unpack
 from crmsync.copper.rowtext import parse
 from crmsync.model.address import Address
 from crmsync.model.bodies import CUSTOM_FIELDS, decode_body
@@ -118,11 +118,26 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """What records have in common that declare the same fields: these rows, the *ids* of them, and the *others*."""
+    """
+    What records have in common that declare the same fields: these rows, the *ids* of them, and the *others*.
 
-    declared: tuple[_Row, ...]
+    Of *declared* ones what each record asks for is at hand: where it begins in the packed record, place, id, whether it is
+    a whole value, and what gives digests. Of the others: the place, and whether any text will do there.
+    """
+
+    declared: tuple[tuple[int, object, str, bool, Callable[[str], str], _Row], ...]
     ids: frozenset[str]
-    others: tuple[_Row, ...]
+    others: tuple[tuple[object, bool, _Row], ...]
+
+    @classmethod
+    def of(cls, declared: Sequence[_Row], others: Iterable[_Row]) -> _Shape:
+        """Return the shape of records that declare these fields, in this order."""
+        at_hand = enumerate(declared)
+        return cls(
+            tuple((HEAD + EACH * number, row.place, row.id, row.is_whole, row.digest, row) for number, row in at_hand),
+            frozenset(row.id for row in declared),
+            tuple((row.place, row.field.kind.keeps_words and not row.is_met, row) for row in others),
+        )
 
 
 class _Kind:
@@ -154,8 +169,8 @@ class _Kind:
     def _shape(self, names: tuple[str, ...]) -> _Shape | None:
         if names not in self._shapes:
             rows = tuple(self._rows[name] for name in names) if self._rows.keys() >= set(names) else ()
-            others = tuple(row for name, row in self._rows.items() if name not in names)
-            self._shapes[names] = _Shape(rows, frozenset(row.id for row in rows), others) if rows else None
+            others = (row for name, row in self._rows.items() if name not in names)
+            self._shapes[names] = _Shape.of(rows, others) if rows else None
         return self._shapes[names]
 
     # At a glance
@@ -169,18 +184,20 @@ class _Kind:
         if not shape.ids.issuperset(applied):
             return None
         found: Hashes = ()
-        at = HEAD
-        for row in shape.declared:
-            value, now, known = flat[at + EACH - 1], shown.get(row.place), applied.get(row.id)
-            if value.__class__ is not str or not row.is_whole or value != now or not value or known != row.digest(value):
+        now_at, known_at = shown.get, applied.get
+        for at, place, id, is_whole, digest, row in shape.declared:
+            value, now, known = flat[at + EACH - 1], now_at(place), known_at(id)
+            if value.__class__ is not str or not is_whole or value != now or not value or known != digest(value):
                 hashes = self._seen(row, flat, at, value, now, known)
                 if hashes is None:
                     return None
                 found += hashes
             elif row.is_met:
                 found += (hash_of_touch(has(self._entity, row.field, value)),)
-            at += EACH
-        for row, now in [(row, now) for row in shape.others if (now := shown.get(row.place)) is not None]:
+        for place, is_any_text, row in shape.others:
+            now = now_at(place)
+            if now is None or (is_any_text and now.__class__ is str):
+                continue
             observed = row.field.kind.decode(now, self._locale)
             found += _hashes(self._entity, {}, {row.field.name: observed}) if row.is_met else ()
         return found
@@ -240,18 +257,18 @@ class _Kind:
         """Return what a set is met by whose members are shown and known just as they are declared."""
         if value.__class__ is not list or value[0] != "members" or known.__class__ is not dict or known.keys() != _PLAIN_SET:
             return None
-        members, ours = unpack_members(value), known["members"]
-        if len(ours) != len(members) or row.field.kind.encode(members, self._locale) != now:
+        keys, texts, categories = value[1::3], value[2::3], value[3::3]
+        ours, wire = known["members"], row.field.kind.wire
+        if wire is None or len(ours) != len(keys) or not is_comparable(row.field, known["asked"]):
             return None
-        if not is_comparable(row.field, known["asked"]):
+        shown = zip(keys, texts, categories, strict=True)
+        if now != [wire(key if text is None else text, category) for key, text, category in shown]:
             return None
-        for each in members:
-            key, asked = row.digests(each.key, each.category)
-            if ours.get(key) != [asked, asked]:
+        for key, category in zip(keys, categories, strict=True):
+            own, asked = row.digests(key, category)
+            if ours.get(own) != [asked, asked]:
                 return None
-        if not row.is_met:
-            return ()
-        return tuple([hash_of_touch(has(self._entity, row.field, each.key)) for each in members])
+        return tuple([hash_of_touch(has(self._entity, row.field, key)) for key in keys]) if row.is_met else ()
 
     def _outer(self, row: _Row, flat: list[Any]) -> list[Any]:
         """Return what a record declares of the field within which the label of *row* is looked up."""
