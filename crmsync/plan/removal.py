@@ -152,11 +152,28 @@ def _bereaving(
 ) -> Unsafe | None:
     """Return why *record* must not be deleted for the sake of those that name it, or None."""
     left = _left_behind(work, address, record, leaving, links)
-    if not left:
+    unsettled = [f"{each} (unsettled)" for each in _unsettled_links(work, record)]
+    named = ", ".join([*(_named(work, *pair) for pair in left), *unsettled])
+    if not named:
         return None
-    named = ", ".join(_named(work, *pair) for pair in left)
     allow = "Link or remove those first, or let them be without it: --allow-orphans."
     return f"It would leave {named} without it.", f"{allow}\nKeep it in Copper with: crmsync state forget {address}"
+
+
+def _unsettled_links(work: Work, record: Observed) -> list[Address]:
+    """
+    Return the addresses whose requests to Copper named *record*, and may have been executed.
+
+    Which record such a create made is not known, and so not whom that names now.
+    """
+    naming = set()
+    for intent in work.world.state.open_intents.values():
+        links = [row for row in work.catalogue[intent.address.type].links if row.target == record.type]
+        if intent.address in work.unsettled and any(
+            intent.fields.get(row.id) == work.digester.value(row, record.id) for row in links
+        ):
+            naming.add(intent.address)
+    return sorted(naming)
 
 
 def _left_behind(

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from crmsync.model.address import Address
 from crmsync.model.settings import Limit, Limits
+from tests.simulator import Killed
 from tests.world import World
 
 FILES = """
@@ -198,3 +200,27 @@ def test_overwritten_adoptions_are_limited(world: World) -> None:
 
     assert world.plan(yaml.safe_dump({"people": same})).breaches == ()
     assert [each.flag for each in world.plan(yaml.safe_dump({"people": other})).breaches] == ["--allow-adopts 5"]
+
+
+@pytest.mark.parametrize("may_orphan", [False, True])
+def test_what_an_unclear_create_named_stays_until_that_is_settled(may_orphan: bool, world: World) -> None:
+    """A person edited the company of an unclear create: nobody knows that it is ours, but it may have the contact still."""
+    world.apply("people: {road: {name: Road}}\n")
+
+    def kill(number: int, effect: object) -> None:
+        if len(world.writes()) == 2:
+            raise Killed
+
+    files = "companies: {ours: {name: Ours, details: ours, primary_contact: road}}\npeople: {road: {name: Road}}\n"
+    with pytest.raises(Killed):
+        world.apply(files, scheduler={"kill": kill})
+    (company,) = world.sandbox.records("companies")
+    world.sandbox.edit("companies", company["id"], {"details": "theirs"})
+    world.clock.sleep(600)
+    world.apply("companies: {other: {name: Other}}\n")
+    plan = world.plan("companies: {other: {name: Other}}\n", may_orphan=may_orphan)
+
+    assert plan.unsettled == (Address("companies", "ours"),)
+    held = [] if may_orphan else ["It would leave companies.ours (unsettled) without it."]
+    assert [each.reason for each in plan.held] == held
+    assert world.names("people") == ["Road"]
