@@ -351,6 +351,8 @@ QUOTES = [
     "people:\n  ann:\n    name: Ann\n    custom_fields:\n      Tier: Gold\n      ' Tier': Gold\n",
     "people:\n  ann:\n    name: Ann\n    custom_fields: {Tier: Gold}\n    custom_fields:\n      Code: x\n",
     "crmsync: 1\npeople:\n  ann:\n    name: Ann\n",
+    "people:#\n  ann:\n    name: Ann\n",
+    "people:   # all\n  ann:\n    name: Ann\n",
     "people:\n  {bob: {name: Bob}}\n  ann:\n    name: Ann\n",
     "people:\n  {? bob: {name: Bob}}\n  ann:\n    name: Ann\n",
     "people:\n  ann:\n    name: Ann\n  - a\n",

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from crmsync.model.source import Node, Position, Scalar, Table
 
-_HEAD = re.compile(r"([A-Za-z_]+):[ ]*(?:#.*)?\n")
+_HEAD = re.compile(r"([A-Za-z_]+):[ ]*(?:[ ]#.*)?\n")
 _NOT_HERE = re.compile(r"[A-Za-z_]+:.*\n(?:[ -].*\n|(?:#.*)?\n)*+")
 _REMARKS = re.compile(r"(?:[ ]*(?:#.*)?\n)++")
 _INDENT = re.compile(r"[ ]+(?=[^\s#])")
