@@ -6,6 +6,7 @@ Pages of five records, so that two dozen people are as many pages as thousands w
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from collections.abc import Callable
@@ -19,11 +20,12 @@ import pytest
 from crmsync.copper import ranks, read
 from crmsync.copper.client import Client
 from crmsync.plan.world import Wishes
-from crmsync.project import validating
+from crmsync.project import replanning, validating
 from crmsync.project.inputs import files_of
 from crmsync.project.planning import Planned, make_plan
 from crmsync.project.replanning import replan
 from crmsync.project.session import open_project
+from crmsync.project.trouble import Trouble
 from crmsync.project.upkeep import LONGEST_SECONDS
 from crmsync.project.validating import validate
 from crmsync.render.document import dump, plan_document
@@ -329,3 +331,36 @@ def test_what_is_no_plain_file_is_left_to_the_careful_way(desk: Desk) -> None:
 
     assert plain is not None
     assert files_of(project, ()) is None
+
+
+@pytest.mark.parametrize("sifted", [0, 1000])
+@pytest.mark.parametrize("odd", ['"title":7', '"tags":7', '"emails":[null]', '"custom_fields":[5]'])
+def test_what_makes_no_sense_in_copper_is_told(
+    odd: str, sifted: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record that cannot be read is named, in the same words whichever way it was looked at, and nothing is planned."""
+    monkeypatch.setattr(replanning, "SIFTED", sifted)
+    desk = Desk(tmp_path)
+    desk.settle(people())
+    name, id, send = odd.partition(":")[0], desk.world.id("people.p3"), desk.world.send
+
+    def sent(request: Any) -> Any:
+        answer = send(request)
+        rows = json.loads(answer.body)
+        for row in rows if isinstance(rows, list) else [rows]:
+            if row.get("id") == id and "emails" in row:
+                row[name.strip('"')] = "odd"
+        return replace(answer, body=json.dumps(rows, separators=(",", ":")).replace(f'{name}:"odd"', odd).encode())
+
+    monkeypatch.setattr(desk.world, "send", sent)
+
+    found = [_trouble(desk, uses_cache=uses_cache) for uses_cache in (False, True, True)]
+
+    assert found == found[:1] * 3
+    assert found[0].startswith(f"Copper shows a record that makes no sense: {name[1:-1]} of person {id}")
+
+
+def _trouble(desk: Desk, **settings: Any) -> str:
+    with pytest.raises(Trouble) as caught:
+        desk.plan(None, **settings)
+    return str(caught.value)

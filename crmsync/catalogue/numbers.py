@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from crmsync.catalogue.reading import Fault, odd, one_text, quoted
@@ -76,7 +77,7 @@ def decode_number(data: Any, locale: Locale) -> Value:
 
 
 def _unsigned_zero(number: Decimal) -> Decimal:
-    if not number.is_finite():
+    if not isfinite(number):  # nor is what no double holds
         raise odd(number, "a number")
     return number or Decimal(0)
 

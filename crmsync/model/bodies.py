@@ -13,22 +13,26 @@ from crmsync.model.values import Value
 CUSTOM_FIELDS = "custom_fields"
 
 
+class NoRecord(ValueError):
+    """What Copper shows is no record, or has values that its fields do not hold."""
+
+
 def decode_body(entity: EntityType, body: Mapping[str, Any], locale: Locale) -> Observed:
     """
     Return the record in *body*, with a canonical value for every field of *entity*; what is missing is empty.
 
-    Raises ValueError for a body that is no record, or whose values are not what their fields hold.
+    Raises NoRecord.
     """
     id = body.get("id")
     if isinstance(id, bool) or not isinstance(id, int) or id <= 0:
-        raise ValueError(f"this is no {entity.singular}: it has no id")
+        raise NoRecord(f"this is no {entity.singular}: it has no id")
     custom = _custom_values(entity, id, body)
     fields = {}
     for field in entity.fields:
         try:
             fields[field.name] = field.kind.decode(_wire_value(field, body, custom), locale)
         except ValueError as error:
-            raise ValueError(f"{field.name} of {entity.singular} {id}: {error}") from error
+            raise NoRecord(f"{field.name} of {entity.singular} {id}: {error}") from error
     modified = body.get("date_modified")
     return Observed(entity.name, id, fields, modified if isinstance(modified, int) else None, body)
 
@@ -38,7 +42,7 @@ def _custom_values(entity: EntityType, id: int, body: Mapping[str, Any]) -> Mapp
     try:
         return {each["custom_field_definition_id"]: each.get("value") for each in body.get(CUSTOM_FIELDS) or ()}
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{CUSTOM_FIELDS} of {entity.singular} {id} is not a list of values by definition") from error
+        raise NoRecord(f"{CUSTOM_FIELDS} of {entity.singular} {id} is not a list of values by definition") from error
 
 
 def _wire_value(field: Field, body: Mapping[str, Any], custom: Mapping[int, Any]) -> Any:

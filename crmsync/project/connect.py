@@ -10,6 +10,7 @@ from crmsync.copper.client import Client
 from crmsync.copper.errors import AuthenticationFailed, CopperError, PaymentRequired, PermissionDenied
 from crmsync.copper.pace import Pacer
 from crmsync.copper.transport import Transport, base_url_from_env, credentials_from_env, is_loopback
+from crmsync.model.bodies import NoRecord
 from crmsync.model.http import Send
 from crmsync.project.session import Project, make_private
 from crmsync.project.trouble import LoginTrouble, Trouble
@@ -22,13 +23,16 @@ _LOGIN = (AuthenticationFailed, PermissionDenied, PaymentRequired)
 
 @contextmanager
 def copper_trouble() -> Iterator[None]:
-    """Turn the errors of the client into what a command ends with."""
+    """Turn the errors of the client, and records that make no sense, into what a command ends with."""
     try:
         yield
     except _LOGIN as error:
         raise LoginTrouble(str(error)) from error
     except CopperError as error:
         raise Trouble(str(error)) from error
+    except NoRecord as error:
+        detail = "Look at the record in Copper and correct it; if it is right there, please report this."
+        raise Trouble(f"Copper shows a record that makes no sense: {error}. {detail}") from error
 
 
 def connect(project: Project, *, may_write: bool) -> Client:
