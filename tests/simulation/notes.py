@@ -18,6 +18,7 @@ from crmsync.model.events import (
     Origin,
     Refused,
     Renamed,
+    RunStarted,
     WriteAction,
 )
 from crmsync.model.values import Members
@@ -50,6 +51,7 @@ class OfNotes(Witness):
         settled = [each.intent for each in events if isinstance(each, Found | Absent)]
         owners = {self.intents[id].address: self.owners[id] for id in settled}
         said = {event.address for event in events if isinstance(event, Bound) and event.origin is Origin.ADOPTED}
+        is_planned = any(isinstance(each, RunStarted) for each in events)
         for event in events:
             match event:
                 case Intent(id=id):
@@ -60,7 +62,7 @@ class OfNotes(Witness):
                 case Refused(intent) | Absent(intent):
                     self._is_not_done(run, event, self.intents.get(intent), said)
                 case FieldsApplied(address, fields):
-                    self._confirm(owners.get(address, run), address, fields)
+                    self._confirm(owners.get(address, run), address, fields, is_planned=is_planned)
                 case FieldsReleased(address, names):
                     for name in names:
                         self.confirmed.pop((address, name), None)
@@ -119,16 +121,20 @@ class OfNotes(Witness):
             elif ids and not is_link and not run.is_forgetting:
                 self.breach("I2", f"{intent.address} is noted as {type(event).__name__}, and was executed on {ids}")
 
-    def _confirm(self, run: Run, address: Address, fields: Mapping[str, Any]) -> None:
+    def _confirm(self, run: Run, address: Address, fields: Mapping[str, Any], *, is_planned: bool) -> None:
+        """Remember what the state says was so: now, or, where the run begins with that, when its plan read the record."""
         entity = self.catalogue[address.type]
         binding = self.machine.log.read().bindings.get(address)
-        record = self.see(address.type, self.raw(address.type, binding.record_id)) if binding else None
+        place = (address.type, binding.record_id if binding is not None else 0)
+        read = run.planned.observed.get(place) if is_planned and run.planned is not None else None
+        record = read or self.see(address.type, self.raw(*place))
+        at = self.machine.hub.now if read is None else run.planned_seen.get(place, self.machine.hub.now)
         for id in fields:
             row = entity.by_id.get(id)
             if row is not None:
                 wanted = self.wanted(run, address, row.name)
                 shown = record.fields.get(row.name) if record is not None else None
-                self.confirmed[address, id] = Confirmed(wanted, shown, self.machine.hub.now)
+                self.confirmed[address, id] = Confirmed(wanted, shown, at)
 
     def _forget_confirmed(self, address: Address) -> None:
         for key in [key for key in self.confirmed if key[0] == address]:

@@ -139,6 +139,19 @@ def test_custom_values_must_be_back_after_the_last_write_that_took_them(
         assert expected == told(schedule)
 
 
+@pytest.mark.parametrize(("is_planned", "expected"), [(True, "one"), (False, "two")])
+def test_what_a_run_begins_with_was_so_when_its_plan_read_it(is_planned: bool, expected: str) -> None:
+    """A person edits between the reading and the note of it: the state says what was read. An answer shows what is now."""
+    with staged() as schedule:
+        records: Records = {A: {"name": "zq A", "details": "one"}}
+        applied(schedule, records)
+        run = applied(schedule, records)
+        schedule.sandbox.edit("companies", 40000001, {"details": "two"})
+        schedule.checker._confirm(run, A, {"details": None}, is_planned=is_planned)
+
+        assert expected == schedule.checker.confirmed[A, "details"].shown
+
+
 def test_what_came_late_is_not_the_deed_of_whoever_acts_next() -> None:
     """Copper carries a request out just as a person deletes something else: the person changed nothing of that record."""
     with staged() as schedule:
