@@ -20,9 +20,11 @@ import pytest
 from crmsync.copper import ranks, read
 from crmsync.copper.client import Client
 from crmsync.plan.world import Wishes
-from crmsync.project import replanning, validating
+from crmsync.project import anew, validating
+from crmsync.project.hashing import Hashes
 from crmsync.project.inputs import files_of
-from crmsync.project.planning import Planned, make_plan
+from crmsync.project.planned import Planned
+from crmsync.project.planning import make_plan
 from crmsync.project.replanning import replan
 from crmsync.project.session import open_project
 from crmsync.project.trouble import Trouble
@@ -326,11 +328,11 @@ def test_a_changed_file_is_validated_again(desk: Desk) -> None:
 def test_what_is_no_plain_file_is_left_to_the_careful_way(desk: Desk) -> None:
     """A pipe would be waited for; a link may lead anywhere."""
     project = open_project(start=desk.world.root, environ={})
-    plain = files_of(project, ())
+    plain = files_of(project, (), Hashes())
     os.mkfifo(desk.world.root / "crm" / "pipe.yaml")
 
     assert plain is not None
-    assert files_of(project, ()) is None
+    assert files_of(project, (), Hashes()) is None
 
 
 @pytest.mark.parametrize("sifted", [0, 1000])
@@ -339,7 +341,7 @@ def test_what_makes_no_sense_in_copper_is_told(
     odd: str, sifted: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A record that cannot be read is named, in the same words whichever way it was looked at, and nothing is planned."""
-    monkeypatch.setattr(replanning, "SIFTED", sifted)
+    monkeypatch.setattr(anew, "SIFTED", sifted)
     desk = Desk(tmp_path)
     desk.settle(people())
     name, id, send = odd.partition(":")[0], desk.world.id("people.p3"), desk.world.send

@@ -14,7 +14,7 @@ import pytest
 from crmsync.model.address import Address
 from crmsync.model.digest import Digester
 from crmsync.model.values import Member
-from crmsync.project import crew, replanning, sifting
+from crmsync.project import anew, crew, sifting
 from crmsync.project.glancing import Glance
 from crmsync.project.ledger import Entry, Ledger
 from tests.catalogue.accounts import ACCOUNT
@@ -59,7 +59,7 @@ def files() -> str:
 
 def album(folder: Path, settings: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Glance, dict[Address, Texts]]:
     """Return the texts of all records of an account where nothing changed, and who looks at them."""
-    monkeypatch.setattr(replanning, "SIFTED", 0)
+    monkeypatch.setattr(anew, "SIFTED", 0)
     desk = Desk(folder)
     desk.world.settings_text = settings
     desk.settle(files())
@@ -191,7 +191,7 @@ def test_the_quick_digests_are_the_digests() -> None:
 @pytest.mark.parametrize("start", [crew._START, "raise SystemExit"], ids=["at work", "ended"])
 def test_who_looks_makes_no_difference(start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other processes note what this one would; it does the work of those that end."""
-    monkeypatch.setattr(replanning, "SIFTED", 0)
+    monkeypatch.setattr(anew, "SIFTED", 0)
     monkeypatch.setattr(crew, "_START", start)
     monkeypatch.setattr(sifting, "processes_at_hand", lambda: 2)
     noted = []

@@ -13,7 +13,7 @@ import pytest
 
 import crmsync
 from crmsync.plan.world import Wishes
-from crmsync.project import replanning
+from crmsync.project import anew
 from crmsync.project.replanning import replan
 from crmsync.project.validating import validate
 from tests.world import World
@@ -147,7 +147,7 @@ WORKS = [planning, quiet, cold, creating, updating, deleting, validating, valida
 @pytest.fixture(autouse=True)
 def _many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let few records be planned as many are."""
-    monkeypatch.setattr(replanning, "SIFTED", 0)
+    monkeypatch.setattr(anew, "SIFTED", 0)
 
 
 @pytest.mark.parametrize("work", WORKS, ids=lambda work: work.__name__)

@@ -27,9 +27,9 @@ from crmsync.project import crew, pieces, sheetreader
 from crmsync.project.files import find_sources
 from crmsync.project.reading import Changes, Reading
 from crmsync.project.recordfiles import read_carefully, read_project
-from crmsync.project.session import Project, open_project, shelf_of
+from crmsync.project.session import Project, open_project
 from crmsync.project.sheets import PREFIX_BYTES, from_head, head_bytes, to_bytes
-from crmsync.project.shelf import KEPT_PER_FILE, KEPT_SECONDS, Shelf
+from crmsync.project.shelf import KEPT_PER_FILE, KEPT_SECONDS, Shelf, shelf_of
 from crmsync.project.validating import cached_catalogue, validate
 from crmsync.render.diagnostics import diagnostics_text
 from tests.desk import Desk

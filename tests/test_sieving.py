@@ -16,8 +16,8 @@ import pytest
 
 from crmsync.copper import ranks, read
 from crmsync.model.address import Address
-from crmsync.project import replanning
-from crmsync.project.planning import Planned
+from crmsync.project import anew
+from crmsync.project.planned import Planned
 from crmsync.project.trouble import InputTrouble, RefusedTrouble, UsageTrouble
 from tests.test_cache import Desk
 
@@ -132,7 +132,7 @@ def judged(planned: Planned) -> int | None:
 @pytest.mark.parametrize("seed", range(24))
 def test_over_random_histories_the_plan_is_the_same(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever happens in files, state and Copper: what moved alone makes the plan of everything, held at once or not."""
-    monkeypatch.setattr(replanning, "SIFTED", seed % 2 * 1000)
+    monkeypatch.setattr(anew, "SIFTED", seed % 2 * 1000)
     chance = random.Random(seed)
     desk, office = Desk(tmp_path, seed=seed), Office(chance)
     desk.settle(office.files())
@@ -219,7 +219,7 @@ def settled(tmp_path: Path) -> tuple[Desk, Office]:
 
 def test_a_mirror_of_another_version_is_made_anew_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A large project is not held in memory for it, and nothing is read twice."""
-    monkeypatch.setattr(replanning, "SIFTED", 0)
+    monkeypatch.setattr(anew, "SIFTED", 0)
     desk, office = settled(tmp_path)
     with closing(sqlite3.connect(desk.cache / "mirror.db")) as mirror:
         mirror.execute("PRAGMA user_version = 99")

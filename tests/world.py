@@ -22,7 +22,8 @@ from crmsync.model.effects import Outcome
 from crmsync.model.plan import Plan
 from crmsync.plan.world import Wishes
 from crmsync.project.applying import ApplyOptions, agreed
-from crmsync.project.planning import Planned, make_plan
+from crmsync.project.planned import Planned
+from crmsync.project.planning import make_plan
 from crmsync.project.reviewing import review_id
 from crmsync.project.session import Project, open_project
 from crmsync.render.document import plan_document

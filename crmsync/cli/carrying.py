@@ -45,7 +45,7 @@ def push(file: Path, is_forced: bool, profile: str | None, verbose: int) -> None
     """
     from crmsync.project.carrying import push_state
     from crmsync.project.session import open_project
-    from crmsync.project.validating import counted
+    from crmsync.project.trouble import counted
 
     state = push_state(open_project(profile), file.read_text(encoding="utf-8", errors="replace"), is_forced=is_forced)
     click.echo(f"The state binds {counted(len(state.bindings), 'record')}.")

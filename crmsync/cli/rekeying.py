@@ -20,7 +20,7 @@ def command(profile: str | None, verbose: int) -> None:
     """
     from crmsync.project.carrying import rekey
     from crmsync.project.session import open_project
-    from crmsync.project.validating import counted
+    from crmsync.project.trouble import counted
 
     state = rekey(open_project(profile))
     click.echo(f"The state of {counted(len(state.bindings), 'record')} goes on under the present key.")

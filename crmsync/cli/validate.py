@@ -19,7 +19,8 @@ def command(as_json: bool, profile: str | None, verbose: int) -> int:
     Example: crmsync validate
     """
     from crmsync.project.session import open_project
-    from crmsync.project.validating import counted, validate
+    from crmsync.project.trouble import counted
+    from crmsync.project.validating import validate
 
     checked = validate(open_project(profile))
     errors = sum(each.is_error for each in checked.diagnostics)

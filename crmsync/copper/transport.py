@@ -172,7 +172,7 @@ class Transport:
         self._timeouts = timeouts
         self._largest_body = largest_body
         self._clock = clock
-        self._session = _session()
+        self._session = _session(urlsplit(base_url).scheme)
         self._forms = _forms(credentials.key.reveal())
 
     def __call__(self, request: Request) -> Response:
@@ -252,8 +252,8 @@ def _forms(key: str) -> list[str]:
     return sorted(forms, key=len, reverse=True)
 
 
-def _session() -> Any:
-    """Return a session that takes nothing from the environment, keeps no cookies and never tries twice."""
+def _session(scheme: str) -> Any:
+    """Return a session for http or https that takes nothing from the environment, keeps no cookies and never tries twice."""
     import requests  # for its cost: only commands that talk to Copper need it
     from requests.adapters import HTTPAdapter
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
@@ -262,7 +262,9 @@ def _session() -> Any:
         """Speaks TLS as `tls_context` says, whatever the environment wants."""
 
         def init_poolmanager(self, *arguments: Any, **settings: Any) -> None:
-            super().init_poolmanager(*arguments, **settings, ssl_context=tls_context(DEFAULT_CA_BUNDLE_PATH))
+            if scheme == "https":  # it takes 20 ms to make
+                settings["ssl_context"] = tls_context(DEFAULT_CA_BUNDLE_PATH)
+            super().init_poolmanager(*arguments, **settings)
 
     session = requests.Session()
     # Proxies, .netrc and REQUESTS_CA_BUNDLE: the key would pass through the first, be replaced by the second, and be shown
@@ -271,8 +273,8 @@ def _session() -> Any:
     session.verify = True
     session.cookies.set_policy(_no_cookies())
     adapter = Adapter(pool_connections=1, pool_maxsize=POOL_SIZE, max_retries=0)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
+    session.adapters.clear()
+    session.mount(f"{scheme}://", adapter)
     return session
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from crmsync.catalogue.account import zone_of
+from crmsync.catalogue import CATALOGUE
+from crmsync.catalogue.account import account_document, label_tables, read_account_document, with_account, zone_of
 from crmsync.copper import read
 from crmsync.copper.client import Client
-from crmsync.model.catalogue import Catalogue
+from crmsync.model.catalogue import Catalogue, Locale
 from crmsync.model.settings import Settings
+from crmsync.project.saving import write_json
+from crmsync.project.session import Project, make_private
+from crmsync.project.stamping import with_stamp_rung
 from crmsync.project.trouble import RefusedTrouble, Trouble
 
 
@@ -46,3 +54,55 @@ def zone(name: str) -> ZoneInfo:
         return zone_of(name)
     except ValueError as error:
         raise Trouble(f"The account's time zone {name} is not known here; dates would be wrong without it.") from error
+
+
+def read_account(project: Project, client: Client, pinned: int | None, types: frozenset[str] | None = None) -> Account:
+    """
+    Return the account with its labels, checked to be the right one, and remember the labels for `validate`.
+
+    With *types* only the tables that these use are read anew; the others are as they were remembered, where they were.
+    """
+    settings = project.settings
+    id, name, zone_name = identify(client, settings, pinned)
+    path = project.cache / "account.json"
+    known = _remembered(path) if types is not None else None
+    used = None if types is None or known is None else tables_of(types)
+    definitions = read.definitions(client)
+    listed = {table: ask(client) for table, ask in _TABLES.items() if used is None or table in used}
+    tables = {**(known["tables"] if known is not None else {}), **label_tables(**listed)}
+    locale = Locale(zone(zone_name), settings.close_date_order, settings.phone_region)
+    catalogue = with_account(CATALOGUE, definitions, tables, locale)
+    if settings.has_stamp:
+        catalogue = with_stamp_rung(catalogue)
+    document = account_document(definitions, tables, locale)
+    if known is None or known["document"] != json.dumps(document, sort_keys=True):
+        make_private(project)
+        write_json(path, document)
+    else:
+        path.touch()  # `validate` says from when the labels are
+    return Account(id, name, catalogue)
+
+
+_TABLES: Mapping[str, Callable[[Client], list[dict[str, Any]]]] = {
+    "users": read.users,
+    "pipelines": read.pipelines,
+    "contact_types": read.contact_types,
+    "customer_sources": read.customer_sources,
+    "loss_reasons": read.loss_reasons,
+}
+
+
+def tables_of(types: Iterable[str]) -> frozenset[str]:
+    """Return the label tables that the fields of *types* use."""
+    rows = (row for name in types for row in CATALOGUE[name].fields)
+    targets = {row.target for row in rows if row.target is not None and row.kind.is_label}
+    return frozenset("pipelines" if target == "stages" else target for target in targets)
+
+
+def _remembered(path: Path) -> dict[str, Any] | None:
+    """Return the account document at *path* and its tables; None where there is none that makes sense."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return {"tables": read_account_document(document)[1], "document": json.dumps(document, sort_keys=True)}
+    except (OSError, ValueError):
+        return None

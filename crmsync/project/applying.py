@@ -26,12 +26,14 @@ from crmsync.model.state import State
 from crmsync.model.store import Lost, Store, Unusable
 from crmsync.plan.world import Wishes
 from crmsync.project import deciding
-from crmsync.project.account import identify
+from crmsync.project.account import identify, read_account
 from crmsync.project.approving import Approved
 from crmsync.project.connect import connect, copper_trouble
+from crmsync.project.decisionfile import About
 from crmsync.project.keeping import Keeper, drop_old_copies, last_written, state_key
 from crmsync.project.leasing import leased, who
-from crmsync.project.planning import Planned, make_plan, mirror_of, read_account
+from crmsync.project.planned import Planned, mirror_of
+from crmsync.project.planning import make_plan
 from crmsync.project.reviewing import Agreed, agree, review_id
 from crmsync.project.runner import Runner, steady_clock
 from crmsync.project.session import Project, is_ci, opened_state, refuse_other_key
@@ -40,7 +42,7 @@ from crmsync.project.trouble import LineOf, RefusedTrouble, Trouble
 from crmsync.render.breaches import refusal_text
 from crmsync.render.document import plan_document
 from crmsync.render.shown import Showing
-from crmsync.state import is_local
+from crmsync.state.places import is_local
 
 #: A log of fewer segments than this is read in no time.
 LONG_LOG = 200
@@ -244,7 +246,7 @@ def _leave_questions(run: Run, planned: Planned, agreed: Agreed) -> tuple[str, i
     return loaded.path.name, deciding.write_decisions(loaded, plan, asked, ending)
 
 
-def _moved_meanwhile(run: Run, planned: Planned, agreed: Agreed) -> dict[deciding.About, deciding.Contested]:
+def _moved_meanwhile(run: Run, planned: Planned, agreed: Agreed) -> dict[About, deciding.Contested]:
     """
     Return what people changed between the plan and its writes, as a plan sees it that is made of those records now.
 

@@ -20,8 +20,7 @@ from typing import Any
 from crmsync.model.digest import Digester
 from crmsync.model.state import Head
 from crmsync.model.store import Store, Unusable
-from crmsync.project.keeping import TIME
-from crmsync.project.saving import write_json
+from crmsync.project.saving import TIME, write_json
 from crmsync.project.session import Project, make_private, opened_store, read_state
 from crmsync.project.trouble import Trouble, UsageTrouble
 

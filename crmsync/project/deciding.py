@@ -13,65 +13,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from crmsync.config.decisions import parse_decisions, read_decisions
-from crmsync.config.document import Document
-from crmsync.model.address import Address
 from crmsync.model.catalogue import Field
-from crmsync.model.decisions import Decision
 from crmsync.model.digest import Digester
 from crmsync.model.effects import Outcome
 from crmsync.model.events import Applied
 from crmsync.model.packed import fields_caused
 from crmsync.model.plan import Cause, Decided, FieldChange, Held, Plan
-from crmsync.model.source import Diagnostic
 from crmsync.model.state import State
 from crmsync.model.values import Value
 from crmsync.plan.deciding import seen
 from crmsync.plan.world import Wishes
+from crmsync.project.decisionfile import About, Decisions
 from crmsync.project.keeping import Place
 from crmsync.project.saving import write_private
 from crmsync.project.session import Project
-from crmsync.project.trouble import Trouble
 from crmsync.render.decisions import Question, decisions_text, held_comment, question_line, written_line
 from crmsync.render.shown import Showing
 
-About = tuple[Address, str]
 #: What is held, and the field of it that a person's value and the file's both claim.
 Contested = tuple[Held, FieldChange]
-
-
-@dataclass(frozen=True)
-class Decisions:
-    """The file of a project as it was read; *document* is None when there is none."""
-
-    path: Path
-    document: Document | None = None
-    decisions: tuple[Decision, ...] = ()
-    diagnostics: tuple[Diagnostic, ...] = ()
-
-    @property
-    def chosen(self) -> Mapping[About, Decision]:
-        """Those of which the user has chosen."""
-        return {(each.address, each.field): each for each in self.decisions if each.choice is not None}
-
-
-def decisions_path(project: Project) -> Path:
-    """Return where the decisions are. Those of a profile have a file of their own, for it has records of its own."""
-    profile = project.settings.profile
-    return project.root / (f"decisions.{profile}.yaml" if profile else "decisions.yaml")
-
-
-def load_decisions(project: Project) -> Decisions:
-    """Return the decisions of *project*. Raises Trouble."""
-    path = decisions_path(project)
-    try:
-        document = parse_decisions(path.read_bytes(), path.name)
-    except FileNotFoundError:
-        return Decisions(path)
-    except OSError as error:
-        raise Trouble(f"{path.name} could not be read: {error.strerror}.") from error
-    decisions, diagnostics = read_decisions(document)
-    return Decisions(path, document, decisions, diagnostics)
 
 
 @dataclass(frozen=True)

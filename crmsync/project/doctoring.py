@@ -17,8 +17,8 @@ from crmsync.model.store import Unusable
 from crmsync.project.account import identify, zone
 from crmsync.project.connect import connect
 from crmsync.project.session import Project, opened_state
-from crmsync.project.trouble import LoginTrouble, Trouble
-from crmsync.project.validating import counted, validate
+from crmsync.project.trouble import LoginTrouble, Trouble, counted
+from crmsync.project.validating import validate
 from crmsync.state import is_local, shown_place
 from crmsync.state.proving import prove
 

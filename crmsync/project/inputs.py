@@ -5,28 +5,29 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from hashlib import blake2b, file_digest
+from hashlib import blake2b
+from stat import S_ISREG
 from typing import Any
 
 import crmsync
 from crmsync.model.catalogue import Catalogue
 from crmsync.project.files import SETTINGS_FILE, each_file
+from crmsync.project.hashing import Hashes
 from crmsync.project.session import Project
 
 FORMAT = 1
 
 
-def files_of(project: Project, others: Iterable[object]) -> str | None:
+def files_of(project: Project, others: Iterable[object], hashes: Hashes) -> str | None:
     """Return the digest of this version, the settings, the profile, every record file, and *others*; None if one is odd."""
     digest = blake2b(digest_size=16)
     for part in (FORMAT, crmsync.__version__, project.settings.profile, *others):
         digest.update(f"{part}\n".encode())
     for path in (project.root / SETTINGS_FILE, *each_file(project.root, project.settings)):
         try:
-            if path.is_symlink() or not path.is_file():
+            if not S_ISREG(path.lstat().st_mode):
                 return None
-            with path.open("rb") as file:
-                content = file_digest(file, "sha256").digest()  # in parts: a file of rows may be large
+            content = hashes.of(path).digest
         except OSError:
             return None
         digest.update(f"{path}\n".encode())

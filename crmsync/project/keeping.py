@@ -25,7 +25,7 @@ from crmsync.model.effects import Copy
 from crmsync.model.store import NO_COPIES, Store, Unusable
 from crmsync.model.undo import Before, read_before, write_before
 from crmsync.model.values import Value
-from crmsync.project.saving import append_private
+from crmsync.project.saving import TIME, append_private
 from crmsync.project.session import Project
 from crmsync.project.together import Together
 from crmsync.project.trouble import Trouble
@@ -42,8 +42,6 @@ LARGEST_BYTES = 4 * 2**20
 Place = tuple[str, int, str]
 #: So many runs back it is looked for what was last written.
 LOOKED_THROUGH = 20
-#: How the names of copies begin.
-TIME = "%Y%m%dT%H%M%SZ"
 #: Files of ours below `.crmsync/runs`: copies of a run, and the archive of decisions.
 _RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-z]+")
 _OURS = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-z]+\.jsonl|decisions-(\d{8})-(\d{6})\.yaml")

@@ -10,11 +10,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
+from hashlib import sha256
 
 from crmsync.config.document import Document, parse
 from crmsync.config.rows import MOST_BYTES, is_rows, parse_rows
 from crmsync.project.files import Source
+from crmsync.project.hashing import Hashes, hashed
 
 _CUT_EVERY = 512  # lines, on average
 _LEAST_BYTES, _MOST_BYTES = 2**16, 2**20
@@ -39,27 +40,27 @@ class Piece:
 
 def digest_of(content: bytes) -> bytes:
     """Return the digest by which the content of a piece is known."""
-    return blake2b(content, digest_size=32).digest()
+    return sha256(content).digest()
 
 
-def pieces_of(source: Source) -> list[Piece]:
-    """Return the pieces of a file. Raises OSError."""
+def pieces_of(source: Source, hashes: Hashes | None = None) -> list[Piece]:
+    """Return the pieces of a file, which *hashes* may know already. Raises OSError."""
     if is_rows(source.name):
         return list(_cut(source))
-    content = source.path.read_bytes()
-    return [Piece(source, digest_of(content), 0, len(content), 1)]
+    whole = hashed(source.path) if hashes is None else hashes.of(source.path)
+    return [Piece(source, whole.digest, 0, whole.size, 1)]
 
 
 def _cut(source: Source) -> Iterator[Piece]:
     start = end = 0
     line = first = 1
-    digest = blake2b(digest_size=32)
+    digest = sha256()
     with source.path.open("rb") as file:
         while text := file.readline(MOST_BYTES + 1):
             is_long = len(text) > MOST_BYTES
             if is_long and end > start:
                 yield Piece(source, digest.digest(), start, end - start, first)
-                start, first, digest = end, line, blake2b(digest_size=32)
+                start, first, digest = end, line, sha256()
             digest.update(text)
             end += len(text)
             line += 1
@@ -70,7 +71,7 @@ def _cut(source: Source) -> Iterator[Piece]:
                 while is_long and (text := file.readline(MOST_BYTES)):  # the rest of a line that is not read
                     end += len(text)
                     is_long = not text.endswith(b"\n")
-                start, first, digest = end, line, blake2b(digest_size=32)
+                start, first, digest = end, line, sha256()
         if end > start or not start:
             yield Piece(source, digest.digest(), start, end - start, first)
 

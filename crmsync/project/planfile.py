@@ -4,12 +4,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+from crmsync.plan.world import Wishes
 from crmsync.project.saving import write_private
 from crmsync.project.trouble import RefusedTrouble, UsageTrouble
+from crmsync.render.jsontext import dump
 
 _PURPOSE = "plan"
+
+
+def sealed(document: Mapping[str, Any], wishes: Wishes) -> dict[str, Any]:
+    """Return a plan *document* as it is saved: with what it was made for, and a seal over all of it."""
+    asked = {
+        "only": list(wishes.only),
+        "except": list(wishes.excepted),
+        "destroy": wishes.is_destroy,
+        "recreate": sorted(map(str, wishes.recreate)),
+        "allow_orphans": wishes.may_orphan,
+    }
+    own = {**document["crmsync"], "wishes": asked}
+    return {**document, "crmsync": {**own, "seal": seal_of({**document, "crmsync": own})}}
+
+
+def seal_of(document: Mapping[str, Any]) -> str:
+    """Return the seal that a plan *document* has when nobody changed it."""
+    own = {name: value for name, value in document["crmsync"].items() if name != "seal"}
+    return sha256(dump({**document, "crmsync": own}).encode()).hexdigest()
 
 
 def check_place(path: Path) -> None:

@@ -17,7 +17,8 @@ from typing import Any
 from crmsync.model.catalogue import Catalogue
 from crmsync.model.state import Head
 from crmsync.plan.world import Wishes
-from crmsync.project.deciding import decisions_path
+from crmsync.project.decisionfile import decisions_path
+from crmsync.project.hashing import Hashes
 from crmsync.project.inputs import files_of, labels_of
 from crmsync.project.looking import Looking, content_of
 from crmsync.project.saving import read_remembered, write_remembered
@@ -41,7 +42,7 @@ class Memo:
     types: Mapping[str, Mapping[str, Any]]
 
 
-def inputs_of(project: Project, head: Head, place: tuple[int, str | None], wishes: Wishes) -> str | None:
+def inputs_of(project: Project, head: Head, place: tuple[int, str | None], wishes: Wishes, hashes: Hashes) -> str | None:
     """
     Return the digest of everything on this machine that a plan depends on; None when a plan is not to be remembered.
 
@@ -53,7 +54,7 @@ def inputs_of(project: Project, head: Head, place: tuple[int, str | None], wishe
     if decisions_path(project).exists():
         return None  # what waits there for a choice must be looked at
     key = blake2b(head.digest_key, digest_size=16).hexdigest()
-    return files_of(project, (head.lineage, position, mark, key))
+    return files_of(project, (head.lineage, position, mark, key), hashes)
 
 
 def load(project: Project) -> Memo | None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from itertools import chain, groupby
 from typing import TypeVar
 
@@ -159,9 +159,10 @@ class Reading:
 
 @dataclass(eq=False)
 class SheetRecords(Mapping[Address, Declared]):
-    """The records of sheets; *mend* makes one anew of which a record turned out to be damaged."""
+    """The records of sheets and their `places_of`; *mend* makes one anew of which a record turned out to be damaged."""
 
     sheets: list[Sheet]
+    places: Mapping[int, int]
     mend: Callable[[int], Sheet]
 
     def __len__(self) -> int:
@@ -217,16 +218,20 @@ class SheetRecords(Mapping[Address, Declared]):
 
     def _place(self, address: Address) -> tuple[int, int] | None:
         """Return in which sheet *address* stands, and as which record."""
-        packed = self._places.get(hash_of_address(address))
+        packed = self.places.get(hash_of_address(address))
         if packed is None:
             return None
         at, number = packed >> _SHIFT, packed & _NUMBER
         return (at, number) if self.sheets[at].names[number] == str(address) else None
 
-    @cached_property
-    def _places(self) -> dict[int, int]:
-        """By hashes: the sheet, and in its lower half the number in that."""
-        return {own: at << _SHIFT | number for at, sheet in enumerate(self.sheets) for number, own in enumerate(sheet.own)}
+
+def places_of(sheets: Sequence[Sheet]) -> dict[int, int]:
+    """Return by hashes of addresses in which sheet they stand, and in the lower half as which record."""
+    places: dict[int, int] = {}
+    for at, sheet in enumerate(sheets):
+        first = at << _SHIFT
+        places.update(zip(sheet.own, range(first, first + len(sheet.own)), strict=True))
+    return places
 
 
 class _Items(ItemsView[Address, Declared]):

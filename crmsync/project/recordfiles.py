@@ -17,15 +17,45 @@ from crmsync.model.catalogue import Catalogue
 from crmsync.model.settings import Settings
 from crmsync.model.source import Diagnostic, Position, in_file_order
 from crmsync.project.files import Sources, schema, unreadable
+from crmsync.project.hashing import Hashes
 from crmsync.project.pieces import Piece, parse_piece, pieces_of
-from crmsync.project.reading import Reading, SheetRecords
+from crmsync.project.reading import Ahead, Reading, SheetRecords, places_of
+from crmsync.project.session import Project
 from crmsync.project.sheetreader import Parsed, SheetReader, mended, sheets_of
 from crmsync.project.sheets import Sheet
 from crmsync.project.shelf import Shelf, basis_of
 from crmsync.project.trouble import Trouble
 
 
-def read_project(sources: Sources, catalogue: Catalogue, settings: Settings, shelf: Shelf | None, parsed: Parsed) -> Reading:
+def read_declarations(
+    project: Project,
+    sources: Sources,
+    catalogue: Catalogue,
+    shelf: Shelf | None = None,
+    ahead: Ahead | None = None,
+    hashes: Hashes | None = None,
+) -> Reading:
+    """
+    Return the records that the files declare, with everything that is wrong in them.
+
+    With a *shelf* only files that changed are read, once the account is known: until then nothing is kept. What was read
+    *ahead* counts when the account is as it was known. *hashes* of the files may be known already.
+    """
+    reading = ahead.reading if ahead is not None else None
+    if reading is not None and reading.basis == basis_of(catalogue, project.settings):
+        return reading
+    kept = shelf if catalogue.has_account else None
+    return read_project(sources, catalogue, project.settings, kept, ahead.parsed if ahead is not None else {}, hashes)
+
+
+def read_project(
+    sources: Sources,
+    catalogue: Catalogue,
+    settings: Settings,
+    shelf: Shelf | None,
+    parsed: Parsed,
+    hashes: Hashes | None = None,
+) -> Reading:
     """
     Return everything that the files say, and everything that is wrong with them.
 
@@ -34,13 +64,15 @@ def read_project(sources: Sources, catalogue: Catalogue, settings: Settings, she
     if resolve.has_misfit(catalogue, settings.policies):
         return read_carefully(sources, catalogue, settings)
     reader = SheetReader(catalogue, settings, parsed)
-    pieces, unopened = _pieces(sources)
+    pieces, unopened = _pieces(sources, hashes)
     sheets = sheets_of(pieces, reader, shelf)
     if shelf is not None and sheets:
         shelf.collect(sheet.id for sheet in sheets)
-    sheets = _without_repeated(pieces, sheets, reader)
-    declared = set(chain.from_iterable(sheet.own for sheet in sheets))
-    records = SheetRecords(sheets, lambda at: mended(pieces[at], reader, shelf))
+    places = places_of(sheets)
+    if len(places) < sum(len(sheet.own) for sheet in sheets):
+        sheets = _without_repeated(pieces, sheets, reader)
+        places = places_of(sheets)
+    records = SheetRecords(sheets, places, lambda at: mended(pieces[at], reader, shelf))
     moved = tuple(move for sheet in sheets for move in sheet.moved)
     outside = (*sources.diagnostics, *unopened)
     is_sound = bool(sheets) and all(sheet.is_sound for sheet in sheets) and not any(each.is_error for each in outside)
@@ -49,17 +81,17 @@ def read_project(sources: Sources, catalogue: Catalogue, settings: Settings, she
     if all(sheet.is_readable for sheet in sheets):
         found += stray_moves(moved, records)
     found += nothing_declared(bool(records), found)
-    found += [*outside, *_strays(reading, declared, catalogue, settings)]
+    found += [*outside, *_strays(reading, places, catalogue, settings)]
     return replace(reading, diagnostics=in_file_order(found))
 
 
-def _pieces(sources: Sources) -> tuple[list[Piece], list[Diagnostic]]:
+def _pieces(sources: Sources, hashes: Hashes | None = None) -> tuple[list[Piece], list[Diagnostic]]:
     """Return the pieces of all files in their order, and what is wrong with files that cannot be opened."""
     pieces: list[Piece] = []
     unopened: list[Diagnostic] = []
     for source in sources.files:
         try:
-            pieces += pieces_of(source)
+            pieces += pieces_of(source, hashes)
         except OSError as error:
             unopened.append(unreadable(source.name, error))
     return pieces, unopened
@@ -67,9 +99,6 @@ def _pieces(sources: Sources) -> tuple[list[Piece], list[Diagnostic]]:
 
 def _without_repeated(pieces: Sequence[Piece], sheets: list[Sheet], reader: SheetReader) -> list[Sheet]:
     """Return *sheets* without the records whose address an earlier one has; that is told, and they are not read."""
-    count = sum(len(sheet.own) for sheet in sheets)
-    if len(set(chain.from_iterable(sheet.own for sheet in sheets))) == count:
-        return sheets
     counts = Counter(chain.from_iterable(sheet.own for sheet in sheets))
     first: dict[Address, Position] = {}
     kept: list[Sheet] = []
@@ -101,14 +130,14 @@ def _repeated(sheets: Iterable[Sheet]) -> set[int]:
     return {each for each, count in counts.items() if count > 1}
 
 
-def _strays(reading: Reading, declared: set[int], catalogue: Catalogue, settings: Settings) -> Sequence[Diagnostic]:
+def _strays(reading: Reading, declared: dict[int, int], catalogue: Catalogue, settings: Settings) -> Sequence[Diagnostic]:
     """Return what is wrong because a record names none that is declared, or a lookup finds several."""
     asked = set(chain.from_iterable(sheet.questions.hashes for sheet in reading.sheets))
     answers = Counter(each for sheet in reading.sheets for each in sheet.keys.hashes if each in asked) if asked else {}
     several = {each for each, count in answers.items() if count > 1}
 
     def suspects(sheet: Sheet) -> Iterator[int]:
-        named = set(sheet.targets.hashes) - declared
+        named = set(sheet.targets.hashes).difference(declared)
         yield from sheet.targets.among(named)
         pairs = zip(sheet.others.hashes[::2], sheet.others.hashes[1::2], sheet.others.owners[::2], strict=True)
         yield from (owner for first, second, owner in pairs if first not in declared and second not in declared)

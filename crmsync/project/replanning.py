@@ -1,98 +1,32 @@
 """
 Planning again, with as little work as what changed allows.
 
-Where nothing moved that an empty plan was made of, nothing is parsed or compared (`quiet`). Where little moved, only that is
-judged (`sieving`). Else the whole plan is made, and what it found is noted for the next one.
+Where nothing moved that an empty plan was made of, nothing is parsed or compared, and not even imported (`quiet`). Else the
+plan is made `anew`, as far as need be.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from crmsync.copper.client import Client
-from crmsync.model.address import Address
 from crmsync.model.plan import Plan
-from crmsync.model.source import in_file_order
 from crmsync.model.state import State
-from crmsync.model.store import Store, Tail
-from crmsync.plan.build import build
+from crmsync.model.store import Store
 from crmsync.plan.cost import price
-from crmsync.plan.restriction import said_of
 from crmsync.plan.world import Wishes
-from crmsync.project import quiet, sieving
+from crmsync.project import quiet
+from crmsync.project.again import Again
 from crmsync.project.collector import without_collector
 from crmsync.project.connect import copper_trouble
-from crmsync.project.deciding import load_decisions
+from crmsync.project.decisionfile import load_decisions
 from crmsync.project.files import Sources
-from crmsync.project.inputs import labels_of
-from crmsync.project.ledger import Ledger, LedgerHead, Worn
-from crmsync.project.looking import Looking
-from crmsync.project.planning import (
-    PLAN_SECONDS,
-    Begun,
-    Made,
-    Planned,
-    begin,
-    make_whole,
-    meta_of,
-    mirror_of,
-    read_account,
-    refuse_unreadable,
-)
-from crmsync.project.reading import Reading
-from crmsync.project.session import (
-    Project,
-    load_project_sources,
-    peek,
-    read_declarations,
-    read_state,
-    refuse_other_key,
-    shelf_of,
-    tail_of,
-)
-from crmsync.project.sieving import Part, Unsieved
+from crmsync.project.hashing import Hashes
+from crmsync.project.planned import PLAN_SECONDS, Begun, Planned, meta_of
+from crmsync.project.session import Project, peek
 from crmsync.project.stopwatch import Stopwatch
-from crmsync.project.upkeep import Told
-
-#: From so many bound records on they are not all held at once.
-SIFTED = 1000
-
-
-@dataclass
-class _Again:
-    """One plan made again; *begun* is what was asked of Copper so far, *unsieved* why not only a part is judged."""
-
-    project: Project
-    client: Client
-    store: Store
-    wishes: Wishes
-    expires_seconds: float
-    clock: Callable[[], float]
-    watch: Stopwatch
-    begun: Begun | None = None
-    quiet_inputs: str | None = None
-    unsieved: str = ""
-    notice: str = ""
-
-    def inputs(self) -> str | None:
-        """Return the digest of all on this machine that an empty plan depends on, as it was when it was first asked for."""
-        self.quiet_inputs = self.quiet_inputs or _inputs(self)
-        return self.quiet_inputs
-
-    @property
-    def ledger(self) -> Ledger:
-        """The ledger of the project's profile."""
-        return Ledger(self.project.cache / "ledger.db")
-
-    def begin(self, account: int, types: frozenset[str]) -> Begun:
-        """Ask for the account and the labels of *types*, unless that was done."""
-        if self.begun is None:
-            found = read_account(self.project, self.client, account, types=types)
-            self.begun = Begun(found, Looking(self.client, found.id, found.catalogue, mirror_of(self.project)))
-        return self.begun
 
 
 @without_collector()
@@ -105,23 +39,30 @@ def replan(
     expires_seconds: float = PLAN_SECONDS,
     clock: Callable[[], float] = time.time,
     check: Callable[[State], None] = lambda state: None,
+    hashes: Hashes | None = None,
 ) -> Planned:
     """
     Return the plan for *project* as `make_plan` does, with as little work as what changed allows.
 
-    *check* looks at the state before Copper is asked, and may raise; with requests open the whole plan is made.
+    *check* looks at the state before Copper is asked, and may raise; with requests open the whole plan is made. *hashes* are
+    of the record files, begun by who calls.
     """
-    again = _Again(project, client, store, wishes, expires_seconds, clock, Stopwatch(lambda: client.requests.total))
-    planned = _quick(again) or _sieved(again)
-    if planned is None:
-        planned = _whole(again, check)
+    watch = Stopwatch(lambda: client.requests.total)
+    again = Again(project, client, store, wishes, expires_seconds, clock, watch, hashes or Hashes())
+    planned = _quick(again) or _anew(again, check)
     return replace(planned, phases=again.watch.phases)
+
+
+def _anew(again: Again, check: Callable[[State], None]) -> Planned:
+    from crmsync.project.anew import plan_anew  # for its cost: where nothing moved it is not needed
+
+    return plan_anew(again, check)
 
 
 # Nothing moved
 
 
-def _quick(again: _Again) -> Planned | None:
+def _quick(again: Again) -> Planned | None:
     """Return the empty plan where one is remembered and nothing moved."""
     memo = quiet.load(again.project)
     if memo is None or memo.inputs != again.inputs():
@@ -135,15 +76,7 @@ def _quick(again: _Again) -> Planned | None:
     return _nothing_to_do(again, begun, planned_at) if is_as_before else None
 
 
-def _inputs(again: _Again) -> str | None:
-    known = peek(again.project, again.store)
-    if known is None:
-        return None
-    head, position = known
-    return quiet.inputs_of(again.project, head, (position, again.store.mark(position)), again.wishes)
-
-
-def _nothing_to_do(again: _Again, begun: Begun, planned_at: float) -> Planned:
+def _nothing_to_do(again: Again, begun: Begun, planned_at: float) -> Planned:
     """Return the empty plan of a world in which everything is as it was."""
     head = peek(again.project, again.store)
     assert head is not None, "there was one a moment ago"
@@ -165,192 +98,3 @@ def _nothing_to_do(again: _Again, begun: Begun, planned_at: float) -> Planned:
         is_asking=False,
         decisions=load_decisions(again.project),
     )
-
-
-def _remember_quiet(again: _Again, planned: Planned, types: list[str], before: str | None) -> None:
-    """Remember an empty plan, if everything that it was made of is as it was *before*."""
-    nothing = Plan(price=planned.plan.price, policies=planned.plan.policies)
-    is_open = planned.warnings or planned.is_asking or planned.state.open_intents
-    if before is None or is_open or planned.plan != nothing or before != _inputs(again):
-        return
-    marks = quiet.marks(planned.looking, dict.fromkeys(types))
-    if marks is not None:
-        labels = labels_of(planned.account.catalogue, dict.fromkeys(types))
-        quiet.save(again.project, quiet.Memo(before, planned.account.id, labels, marks))
-
-
-# A part moved
-
-
-def _sieved(again: _Again) -> Planned | None:
-    """Return the plan of the part that moved; None where the whole must be planned."""
-    inputs, ledger = sieving.inputs_of(again.project, again.wishes), again.ledger
-    if inputs is None or not ledger.is_there:
-        return None
-    try:
-        with ledger.opened():
-            return _of_part(again, ledger, inputs)
-    except Unsieved as reason:
-        again.unsieved = str(reason)
-    except Worn as worn:
-        again.unsieved = "what the last plan found cannot be used"
-        if not worn.is_busy:
-            again.notice = f"The cache of what the last plan found is not used, and made anew: {worn}."
-            ledger.drop()
-    return None
-
-
-def _of_part(again: _Again, ledger: Ledger, inputs: str) -> Planned:
-    project, known = again.project, ledger.head()
-    if known.inputs != inputs:
-        raise Unsieved("settings, options or the version are others")
-    tail = tail_of(project, again.store, known.position, known.state_mark)
-    if tail is None or sieving.log_of(tail.head) != known.lineage:
-        raise Unsieved("the state is another one, or was compacted")
-    again.inputs()
-    again.watch.lap("state")
-    with copper_trouble():
-        begun = again.begin(known.account, frozenset(known.marks))
-        planned_at = again.clock() + again.client.seconds_ahead
-        again.watch.lap("account")
-        shelf = shelf_of(project)
-        reading = read_declarations(project, load_project_sources(project), begun.account.catalogue, shelf)
-        begun.looking.notices += shelf.notices
-        again.watch.lap("files")
-        return _planned(again, ledger, known, tail, begun, reading, planned_at)
-
-
-def _planned(
-    again: _Again, ledger: Ledger, known: LedgerHead, tail: Tail, begun: Begun, reading: Reading, planned_at: float
-) -> Planned:
-    """Return the plan of what moved since *known*. Raises Unsieved, Worn, and what looking at Copper raises."""
-    project, catalogue, looking = again.project, begun.account.catalogue, begun.looking
-    part = sieving.part_of(ledger, known, tail, looking, catalogue, reading, project.settings.policies)
-    again.watch.lap("what moved")
-    plan, problems = build(part.world, catalogue, again.wishes)
-    warnings = in_file_order([*part.warnings, *problems])
-    if any(each.is_error for each in warnings):
-        raise Unsieved("something is wrong with the files")
-    count, total = len(part.judged), sum(part.after.bound.values())
-    looking.told.append(Told("records", f"{count} of {total} judged closely"))
-    now, state = again.clock(), part.world.state
-    meta = meta_of(project, begun.account, state, plan, part.gathered.observed, now, again.expires_seconds)
-    planned = Planned(
-        plan=plan,
-        account=begun.account,
-        state=state,
-        sources=reading.sources,
-        warnings=warnings,
-        observed=part.gathered.observed,
-        planned_at=planned_at,
-        skew_seconds=again.client.seconds_ahead,
-        meta=replace(meta, state_was_empty=False),
-        looking=looking,
-        is_asking=bool(part.gathered.found or part.gathered.related),
-        decisions=load_decisions(project),
-    )
-    again.watch.lap("differences")
-    _note_part(ledger, part, planned, sieving.asking_of(reading))
-    _remember_quiet(again, planned, [name for name, bound in part.after.bound.items() if bound], again.quiet_inputs)
-    again.watch.lap("notes for the next plan")
-    return planned
-
-
-def _note_part(ledger: Ledger, part: Part, planned: Planned, asking: frozenset[Address]) -> None:
-    said = said_of(planned.plan, planned.warnings)
-    catalogue = planned.account.catalogue
-    entries = list(sieving.entries_of(part.judged, part.world, said, asking, planned.looking, catalogue))
-    ledger.update(part.before, part.after, entries, part.judged)
-
-
-# The whole
-
-
-def _whole(again: _Again, check: Callable[[State], None]) -> Planned:
-    again.inputs()
-    inputs = sieving.inputs_of(again.project, again.wishes)
-    state = read_state(again.project, again.store)
-    check(state)
-    refuse_other_key(again.project, state)
-    again.watch.lap("state")
-    planned = _sifted(again, state, inputs) if inputs is not None else None
-    if planned is None:
-        planned = _judged(again, state, inputs)
-    if again.unsieved:
-        planned.looking.told.append(Told("records", f"all looked at, for {again.unsieved}"))
-    if again.notice:
-        planned.looking.notices.append(again.notice)
-    return planned
-
-
-def _sifted(again: _Again, state: State, inputs: str) -> Planned | None:
-    """Return the plan of a large project, a few records at a time; None where it must be made of all at once."""
-    project, mark, ledger = again.project, again.store.mark(state.position), again.ledger
-    if mark is None or len(state.bindings) < SIFTED or state.open_intents or state.missed:
-        return None
-    shelf, sources = shelf_of(project), load_project_sources(project)
-    ahead = refuse_unreadable(project, sources, shelf)
-    again.watch.lap("files")
-    try:
-        with copper_trouble():
-            begun = again.begun or begin(again.project, again.client, state, mirror_of(again.project))
-            again.begun = begun
-            # One that could not be used was dropped: it is made anew at once, or all bodies would be held.
-            begun.looking.mirror = begun.looking.mirror or mirror_of(project)
-            again.watch.lap("account")
-            reading = read_declarations(project, sources, begun.account.catalogue, shelf, ahead)
-            again.watch.lap("records")
-            if reading.moved or not reading.sheets or any(each.is_error for each in reading.diagnostics):
-                return None
-            planned_at = again.clock() + again.client.seconds_ahead
-            _sift(again, begun, reading, state, inputs, mark)
-            begun.looking.notices += shelf.notices
-            with ledger.opened():
-                tail = Tail(state.head, state.position, mark, ())
-                return _planned(again, ledger, ledger.head(), tail, begun, reading, planned_at)
-    except (Unsieved, Worn) as reason:
-        again.unsieved = str(reason)
-        return None
-
-
-def _sift(again: _Again, begun: Begun, reading: Reading, state: State, inputs: str, mark: str) -> None:
-    """Look at every record, and make a ledger of what is found. Raises Unsieved, Worn."""
-    from crmsync.project.sifting import sifting  # for its cost: most plans need no look at everything
-
-    account, looking = begun.account, begun.looking
-    catalogue = account.catalogue
-    with sifting(looking, catalogue, state, reading, again.project.settings.policies) as every:
-        every.present()
-        again.watch.lap("Copper")
-        head = sieving.head_of(inputs, state, mark, account.id, catalogue, reading, looking)
-        again.ledger.replace(head, every.entries())
-    again.watch.lap("all records, at a glance")
-
-
-def _judged(again: _Again, state: State, inputs: str | None) -> Planned:
-    """Return the plan that is made of everything at once."""
-    mirror, begun = mirror_of(again.project), again.begun
-    if begun is not None:
-        begun.looking.has_all = False
-    made = make_whole(again.project, again.client, state, again.wishes, again.expires_seconds, again.clock, mirror, begun)
-    again.watch.take(made.planned.phases)
-    if inputs is not None:
-        _note_whole(again, made, inputs)
-    types = list({address.type: None for address in state.bindings})
-    _remember_quiet(again, made.planned, types, again.quiet_inputs)
-    again.watch.lap("notes for the next plan")
-    return made.planned
-
-
-def _note_whole(again: _Again, made: Made, inputs: str) -> None:
-    """Note what a plan of the whole found, where the next one can make use of it."""
-    planned, reading, state = made.planned, made.reading, made.planned.state
-    mark, account = again.store.mark(state.position), made.planned.account
-    if mark is None or not state.bindings or reading.moved or not reading.sheets or state.open_intents or state.missed:
-        return
-    head = sieving.head_of(inputs, state, mark, account.id, account.catalogue, reading, planned.looking)
-    addresses = dict.fromkeys((*state.bindings, *made.world.desired))
-    said, asking = said_of(planned.plan, planned.warnings), sieving.asking_of(reading)
-    entries = sieving.entries_of(addresses, made.world, said, asking, planned.looking, account.catalogue)
-    with suppress(Worn):  # it only saves work
-        again.ledger.replace(head, entries)

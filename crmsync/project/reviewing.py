@@ -7,7 +7,6 @@ the one that was reviewed, because files, state or Copper moved since, is set as
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -28,10 +27,10 @@ from crmsync.plan.build import held_order, narrow, without_notes
 from crmsync.plan.world import Wishes
 from crmsync.project.approving import Approved
 from crmsync.project.files import schema
-from crmsync.project.planfile import read_plan
-from crmsync.project.planning import LabelInUse, Planned, digest_of_labels
+from crmsync.project.planfile import read_plan, seal_of
+from crmsync.project.planned import LabelInUse, Planned, digest_of_labels
 from crmsync.project.trouble import RefusedTrouble, UsageTrouble
-from crmsync.render.document import FORMAT_VERSION, change_digest, dump, dump_line, plan_document
+from crmsync.render.document import FORMAT_VERSION, change_digest, dump_line, plan_document
 from crmsync.render.shown import moment
 
 Document = Mapping[str, Any]
@@ -41,24 +40,6 @@ About = tuple[Address, str]
 #: What is said of a conflict that nobody reviewed, and how to decide it.
 BOTH = "Changed in Copper and in the file."
 REVIEW = "Choose in decisions.yaml, or review a plan: crmsync plan --out plan.json, then crmsync apply plan.json"
-
-
-def sealed(document: Document, wishes: Wishes) -> dict[str, Any]:
-    """Return a plan *document* as it is saved: with what it was made for, and a seal over all of it."""
-    asked = {
-        "only": list(wishes.only),
-        "except": list(wishes.excepted),
-        "destroy": wishes.is_destroy,
-        "recreate": sorted(map(str, wishes.recreate)),
-        "allow_orphans": wishes.may_orphan,
-    }
-    own = {**document["crmsync"], "wishes": asked}
-    return {**document, "crmsync": {**own, "seal": _seal({**document, "crmsync": own})}}
-
-
-def _seal(document: Document) -> str:
-    own = {name: value for name, value in document["crmsync"].items() if name != "seal"}
-    return hashlib.sha256(dump({**document, "crmsync": own}).encode()).hexdigest()
 
 
 def wishes_reviewed(reviewed: Document, wishes: Wishes) -> Wishes:
@@ -100,7 +81,7 @@ def _refuse_malformed(path: Path, document: Document) -> None:
     if version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
         raise RefusedTrouble(f"{path} has a format that this version of crmsync does not read. Make a new plan.")
     is_whole = Draft202012Validator(schema("plan")).is_valid(document)
-    if not is_whole or document["crmsync"].get("seal") != _seal(document):
+    if not is_whole or document["crmsync"].get("seal") != seal_of(document):
         raise RefusedTrouble(f"{path} was changed since it was saved, and is no plan any more. Make a new plan.")
 
 

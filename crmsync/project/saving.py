@@ -11,6 +11,9 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+#: How names begin that say when something was kept.
+TIME = "%Y%m%dT%H%M%SZ"
+
 
 def write_private(path: Path, content: str | bytes) -> None:
     """Write *content* to *path* with mode 0600: a new file beside it, synced, then renamed over it."""

@@ -9,17 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from crmsync.model.catalogue import Catalogue
 from crmsync.model.digest import key_mark
 from crmsync.model.settings import Settings
 from crmsync.model.source import Diagnostic
 from crmsync.model.state import Head, State
 from crmsync.model.store import Store, Tail, Unusable
 from crmsync.project.files import Sources, find_root, find_sources, load_settings
-from crmsync.project.reading import Ahead, Reading
-from crmsync.project.recordfiles import read_project
 from crmsync.project.saving import write_private
-from crmsync.project.shelf import Shelf, basis_of
 from crmsync.project.trouble import InputTrouble, RefusedTrouble, Trouble
 
 PRIVATE_FOLDER = ".crmsync"
@@ -74,22 +70,6 @@ def make_private(project: Project) -> None:
         raise Trouble(text) from error
 
 
-def read_declarations(
-    project: Project, sources: Sources, catalogue: Catalogue, shelf: Shelf | None = None, ahead: Ahead | None = None
-) -> Reading:
-    """
-    Return the records that the files declare, with everything that is wrong in them.
-
-    With a *shelf* only files that changed are read, once the account is known: until then nothing is kept. What was read
-    *ahead* counts when the account is as it was known.
-    """
-    reading = ahead.reading if ahead is not None else None
-    if reading is not None and reading.basis == basis_of(catalogue, project.settings):
-        return reading
-    kept = shelf if catalogue.has_account else None
-    return read_project(sources, catalogue, project.settings, kept, ahead.parsed if ahead is not None else {})
-
-
 def refuse_errors(diagnostics: tuple[Diagnostic, ...], sources: Sources) -> None:
     """Raise InputTrouble when there is an error among *diagnostics*."""
     if any(each.is_error for each in diagnostics):
@@ -101,15 +81,10 @@ def load_project_sources(project: Project) -> Sources:
     return find_sources(project.root, project.settings)
 
 
-def shelf_of(project: Project) -> Shelf:
-    """Return the shelf of the project's profile, for files that were read."""
-    return Shelf(project.cache / "sheets")
-
-
 @contextmanager
 def opened_store(project: Project, *, create: bool) -> Iterator[Store]:
     """Open the state without reading it; without *create* nothing is written. Raises Trouble."""
-    from crmsync.state import open_store  # the database driver is not for every command
+    from crmsync.state.places import open_store  # the database driver is not for every command
 
     if create:
         make_private(project)

@@ -29,6 +29,7 @@ import crmsync
 from crmsync.config import packing
 from crmsync.model.catalogue import Catalogue, EntityType
 from crmsync.model.settings import Settings
+from crmsync.project.session import Project
 from crmsync.project.sheets import PREFIX_BYTES, Damaged, Sheet, from_head, head_bytes, to_bytes
 
 #: To be raised when reading gives something else for the same files without a new version of crmsync.
@@ -161,6 +162,11 @@ class Shelf:
 
     def _path(self, id: str) -> Path:
         return self.folder / f"{id}{_SUFFIX}"
+
+
+def shelf_of(project: Project) -> Shelf:
+    """Return the shelf of the project's profile, for files that were read."""
+    return Shelf(project.cache / "sheets")
 
 
 def _files_of(folder: Path) -> Iterator[tuple[Path, float]]:

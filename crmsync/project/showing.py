@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,16 @@ from typing import Any
 from crmsync.model.source import Diagnostic
 from crmsync.model.state import State
 from crmsync.plan.world import Wishes
-from crmsync.project import deciding
 from crmsync.project.approving import remember_plan, share_plan
 from crmsync.project.connect import connect
-from crmsync.project.keeping import last_written
-from crmsync.project.planfile import check_place, write_plan
-from crmsync.project.planning import Planned, make_plan
+from crmsync.project.files import each_file
+from crmsync.project.hashing import Hashes
+from crmsync.project.planfile import check_place, sealed, write_plan
+from crmsync.project.planned import Planned
 from crmsync.project.replanning import replan
-from crmsync.project.reviewing import sealed
 from crmsync.project.session import Project, opened_store, read_state
 from crmsync.project.stopwatch import Phase
-from crmsync.project.trouble import LineOf, RefusedTrouble
-from crmsync.project.validating import counted
+from crmsync.project.trouble import LineOf, RefusedTrouble, counted
 from crmsync.render.document import dump, plan_document
 from crmsync.render.shown import Showing
 
@@ -70,11 +69,14 @@ def plan_to_show(
 
     if out is not None:
         check_place(out)
-    with opened_store(project, create=False) as store:
+    begun = each_file(project.root, project.settings) if uses_cache else ()
+    with closing(Hashes(begun)) as hashes, opened_store(project, create=False) as store:
         client = connect(project, may_write=False)
         if uses_cache:
-            planned = replan(project, client, store, wishes, expires_seconds=expires_seconds, check=check)
+            planned = replan(project, client, store, wishes, expires_seconds=expires_seconds, check=check, hashes=hashes)
         else:
+            from crmsync.project.planning import make_plan  # for its cost: where nothing moved nobody needs it
+
             state = read_state(project, store)
             check(state)
             planned = make_plan(project, client, state, wishes, expires_seconds=expires_seconds)
@@ -93,6 +95,9 @@ def plan_to_show(
 
 
 def _write_questions(project: Project, planned: Planned, wishes: Wishes) -> tuple[str, int]:
+    from crmsync.project import deciding  # for its cost: most plans are only looked at
+    from crmsync.project.keeping import last_written
+
     asked = deciding.asking(planned.plan, deciding.contested(planned.plan))
     with opened_store(project, create=False) as store:
         ending = deciding.Ending(

@@ -42,7 +42,7 @@ from crmsync.plan import restriction
 from crmsync.plan.diff import moved_fields
 from crmsync.plan.restriction import Replaced, Touch
 from crmsync.plan.world import Rest, Wishes, World
-from crmsync.project.deciding import decisions_path
+from crmsync.project.decisionfile import decisions_path
 from crmsync.project.gather import Gathered, gather
 from crmsync.project.inputs import labels_of
 from crmsync.project.ledger import Entry, Ledger, LedgerHead

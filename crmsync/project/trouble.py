@@ -55,3 +55,8 @@ class UsageTrouble(Trouble):
     """The command was called wrongly."""
 
     exit_code = 64
+
+
+def counted(number: int, word: str) -> str:
+    """Return ``1 record`` or ``2 records``."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

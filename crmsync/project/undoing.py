@@ -22,7 +22,7 @@ from crmsync.model.state import State
 from crmsync.model.store import Store
 from crmsync.plan.undoing import Undone, kept_for_good, undo_plan
 from crmsync.plan.world import World
-from crmsync.project.account import Account
+from crmsync.project.account import Account, read_account
 from crmsync.project.applying import (
     Applied,
     ApplyOptions,
@@ -38,7 +38,7 @@ from crmsync.project.connect import connect, copper_trouble
 from crmsync.project.keeping import KeptRun, kept_run, kept_runs
 from crmsync.project.leasing import leased, who
 from crmsync.project.looking import Looking
-from crmsync.project.planning import PLAN_SECONDS, meta_of, read_account
+from crmsync.project.planned import PLAN_SECONDS, meta_of
 from crmsync.project.runner import steady_clock
 from crmsync.project.session import Project, opened_state
 from crmsync.project.trouble import Trouble

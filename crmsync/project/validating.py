@@ -12,11 +12,14 @@ from crmsync.model.catalogue import Catalogue
 from crmsync.model.codes import CODES
 from crmsync.model.source import Diagnostic, Severity, in_file_order
 from crmsync.project.collector import without_collector
-from crmsync.project.deciding import decisions_path, load_decisions
+from crmsync.project.decisionfile import decisions_path, load_decisions
 from crmsync.project.files import with_others
+from crmsync.project.hashing import Hashes
 from crmsync.project.inputs import files_of, labels_of
+from crmsync.project.recordfiles import read_declarations
 from crmsync.project.saving import read_remembered, write_remembered
-from crmsync.project.session import Project, load_project_sources, read_declarations, shelf_of
+from crmsync.project.session import Project, load_project_sources
+from crmsync.project.shelf import shelf_of
 from crmsync.project.trouble import LineOf
 
 _FILE = "valid.json"
@@ -43,21 +46,22 @@ def validate(project: Project) -> Checked:
     """
     catalogue, labels = cached_catalogue(project)
     is_plain = catalogue.has_account and not decisions_path(project).exists()
-    inputs = files_of(project, [labels_of(catalogue, catalogue.by_name)]) if is_plain else None
+    hashes = Hashes()
+    inputs = files_of(project, [labels_of(catalogue, catalogue.by_name)], hashes) if is_plain else None
     memo = read_remembered(project.cache / _FILE) if inputs is not None else None
     if memo is not None and memo["inputs"] == inputs:
         return Checked((), lambda file, line: None, memo["records"], memo["files"], labels)
-    checked = _checked(project, catalogue, labels)
+    checked = _checked(project, catalogue, labels, hashes)
     if inputs is not None and not checked.diagnostics:
         write_remembered(project.cache / _FILE, {"inputs": inputs, "records": checked.records, "files": checked.files})
     return checked
 
 
-def _checked(project: Project, catalogue: Catalogue, labels: str) -> Checked:
+def _checked(project: Project, catalogue: Catalogue, labels: str, hashes: Hashes) -> Checked:
     decisions = load_decisions(project)
     sources = with_others(load_project_sources(project), decisions.document)
     shelf = shelf_of(project)
-    reading = read_declarations(project, sources, catalogue, shelf)
+    reading = read_declarations(project, sources, catalogue, shelf, hashes=hashes)
     diagnostics = [*reading.diagnostics, *decisions.diagnostics]
     if not catalogue.has_account:
         row = CODES["CRM039"]
@@ -70,11 +74,6 @@ def _checked(project: Project, catalogue: Catalogue, labels: str) -> Checked:
         labels,
         tuple(shelf.notices),
     )
-
-
-def counted(number: int, word: str) -> str:
-    """Return ``1 record`` or ``2 records``."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def cached_catalogue(project: Project) -> tuple[Catalogue, str]:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from obstore.store import ObjectStore
 
-SCHEMES = ("s3", "gs", "az")
 #: Reads go together; a snapshot leaves few entries, a busy day some hundreds.
 _PARALLEL = 8
 #: A load that is overtaken by a compaction begins again.

@@ -7,15 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from crmsync.model.store import Store, Unusable
-from crmsync.state.gitref import GitRef
 from crmsync.state.medium import Medium
-from crmsync.state.objects import SCHEMES as OBJECT_SCHEMES
-from crmsync.state.objects import Bucket
-from crmsync.state.postgresql import SCHEMES as POSTGRESQL_SCHEMES
-from crmsync.state.postgresql import PostgresTables
 from crmsync.state.redact import without_password
-from crmsync.state.shared import open_shared
-from crmsync.state.sqlite import open_sqlite
 
 # Two letters at least: `C:\crm\state.db` is a path.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")
@@ -33,7 +26,11 @@ def open_store(
     *seed* is the secret of a new one. Raises Unusable.
     """
     if is_local(url):
+        from crmsync.state.sqlite import open_sqlite  # here and below for its cost: of the engines a run needs one
+
         return open_sqlite(root / url, lineage, create=create, digest_key=digest_key, seed=seed)
+    from crmsync.state.shared import open_shared
+
     return open_shared(medium_of(url, root, lineage), lineage, create=create, digest_key=digest_key, seed=seed)
 
 
@@ -59,6 +56,8 @@ def medium_of(url: str, root: Path, lineage: str) -> Medium:
 
 def _git(url: str, root: Path, lineage: str) -> Medium:
     """``git:REF`` is a ref of origin, ``git:REMOTE#REF`` one of another remote, by name or URL."""
+    from crmsync.state.gitref import GitRef
+
     rest = url.partition(":")[2]
     remote, _, ref = rest.rpartition("#")
     if remote.startswith("-") or ref.startswith("-"):
@@ -66,8 +65,20 @@ def _git(url: str, root: Path, lineage: str) -> Medium:
     return GitRef(root, remote or "origin", ref)
 
 
+def _postgresql(url: str, root: Path, lineage: str) -> Medium:
+    from crmsync.state.postgresql import PostgresTables
+
+    return PostgresTables(url, lineage)
+
+
+def _objects(url: str, root: Path, lineage: str) -> Medium:
+    from crmsync.state.objects import Bucket
+
+    return Bucket(url)
+
+
 _MEDIA: dict[str, Callable[[str, Path, str], Medium]] = {
     "git": _git,
-    **dict.fromkeys(POSTGRESQL_SCHEMES, lambda url, root, lineage: PostgresTables(url, lineage)),
-    **dict.fromkeys(OBJECT_SCHEMES, lambda url, root, lineage: Bucket(url)),
+    **dict.fromkeys(("postgresql", "postgres"), _postgresql),
+    **dict.fromkeys(("s3", "gs", "az"), _objects),
 }

@@ -22,7 +22,6 @@ from crmsync.state.redact import scrubbed, without_password
 if TYPE_CHECKING:
     import psycopg
 
-SCHEMES = ("postgresql", "postgres")
 _CONNECTING: dict[str, Any] = {"connect_timeout": 10, "tcp_user_timeout": 30_000, "application_name": "crmsync"}
 _TABLES = """
 CREATE TABLE IF NOT EXISTS {0}crmsync_head (lineage text PRIMARY KEY, position bigint NOT NULL, content bytea NOT NULL);

@@ -1,0 +1,62 @@
+"""One plan made again: what all the ways to make it have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from crmsync.copper.client import Client
+from crmsync.model.store import Store
+from crmsync.plan.world import Wishes
+from crmsync.project import quiet
+from crmsync.project.account import read_account
+from crmsync.project.hashing import Hashes
+from crmsync.project.looking import Looking
+from crmsync.project.planned import Begun, mirror_of
+from crmsync.project.session import Project, peek
+from crmsync.project.stopwatch import Stopwatch
+
+
+@dataclass
+class Again:
+    """
+    One plan made again, of files as *hashes* has them.
+
+    *begun* is what was asked of Copper so far, *unsieved* why not only a part is judged.
+    """
+
+    project: Project
+    client: Client
+    store: Store
+    wishes: Wishes
+    expires_seconds: float
+    clock: Callable[[], float]
+    watch: Stopwatch
+    hashes: Hashes
+    begun: Begun | None = None
+    quiet_inputs: str | None = None
+    unsieved: str = ""
+    notice: str = ""
+
+    def inputs(self) -> str | None:
+        """Return the digest of all on this machine that an empty plan depends on, as it was when it was first asked for."""
+        self.quiet_inputs = self.quiet_inputs or self._inputs(self.hashes)
+        return self.quiet_inputs
+
+    def inputs_now(self) -> str | None:
+        """Return the same as it is now."""
+        return self._inputs(Hashes())
+
+    def _inputs(self, hashes: Hashes) -> str | None:
+        known = peek(self.project, self.store)
+        if known is None:
+            return None
+        head, position = known
+        return quiet.inputs_of(self.project, head, (position, self.store.mark(position)), self.wishes, hashes)
+
+    def begin(self, account: int, types: frozenset[str]) -> Begun:
+        """Ask for the account and the labels of *types*, unless that was done."""
+        if self.begun is None:
+            found = read_account(self.project, self.client, account, types=types)
+            self.begun = Begun(found, Looking(self.client, found.id, found.catalogue, mirror_of(self.project)))
+        return self.begun
