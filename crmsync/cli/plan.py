@@ -51,7 +51,6 @@ def command(
     """
     from crmsync.project.session import open_project
     from crmsync.project.showing import plan_to_show
-    from crmsync.render.decisions import waiting_text
 
     started = time.monotonic()
     project = open_project(profile)
@@ -64,6 +63,7 @@ def command(
         uses_cache=not no_cache,
         is_asking=asking,
         is_for_approval=for_approval,
+        is_sealed=given["as_json"] or given["style"] == "json",
     )
     show_diagnostics(shown.warnings, shown.line_of)
     for line in (*shown.notices, *(f"Read {way}." for way in (shown.ways if verbose else ()))):
@@ -72,6 +72,8 @@ def command(
     if out is not None:
         click.echo(f"Saved to {out}. Apply exactly this with: crmsync apply {out}", err=True)
     if asking:
+        from crmsync.render.decisions import waiting_text
+
         click.echo(waiting_text(*shown.questions) or "There is nothing to decide.", err=True)
     for phase in shown.phases if timing else ():
         click.echo(f"{phase.seconds:7.2f} s  {phase.requests:5} requests  {phase.name}", err=True)

@@ -18,6 +18,8 @@ from crmsync.model.records import Desired, DesiredField, Observed, Policy, Recor
 from crmsync.model.source import Position
 from crmsync.model.values import Members
 
+#: So many records stay values, the first ones: where few are looked at, each is asked for several times.
+_FEW = 500
 #: How a delta is kept that only adds, and adds all there is after it: that of nearly every new record.
 _ALL_ADDED = 1
 
@@ -182,11 +184,11 @@ def _made_applied(data: Any) -> Applied:
 
 
 class PackedObserved(MutableMapping[tuple[str, int], Observed]):
-    """Records as Copper showed them, by type and id, as bytes; made anew when asked for, and without their bodies."""
+    """Records as Copper showed them, by type and id, all but a few as bytes; made anew when asked for. Without bodies."""
 
     def __init__(self) -> None:
         self._names: dict[str, tuple[str, ...]] = {}
-        self._records: dict[tuple[str, int], bytes] = {}
+        self._records: dict[tuple[str, int], Observed | bytes] = {}
 
     def __len__(self) -> int:
         return len(self._records)
@@ -198,11 +200,17 @@ class PackedObserved(MutableMapping[tuple[str, int], Observed]):
         return pair in self._records
 
     def __getitem__(self, pair: tuple[str, int]) -> Observed:
-        names, modified, values = from_bytes(self._records[pair])
+        packed = self._records[pair]
+        if isinstance(packed, Observed):
+            return packed
+        names, modified, values = from_bytes(packed)
         fields = dict(zip(self._names[pair[0]] if names is None else names, map(made, values), strict=True))
         return Observed(*pair, fields, modified)
 
     def __setitem__(self, pair: tuple[str, int], record: Observed) -> None:
+        if len(self._records) < _FEW:
+            self._records[pair] = Observed(*pair, record.fields, record.date_modified)
+            return
         own = tuple(record.fields)
         names = None if self._names.setdefault(pair[0], own) == own else own
         values = tuple(map(flat, record.fields.values()))
@@ -213,14 +221,14 @@ class PackedObserved(MutableMapping[tuple[str, int], Observed]):
 
 
 class PackedDesired(Mapping[Address, Desired]):
-    """Records as they should be, as bytes; made anew when asked for."""
+    """Records as they should be, all but a few as bytes; made anew when asked for."""
 
     def __init__(self, records: Iterable[Desired]) -> None:
         self._policies: dict[Policy, int] = {}
         self._options: dict[Address, RecordOptions] = {}
-        self._records: dict[Address, bytes] = {}
+        self._records: dict[Address, Desired | bytes] = {}
         for each in records:
-            self._records[each.address] = self._packed(each)
+            self._records[each.address] = each if len(self._records) < _FEW else self._packed(each)
             if each.options != _NOTHING_SAID:
                 self._options[each.address] = each.options
         self._rules = tuple(self._policies)
@@ -235,7 +243,10 @@ class PackedDesired(Mapping[Address, Desired]):
         return address in self._records
 
     def __getitem__(self, address: Address) -> Desired:
-        place, items = from_bytes(self._records[address])
+        packed = self._records[address]
+        if isinstance(packed, Desired):
+            return packed
+        place, items = from_bytes(packed)
         position = made_position(place)
         assert position is not None
         fields = {}

@@ -166,16 +166,17 @@ def find_sources(root: Path, settings: Settings) -> Sources:
     """Return the record files that *settings* name, in the order of their names; none of them is opened."""
     found: list[Source] = []
     diagnostics: list[Diagnostic] = []
+    real = root.resolve()
     for entry in settings.records:
         folder = (root / entry).resolve()
-        if not folder.is_relative_to(root.resolve()):
+        if not folder.is_relative_to(real):
             diagnostics.append(_unreadable(entry, "It lies outside the project."))
             continue
         if not folder.exists():
             diagnostics.append(_unreadable(entry, f"It does not exist, but `records` in {SETTINGS_FILE} names it."))
             continue
         for path in _below(folder, diagnostics):
-            _look_at(root, path, found, diagnostics)
+            _look_at(real, path, found, diagnostics)
     return Sources(tuple(found), tuple(diagnostics))
 
 
@@ -210,11 +211,12 @@ def _below(path: Path, diagnostics: list[Diagnostic]) -> Iterator[Path]:
 
 
 def _look_at(root: Path, path: Path, found: list[Source], diagnostics: list[Diagnostic]) -> None:
-    name = path.relative_to(root.resolve()).as_posix()
-    if not path.resolve().is_relative_to(root.resolve()):
+    """Look what sort of file *path* is, whose folder is known to lie below *root*."""
+    name = path.relative_to(root).as_posix()
+    if path.is_symlink() and not path.resolve().is_relative_to(root):
         diagnostics.append(_unreadable(name, "It is a link that leads outside the project."))
         return
-    if path.exists() and not path.is_file():
+    if not path.is_file() and path.exists():
         diagnostics.append(_unreadable(name, "It is neither a file nor a folder."))
         return
     suffix = path.suffix.casefold()

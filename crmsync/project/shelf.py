@@ -102,10 +102,10 @@ class Shelf:
         try:
             with path.open("rb") as file:
                 prefix = file.read(PREFIX_BYTES)
-                size = head_bytes(prefix)
-                head = file.read(min(size, path.stat().st_size))
+                size, whole = head_bytes(prefix), os.fstat(file.fileno()).st_size
+                head = file.read(min(size, whole))
             sheet = from_head(id, prefix, head, _on_disk(path, PREFIX_BYTES + size)).from_line(line)
-            if path.stat().st_size != PREFIX_BYTES + size + (sheet.ends[-1] if sheet.ends else 0):
+            if whole != PREFIX_BYTES + size + (sheet.ends[-1] if sheet.ends else 0):
                 raise Damaged("it was cut short")
         except FileNotFoundError:
             return None

@@ -52,12 +52,14 @@ def plan_to_show(
     uses_cache: bool = True,
     is_asking: bool = False,
     is_for_approval: bool = False,
+    is_sealed: bool = False,
 ) -> Shown:
     """
     Return the plan for *project*, saved to *out* if that is given. Appends nothing to the state. Raises Trouble.
 
     With *is_asking* everything in it that a person's value stands against is written down to be decided. With
-    *is_for_approval* digests of its changes are kept beside the state.
+    *is_for_approval* digests of its changes are kept beside the state. The document has its seal where it is saved, and with
+    *is_sealed*: that takes all of it as one text.
     """
 
     def check(state: State) -> None:
@@ -80,7 +82,9 @@ def plan_to_show(
             state = read_state(project, store)
             check(state)
             planned = make_plan(project, client, state, wishes, expires_seconds=expires_seconds)
-    document = sealed(plan_document(planned.plan, planned.account.catalogue, planned.meta), wishes)
+    document: Mapping[str, Any] = plan_document(planned.plan, planned.account.catalogue, planned.meta)
+    if is_sealed or out is not None:
+        document = sealed(document, wishes)
     remember_plan(project, document)
     if is_for_approval:
         with opened_store(project, create=False) as store:
