@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from crmsync.model import packed
 from crmsync.model.address import Address
 from crmsync.model.events import Applied, Bound, Done, Event, FieldsApplied, Intent, Origin, WriteAction
 from crmsync.model.state import Binding, State
@@ -75,8 +76,9 @@ def test_a_planned_create_is_small(tmp_path: Path) -> None:
     assert more(plan) < 2_500
 
 
-def test_an_adopted_record_is_small(tmp_path: Path) -> None:
-    """Neither what Copper showed of it nor what the state will learn stays as objects."""
+def test_an_adopted_record_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither what Copper showed of it nor what the state will learn stays as objects, once they are many."""
+    monkeypatch.setattr(packed, "_FEW", 0)
 
     def plan(count: int) -> int:
         world = World(tmp_path)

@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import crmsync
 from crmsync.config.document import Document, parse, shown_lines
 from crmsync.config.rows import is_rows, shown_line
 from crmsync.config.settings import read_settings
@@ -112,8 +112,9 @@ def line_finder(documents: Sequence[Document]) -> LineOf:
 
 def schema(name: str) -> Mapping[str, Any]:
     """Return a committed schema: shipped inside the package, or at the top of a checkout."""
-    shipped = files("crmsync") / "schemas" / f"{name}.schema.json"
-    path = shipped if shipped.is_file() else Path(__file__).parents[2] / "schemas" / f"{name}.schema.json"
+    inside = Path(crmsync.__file__).parent
+    shipped = inside / "schemas" / f"{name}.schema.json"
+    path = shipped if shipped.is_file() else inside.parent / "schemas" / shipped.name
     document: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return document
 

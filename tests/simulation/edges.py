@@ -13,7 +13,8 @@ from crmsync.copper.client import Client
 from crmsync.copper.pace import Pacer
 from crmsync.model.state import State
 from crmsync.model.store import Unusable
-from crmsync.project import applying, forgetting, keeping, leasing, planning, reviewing, runner, together
+from crmsync.project import account as accounts
+from crmsync.project import applying, forgetting, keeping, leasing, planned, planning, reviewing, runner, together
 from crmsync.project.account import Account, identify
 from crmsync.project.files import Sources
 from crmsync.project.reading import Ahead
@@ -77,7 +78,7 @@ def read_account(project: Project, client: Client, pinned: int | None, types: An
 
 
 _ACCOUNTS: dict[int, tuple[Any, Account]] = {}
-REAL_READ_ACCOUNT = planning.read_account
+REAL_READ_ACCOUNT = accounts.read_account
 
 
 def account_of(sandbox: Watched, project: Project, now: float) -> Account:
@@ -157,11 +158,11 @@ def edges() -> dict[tuple[Any, str], Any]:
         (applying, "who"): lambda: "dana",
         (applying, "secrets"): SimpleNamespace(token_hex=token_hex),
         (forgetting, "opened_state"): opened_state,
-        (planning, "read_account"): read_account,
+        (planned, "read_account"): read_account,
         (planning, "read_declarations"): read_declarations,
         (planning, "load_project_sources"): lambda project: Sources((), ()),
-        (planning, "make_private"): lambda project: None,
-        (planning, "write_json"): lambda path, data: None,
+        (accounts, "make_private"): lambda project: None,
+        (accounts, "write_json"): lambda path, data: None,
         (planning, "refuse_unreadable"): lambda *_: Ahead(),
         (leasing, "threading"): threading,
         (leasing, "secrets"): SimpleNamespace(token_hex=token_hex),

@@ -22,7 +22,7 @@ from crmsync.model.effects import Outcome, Progress
 from crmsync.model.events import WriteAction
 from crmsync.model.settings import Settings
 from crmsync.plan.world import Wishes
-from crmsync.project import applying, forgetting, reviewing
+from crmsync.project import applying, forgetting, planfile
 from crmsync.project.applying import ApplyOptions, Watch
 from crmsync.project.session import Project
 from crmsync.project.trouble import Trouble
@@ -132,7 +132,7 @@ class Machine:
         planned = applying.make_plan(
             project, applying.connect(project, may_write=False), self.log.read(), wishes, clock=run.clock
         )
-        document = reviewing.sealed(plan_document(planned.plan, planned.account.catalogue, planned.meta), wishes)
+        document = planfile.sealed(plan_document(planned.plan, planned.account.catalogue, planned.meta), wishes)
         run.process.sleep(run.wish.lead)
         reviewed: Mapping[str, Any] = json.loads(dump(document), parse_float=Decimal)
         return reviewed
