@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Field
 from crmsync.model.plan import Held, Plan
-from crmsync.model.values import Value
+from crmsync.model.values import Lookup, Value
 from crmsync.plan.identity import keys_of
 from crmsync.project.applying import Applied
 from tests.simulation.files import Files
@@ -65,13 +65,25 @@ class Rest:
     def _nothing_is_amiss(self, run: Run, plan: Plan, files: Files) -> None:
         """Nobody interfered: nothing is held but for a good cause, and nothing is gone."""
         for held in plan.held:
-            # What would be left without its company stays; the files say no more about that link.
-            is_left = held.address not in files.records and "leave" in held.reason
-            is_excused = is_left or self._went_with_a_killed_run(held) or self._is_like_a_stranger(held, run)
-            if not is_excused and not self.is_left_to_another(held, run, files):
+            is_excused = self._is_excused(held, run, files)
+            if not is_excused and not any(self._is_excused(each, run, files) for each in self._named(held, run, plan)):
                 self.checker.breach("I6", f"nobody interfered, and yet {held.address} is held: {held.reason}")
         for address in [each for each, id in plan.gone if (each.type, id) not in self.checker.deleted]:
             self.checker.breach("I6", f"nobody interfered, and yet {address} is gone")
+
+    def _is_excused(self, held: Held, run: Run, files: Files) -> bool:
+        # What would be left without its company stays; the files say no more about that link.
+        is_left = held.address not in files.records and "leave" in held.reason
+        is_beyond = is_left or self._went_with_a_killed_run(held) or self._is_like_a_stranger(held, run)
+        return is_beyond or self.is_left_to_another(held, run, files)
+
+    def _named(self, held: Held, run: Run, plan: Plan) -> list[Held]:
+        """Return the new records that are held and that *held* names: it has to wait for those."""
+        name = held.field.field if held.field is not None else None
+        links = [row for row in self.checker.catalogue[held.address.type].links if name in (None, row.name)]
+        named = {(row.target, _key(self.checker.wanted(run, held.address, row.name))) for row in links}
+        new = [each for each in plan.held if each.field is None and each.address not in self.machine.log.read().bindings]
+        return [each for each in new if (each.address.type, each.address.key) in named]
 
     def _went_with_a_killed_run(self, held: Held) -> bool:
         """
@@ -147,3 +159,8 @@ class Rest:
             return True  # they were found there when it was adopted, or released: nobody takes them away
         helds = [each for each in (run.plan.held if run.plan is not None else ()) if each.address == owner]
         return any(owner not in files.records or self.is_left_to_another(each, run, files, behind) for each in helds)
+
+
+def _key(value: Value) -> str | None:
+    """Return the key that a file names."""
+    return value.text.rpartition(".")[2] if isinstance(value, Lookup) and value.by == "key" else None

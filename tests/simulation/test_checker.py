@@ -292,6 +292,22 @@ def test_an_email_that_somebody_keeps_may_be_held() -> None:
         assert _judged(schedule, run, WISH) == ["I6"]
 
 
+def test_who_names_a_record_that_is_rightly_held_waits_for_it() -> None:
+    """A company waits for a contact whose e-mail another keeps; once that one is gone, neither has a reason any more."""
+    with staged() as schedule:
+        somebody = schedule.sandbox.create("people", {"name": "zq Old", "emails": [MAIL]})
+        kept: Records = {Q: {"name": "zq Q", "crmsync": {"id": somebody}}}
+        applied(schedule, kept)
+        wish = kept | {A: {"name": "zq A", "primary_contact": "p"}, P: {"name": "zq P", "emails": [MAIL]}}
+        run = applied(schedule, wish)
+        assert run.plan is not None
+        assert {held.address for held in run.plan.held} == {A, P}
+        assert _judged(schedule, run, wish) == []
+
+        schedule.sandbox.delete("people", somebody)
+        assert _judged(schedule, run, wish) == ["I6"] * 3  # and that the other is gone
+
+
 def test_an_email_that_its_holder_declares_no_more_may_be_held() -> None:
     """What is declared no longer stays as it is, so that another cannot have it."""
     with staged() as schedule:
