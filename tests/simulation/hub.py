@@ -109,15 +109,15 @@ class Process:
         if may_pause and self.paused_until > self.hub.now:
             self._pass(self.paused_until - self.hub.now)
 
-    def sleep(self, seconds: float) -> None:
-        """Let time pass."""
-        self.step()
-        self._pass(seconds)
+    def sleep(self, seconds: float, *, may_pause: bool = True) -> None:
+        """Let time pass; unless it *may_pause*, that is all that passes, whatever befalls the process meanwhile."""
+        self.step(may_pause)
+        self._pass(seconds, may_pause)
 
-    def _pass(self, seconds: float) -> None:
+    def _pass(self, seconds: float, may_pause: bool = True) -> None:
         me = fiber()
         me.turn += 1
-        self._wake_at(self.hub.now + max(0.0, seconds), me, me.turn)
+        self._wake_at(self.hub.now + max(0.0, seconds), me, me.turn, may_pause)
         self._yield(me)
 
     def wait(self, timeout: float | None = None) -> None:
@@ -134,11 +134,11 @@ class Process:
         turn = me.turn
         return lambda: self._wake_at(self.hub.now, me, turn)
 
-    def _wake_at(self, when: float, which: Fiber, turn: int) -> None:
+    def _wake_at(self, when: float, which: Fiber, turn: int, may_pause: bool = True) -> None:
         def wake() -> None:
             if self.is_dead or which.dead or which.turn != turn:
                 return
-            if self.paused_until > self.hub.now:
+            if may_pause and self.paused_until > self.hub.now:
                 self.hub.at(self.paused_until, wake)
                 return
             which.turn += 1

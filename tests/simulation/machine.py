@@ -176,7 +176,7 @@ class Machine:
             if run.wish.gap_pause is not None and run.wish.gap_pause[0] == run.writes:
                 send.gap = run.wish.gap_pause[1]
                 self.tell("pause", run, send.gap)
-                run.process.sleep(send.gap)
+                run.process.sleep(send.gap, may_pause=False)
         # Between the last look at the clock and the request nothing can stop a process that sleeps there; see docs.
         run.process.step(may_pause=not is_write)
         send.seen = dict(run.seen) if is_write else {}
