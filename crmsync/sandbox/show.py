@@ -9,7 +9,7 @@ from typing import Any
 
 from crmsync.sandbox.codec import show_day
 from crmsync.sandbox.custom import dump_custom_fields, show_custom_fields
-from crmsync.sandbox.replies import Json, raw
+from crmsync.sandbox.replies import Json, dump_text, raw
 from crmsync.sandbox.store import Record
 from crmsync.sandbox.tables import ADDRESS_PARTS, OWN_STATUSES, STATUSES, EntityRow
 from crmsync.sandbox.world import World
@@ -30,6 +30,43 @@ def show(world: World, row: EntityRow, record: Record, *, computed: bool = False
 
 def show_rows(world: World, row: EntityRow, records: Iterable[Record]) -> list[Json]:
     """Return what `show` does for many records, as values that are only fit to be sent."""
+    return _plain_rows(world, row, records) if _is_plain(world) else _odd_rows(world, row, records)
+
+
+def _plain_rows(world: World, row: EntityRow, records: Iterable[Record]) -> list[Json]:
+    """
+    Return rows as texts. What stands before and behind the custom fields is made once for each version of a record.
+
+    It depends on the record, on the company it is linked to, on account and quirks. Custom fields have another order
+    each time.
+    """
+    basis, kept = world.store.rendered.get(row.plural, (None, {}))
+    if basis is None or basis[0] is not world.account or basis[1] != world.quirks:
+        kept = {}
+        world.store.rendered[row.plural] = (world.account, world.quirks), kept
+    companies = world.store.records["companies"]
+    rows = []
+    for record in records:
+        id, company = record["id"], companies.get(record.get("company_id") or 0)
+        made = kept.get(id)
+        if made is None or made[0] is not record or made[1] is not company:
+            [whole] = _odd_rows(world, row, (record,), custom=_HERE)
+            before, _, after = dump_text(whole).partition(_HERE_TEXT)
+            made = record, company, before, after
+            if len(kept) < MOST_KEPT:
+                kept[id] = made
+        rows.append(raw(f"{made[2]}{dump_custom_fields(world, row.singular, id, record['custom_fields'])}{made[3]}"))
+    return rows
+
+
+#: So many rows of a type are kept as texts.
+MOST_KEPT = 200_000
+_HERE = "\0here\0"
+_HERE_TEXT = dump_text(_HERE)
+
+
+def _odd_rows(world: World, row: EntityRow, records: Iterable[Record], custom: Json = None) -> list[Json]:
+    """Return rows as values, with *custom* in the place of the custom fields."""
     names = [field.name for field in row.fields]
     values = itemgetter(*names)
     writers = [(f.name, WRITERS[f.kind]) for f in row.fields if f.kind in WRITERS and f.kind not in COPIED]
@@ -38,7 +75,8 @@ def show_rows(world: World, row: EntityRow, records: Iterable[Record]) -> list[J
         shown = dict(zip(names, values(record), strict=True))
         for name, writer in writers:
             shown[name] = writer(world, record, shown[name])
-        shown["custom_fields"] = raw(dump_custom_fields(world, row.singular, record["id"], record["custom_fields"]))
+        fields = custom or raw(dump_custom_fields(world, row.singular, record["id"], record["custom_fields"]))
+        shown["custom_fields"] = fields
         rows.append(shown if _is_plain(world) else _odd(world, row, shown))
     return rows
 

@@ -66,6 +66,7 @@ class Store:
         self.events: list[Event] = []
         self.version = 0
         self.memo: dict[str, tuple[int, list[Record]]] = {}
+        self.rendered: dict[str, tuple[Any, dict[int, Any]]] = {}
         self.versions: dict[str, int] = dict.fromkeys((*rows, *SHELVES), 0)
         self._next = {plural: row.first_id for plural, row in rows.items()} | dict(SHELVES)
         self._edges: dict[Ref, dict[Ref, None]] = {}

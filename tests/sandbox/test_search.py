@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from operator import itemgetter
 
 import pytest
 
@@ -238,3 +240,34 @@ def test_computed_values_in_a_search(api):
     rows = json.loads(api.send("POST", "/people/search?custom_field_computed_values=true").body)
 
     assert "computed_value" in rows[0]["custom_fields"][0]
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        lambda api, acme, ann: None,
+        lambda api, acme, ann: api("PUT", f"/people/{ann}", {"title": "CEO"}),
+        lambda api, acme, ann: api("PUT", f"/people/{ann}", {"custom_fields": [api.custom("Code", "C-1")]}),
+        lambda api, acme, ann: api("PUT", f"/companies/{acme}", {"name": "Acme Inc"}),
+        lambda api, acme, ann: api.sandbox.delete("companies", acme),
+        lambda api, acme, ann: setattr(api.sandbox, "quirks", replace(api.sandbox.quirks, empty_address="null")),
+        lambda api, acme, ann: setattr(api.sandbox, "quirks", replace(api.sandbox.quirks, empty_text="blank")),
+    ],
+)
+def test_a_search_shows_what_is_there_now(api, move):
+    """Also when it was asked before: what a GET shows, in the same order of keys."""
+
+    def told(body):
+        return [(*each.items(),) for each in ({**body, "custom_fields": sorted(body["custom_fields"], key=ID)},)]
+
+    acme = api.new("companies", name="Acme")
+    ann = api.new("people", name="Ann", company_id=acme, tags=["a"])
+    api("POST", "/people/search", {"ids": [ann]})
+    move(api, acme, ann)
+    for _ in range(2):
+        [row] = api("POST", "/people/search", {"ids": [ann]})
+
+        assert told(api("GET", f"/people/{ann}")) == told(row)
+
+
+ID = itemgetter("custom_field_definition_id")
