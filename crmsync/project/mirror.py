@@ -225,29 +225,36 @@ class Mirror:
         """
         with _stale(), self._beside() as beside:
             sums = _Sums()
-            beside.executemany(_INSERT, sums.counted(_row(type_name, row) for row in rows))
+            beside.executemany(_WAIT, sums.counted(_row(type_name, row) for row in rows))
             beside.execute("COMMIT")
-            with self._writing():
+            with self._through(beside), self._writing():
                 self._sql("DELETE FROM record WHERE type = ?", (type_name,))
                 self._sql("DELETE FROM change WHERE type = ?", (type_name,))
-                self._copy(beside)
+                self._sql("INSERT INTO record SELECT * FROM waiting")
                 return self._add(type_name, replace(head, count=sums.count, total=sums.total, changes=0), ())
 
-    def _copy(self, beside: sqlite3.Connection) -> None:
-        assert self._connection is not None
-        self._connection.executemany(_INSERT, beside.execute(_ALL_ROWS))
+    @contextmanager
+    def _through(self, beside: sqlite3.Connection) -> Iterator[None]:
+        """Let *beside* do it, which has both files: it copies a hundred thousand rows in one statement."""
+        own, self._connection = self._connection, beside
+        try:
+            yield
+        finally:
+            self._connection = own
 
     @contextmanager
     def _beside(self) -> Iterator[sqlite3.Connection]:
         """Open an empty file beside this one, as private, in one transaction; it is gone at the end."""
         path = Path(f"{self._path}-{token_hex(4)}")
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600))
-        connection = sqlite3.connect(path, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         try:
             connection.execute(PAGES)
             connection.execute("PRAGMA journal_mode = OFF")
             connection.execute("PRAGMA synchronous = OFF")
-            connection.execute(_TABLES[1])
+            connection.execute("CREATE TABLE waiting (type, id, created, modified, content, digest, body)")
+            connection.execute("ATTACH ? AS mirror", (str(self._path),))
+            connection.execute("PRAGMA mirror.synchronous = OFF")
             with suppress(OSError):  # where open files can be deleted, none is left by a command that is killed
                 path.unlink()
             connection.execute("BEGIN")
@@ -315,8 +322,8 @@ class Mirror:
 
 
 _INSERT = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)"
+_WAIT = "INSERT INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?)"
 _AT_DIGEST = 5
-_ALL_ROWS = "SELECT type, id, created, modified, content, digest, body FROM record"
 _COLUMNS = "id, created, modified, content, digest"
 _FIND = f"SELECT {_COLUMNS}, body FROM record WHERE type = ? AND id = ? AND body IS NOT NULL"
 
