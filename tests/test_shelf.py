@@ -450,7 +450,7 @@ def test_one_row_of_many_is_read_again(folder: Folder, monkeypatch: pytest.Monke
 def crowd(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Folder:
     """A project that is worth two other processes."""
     monkeypatch.setattr(crew, "WORTH_BYTES", 4)
-    monkeypatch.setattr(crew, "_cores", lambda: 2)
+    monkeypatch.setattr(crew, "_cores", lambda: 3)
     return folder
 
 
@@ -498,6 +498,23 @@ def test_what_others_say_beside_their_answers_is_no_answer(
 
     assert told(crowd.read_carefully()) == told(crowd.read())
     assert (crowd.root / "talked").exists()
+
+
+def test_others_that_are_kept_do_one_work_after_the_other(crowd: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what each needs to know; those that end meanwhile are replaced by this one."""
+    started: list[subprocess.Popen[bytes]] = []
+    original = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: started.append(original(*a, **k)) or started[-1])
+    reads = []
+    with crew.kept(2):
+        for title in ("titel", "title", "titles"):
+            crowd.write("crm/b-staff.yaml", STAFF.replace("title", title))
+            reads.append((told(crowd.read_carefully()), told(crowd.read(Shelf(crowd.root / title)))))
+            if title == "title":
+                started[0].kill()
+
+    assert all(careful == read for careful, read in reads)
+    assert (2, [], True) == (len(started), crew._waiting, all(each.returncode is not None for each in started))
 
 
 def test_other_processes_run_nothing_of_the_project(crowd: Folder, monkeypatch: pytest.MonkeyPatch) -> None:

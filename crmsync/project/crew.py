@@ -1,9 +1,10 @@
 """
 Other processes that read files when many changed, and look at records when there are many: nothing but work for processors.
 
-A fresh interpreter each (a fork would copy the threads' locks), which gets the rows and settings once, then job after job.
-It puts sheets on the shelf itself; only what cannot be put there is sent back. It ignores Ctrl-C, which the parent gets as
-well and ends it, and ends by itself when its input does. Where none can be started, this process works alone.
+A fresh interpreter each (a fork would copy the threads' locks), which gets the rows and settings once, then job after job;
+where it is `kept` it then waits for other work. It puts sheets on the shelf itself; only what cannot be put there is sent
+back. It ignores Ctrl-C, which the parent gets as well and ends it, and ends by itself when its input does. Where none can be
+started, this process works alone.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from queue import Queue
-from typing import IO, Any
+from queue import Full, Queue
+from typing import Any
 
 from crmsync.catalogue import KINDS
 from crmsync.model.catalogue import Catalogue, Kind
@@ -30,11 +31,14 @@ _SECRETS = ("COPPER_", "CRMSYNC_")
 
 _START = "import sys, pickle; sys.path[:] = pickle.load(sys.stdin.buffer); from crmsync.project.crew import serve; serve()"
 
+#: Processes that wait for the next work.
+_waiting: list[subprocess.Popen[bytes]] = []
+
 
 def processes_for(size: int) -> int:
-    """Return how many processes should read files of so many bytes, 0 for none but this one."""
-    count = min(_cores(), MOST_PROCESSES, size // (WORTH_BYTES // 2))
-    return count if size >= WORTH_BYTES and count > 1 else 0
+    """Return how many processes should read files of so many bytes beside this one."""
+    count = min(_cores() - 1, MOST_PROCESSES, size // (WORTH_BYTES // 2))
+    return count if size >= WORTH_BYTES else 0
 
 
 def processes_at_hand() -> int:
@@ -88,6 +92,17 @@ class Crew:
             answer.set_exception(Unanswered())
         return answer
 
+    def ask_if_free(self, job: Any) -> Future[Any] | None:
+        """Do the same, or return None where enough are waiting, or nobody is there."""
+        if not self._threads:
+            return None
+        answer: Future[Any] = Future()
+        try:
+            self._jobs.put_nowait((job, answer))
+        except Full:
+            return None
+        return answer
+
     def end(self) -> None:
         """Wait until all jobs are done."""
         for _ in self._threads:
@@ -107,6 +122,16 @@ class Crew:
                 process.kill()
                 ask = _nobody
                 answer.set_exception(Unanswered())
+        if ask not in (None, _nobody):
+            _dismiss(process)
+
+
+def _dismiss(process: subprocess.Popen[bytes]) -> None:
+    """Tell a process that no more jobs come, but perhaps another work."""
+    assert process.stdin is not None
+    with suppress(OSError, ValueError):
+        pickle.dump(None, process.stdin)
+        process.stdin.flush()
 
 
 def _nobody(job: Any) -> Any:
@@ -118,7 +143,6 @@ def _introduced(process: subprocess.Popen[bytes], context: Any) -> Callable[[Any
     stdin, stdout = process.stdin, process.stdout
     assert stdin is not None
     assert stdout is not None
-    pickle.dump(sys.path, stdin)
     _Pickler(stdin).dump(context)
 
     def ask(job: Any) -> Any:
@@ -144,26 +168,60 @@ def at_work(context: Any, count: int, most_waiting: int = 0) -> Iterator[Crew]:
             crew.end()
 
 
-def read_apart(jobs: Sequence[Any], context: Any, count: int) -> Mapping[int, Any]:
-    """Return what `context.read(job)` gives for *jobs* by their numbers, done by *count* others, but for failed ones."""
-    with at_work(context, count) as crew:
-        answers = [crew.ask(job) for job in jobs]
-    return {number: answer.result() for number, answer in enumerate(answers) if answer.exception() is None}
+def read_together(jobs: Sequence[Any], context: Any, count: int) -> Mapping[int, Any]:
+    """Return what `context.read(job)` gives for *jobs* by their numbers, done by *count* others and this one."""
+    found: dict[int, Any] = {}
+    answers: dict[int, Future[Any]] = {}
+    with at_work(context, count, 2 * count) as crew:
+        for number, job in enumerate(jobs):
+            answer = crew.ask_if_free(job)
+            if answer is not None:
+                answers[number] = answer
+            else:
+                found[number] = context.read(job)
+    return found | {number: answer.result() for number, answer in answers.items() if answer.exception() is None}
+
+
+@contextmanager
+def kept(count: int) -> Iterator[None]:
+    """Have *count* others start while this one does something else; when they have done one work they wait for the next."""
+    with _ended(new := _new(count)):
+        _waiting.extend(new)
+        try:
+            yield
+        finally:
+            _waiting[:] = [each for each in _waiting if each not in new]
 
 
 @contextmanager
 def _started(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Give *count* processes, those that wait first."""
+    ready = [_waiting.pop() for _ in range(min(count, len(_waiting)))]
+    with _ended(new := _new(count - len(ready))):
+        yield [*ready, *new]
+    _waiting.extend(each for each in ready if each.poll() is None)
+
+
+def _new(count: int) -> list[subprocess.Popen[bytes]]:
+    """Start *count* processes, as far as that goes."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)}
     crew: list[subprocess.Popen[bytes]] = []
-    try:
+    with suppress(OSError):
         for _ in range(count):
             command = [sys.executable, "-P", "-c", _START]  # -P: a pickle.py of the project is none of ours
             pipe = subprocess.PIPE
             crew.append(subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environ))  # noqa: S603, our own
-    except OSError:
-        pass
+            assert crew[-1].stdin is not None
+            pickle.dump(sys.path, crew[-1].stdin)
+            crew[-1].stdin.flush()
+    return crew
+
+
+@contextmanager
+def _ended(crew: list[subprocess.Popen[bytes]]) -> Iterator[None]:
+    """End *crew* at the end, at once where something went wrong."""
     try:
-        yield crew
+        yield
     except BaseException:
         for each in crew:
             each.kill()
@@ -184,25 +242,22 @@ def _let_go(process: subprocess.Popen[bytes]) -> None:
 
 
 def serve() -> None:
-    """Be one of the others: take the context, then files, until there are no more."""
+    """Be one of the others: take a context, then jobs until there are no more, and so on."""
     import gc
     import signal
+
+    # What the work will need, while whoever asks for it is still busy.
+    import crmsync.project.glancing
+    import crmsync.project.sheetreader  # noqa: F401
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
     try:
-        context: Any = pickle.load(stdin)  # noqa: S301, the parent wrote it
-        for job in _jobs(stdin):
-            pickle.dump(context.read(job), stdout)
-            stdout.flush()
+        while True:
+            context: Any = pickle.load(stdin)  # noqa: S301, the parent wrote it
+            for job in iter(lambda: pickle.load(stdin), None):  # noqa: S301
+                pickle.dump(context.read(job), stdout)
+                stdout.flush()
     except (OSError, EOFError):
         return
-
-
-def _jobs(stdin: IO[bytes]) -> Iterator[Any]:
-    while True:
-        try:
-            yield pickle.load(stdin)  # noqa: S301, the parent wrote it
-        except EOFError:
-            return

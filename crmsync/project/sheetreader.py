@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 from crmsync import resolve
 from crmsync.config.document import Document
@@ -21,7 +22,7 @@ from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
 from crmsync.model.settings import Settings
 from crmsync.model.source import Position
-from crmsync.project.crew import are_known, processes_for, read_apart
+from crmsync.project.crew import are_known, processes_for, read_together
 from crmsync.project.files import schema
 from crmsync.project.judging import Judge
 from crmsync.project.pieces import Piece, digest_of, parse_piece
@@ -98,20 +99,20 @@ def sheets_of(pieces: Sequence[Piece], reader: SheetReader, shelf: Shelf | None)
         if found is not None:
             sheets[at] = found
     dirty = [at for at in range(len(pieces)) if at not in sheets]
-    told = _read_apart([pieces[at] for at in dirty], reader, shelf)
+    told = _read_many([pieces[at] for at in dirty], reader, shelf)
     for number, at in enumerate(dirty):
         taken = _taken(told.get(number), pieces[at], reader, shelf)
         sheets[at] = taken if taken is not None else _read(pieces[at], reader, shelf)
     return [sheets[at] for at in range(len(pieces))]
 
 
-def _read_apart(pieces: Sequence[Piece], reader: SheetReader, shelf: Shelf | None) -> Mapping[int, object]:
-    """Let other processes read *pieces*, where there is so much of them that it pays, and return what they say."""
+def _read_many(pieces: Sequence[Piece], reader: SheetReader, shelf: Shelf | None) -> Mapping[int, object]:
+    """Return what other processes and this one say of *pieces*, where there is so much of them that it pays."""
     count = processes_for(sum(piece.size for piece in pieces if piece not in reader.parsed))
-    if not count or len(pieces) < count or not reader.can_be_sent():
+    if not count or len(pieces) <= count or not reader.can_be_sent():
         return {}
     folder = None if shelf is None else shelf.folder
-    return read_apart(pieces, Apart(reader.catalogue, reader.settings, folder), count)
+    return read_together(pieces, Apart(reader.catalogue, reader.settings, folder), count)
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,9 @@ class Apart:
         if sheet.has_errors:
             return None
         return sheet.id if self.folder is not None and Shelf(self.folder).keep(sheet) else to_bytes(sheet)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Apart, (self.catalogue, self.settings, self.folder)
 
     @cached_property
     def _reader(self) -> SheetReader:
