@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -68,6 +69,38 @@ def test_what_was_put_in_is_found(tmp_path: Path, seed: int) -> None:
         with ledger.opened():
             assert (position, HEAD.files) == (ledger.head().position, ledger.head().files)
             check(ledger, known)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_new_ledger_takes_things_back(tmp_path: Path, seed: int) -> None:
+    """What came by and is not sure any more is not found, and may be put in once more."""
+    chance, ledger = random.Random(seed), Ledger(tmp_path / "ledger.db")
+    first, second = ([entry(chance, number) for number in range(40)] for _ in range(2))
+    back = chance.sample(first, 10)
+    known = {each.address: each for each in first if each not in back}
+    again = {each.address: each for each in second if each.address not in known}
+    with ledger.renewed(40) as new:
+        new.put(first, lambda type_name: type_name == "people")
+        for each in back:
+            new.take_back(each.address)
+        new.put(again.values(), lambda type_name: type_name == "people")
+        new.finish(HEAD)
+
+    with ledger.opened():
+        ledger.head()
+        check(ledger, known | again)
+
+
+def test_what_a_killed_command_left_is_thrown_away(tmp_path: Path) -> None:
+    """A ledger that was not finished, once nothing was written to it for an hour; not that of a command at work."""
+    old, young = tmp_path / ".ledger.db.0a", tmp_path / ".ledger.db.0b"
+    for path in (old, young):
+        path.touch()
+    os.utime(old, (1.0, 1.0))
+
+    Ledger(tmp_path / "ledger.db").replace(HEAD, ())
+
+    assert {tmp_path / "ledger.db", young} == set(tmp_path.iterdir())
 
 
 def test_whoever_comes_second_keeps_nothing(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from crmsync.plan.restriction import said_of
 from crmsync.project import quiet, sieving
 from crmsync.project.again import Again
 from crmsync.project.connect import copper_trouble
+from crmsync.project.crew import kept, processes_for
 from crmsync.project.decisionfile import load_decisions
 from crmsync.project.inputs import labels_of
 from crmsync.project.ledger import Ledger, LedgerHead, Worn
@@ -135,13 +136,15 @@ def _note_part(ledger: Ledger, part: Part, planned: Planned, asking: frozenset[A
 def _whole(again: Again, check: Callable[[State], None]) -> Planned:
     again.inputs()
     inputs = sieving.inputs_of(again.project, again.wishes)
-    state = read_state(again.project, again.store)
-    check(state)
-    refuse_other_key(again.project, state)
-    again.watch.lap("state")
-    planned = _sifted(again, state, inputs) if inputs is not None else None
-    if planned is None:
-        planned = _judged(again, state, inputs)
+    # Others who read files start while the state is read.
+    with kept(processes_for(load_project_sources(again.project).size())):
+        state = read_state(again.project, again.store)
+        check(state)
+        refuse_other_key(again.project, state)
+        again.watch.lap("state")
+        planned = _sifted(again, state, inputs) if inputs is not None else None
+        if planned is None:
+            planned = _judged(again, state, inputs)
     if again.unsieved:
         planned.looking.told.append(Told("records", f"all looked at, for {again.unsieved}"))
     if again.notice:
@@ -185,11 +188,16 @@ def _sift(again: Again, begun: Begun, reading: Reading, state: State, inputs: st
 
     account, looking = begun.account, begun.looking
     catalogue = account.catalogue
-    with sifting(looking, catalogue, state, reading, again.project.settings.policies) as every:
+    policies = again.project.settings.policies
+    with (
+        _ledger(again).renewed(len(state.bindings)) as ledger,
+        sifting(looking, catalogue, state, reading, policies, ledger) as every,
+    ):
         every.present()
         again.watch.lap("Copper")
         head = sieving.head_of(inputs, state, mark, account.id, catalogue, reading, looking)
-        _ledger(again).replace(head, every.entries())
+        every.rest(head)
+        ledger.finish(head)
     again.watch.lap("all records, at a glance")
 
 

@@ -14,8 +14,9 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import time
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
@@ -27,8 +28,10 @@ from zlib import crc32
 from crmsync.model.address import Address
 from crmsync.plan.restriction import Touch
 
-FORMAT = 2
+FORMAT = 3
 BUSY_SECONDS = 5.0
+#: A new ledger in which nothing was written for so long will not be finished.
+LEFT_SECONDS = 3600.0
 #: So many entries of a bucket are looked through for one.
 BUCKET_SIZE = 64
 
@@ -187,7 +190,7 @@ class Ledger:
     def _entry(self, number: int) -> tuple[Entry, list[int]]:
         """Return an entry, and the hashes under which it is found."""
         row = self._sql(_FIND, (number,)).fetchone()
-        if row is None or row[-1] != _digest(number, *row[:-1]):
+        if row is None or row[-1] != _digest_of_row(number, *row[:-1]):
             raise Worn("an entry is damaged")
         text, id, content, binding, standing, touches, _ = row
         address = Address.parse(text)
@@ -199,42 +202,26 @@ class Ledger:
 
     def replace(self, head: LedgerHead, entries: Iterable[Entry]) -> None:
         """Put a new ledger in the place of the old one. Raises Worn."""
+        with self.renewed(sum(head.bound.values())) as new:
+            new.put(entries, lambda type_name: head.marks.get(type_name) is not None)
+            new.finish(head)
+
+    @contextmanager
+    def renewed(self, bound: int) -> Iterator[NewLedger]:
+        """Give a new ledger for so many *bound* records, which takes the place of the old one at the end. Raises Worn."""
         beside = self._path.with_name(f".{self._path.name}.{token_hex(4)}")
         with _worn():
+            _sweep(self._path)
             try:
-                self._connection = _connect(beside, is_new=True)
+                connection = _connect(beside, is_new=True)
                 try:
-                    self._fill(head, entries)
+                    yield NewLedger(connection, max(1, bound * 6 // BUCKET_SIZE))
                 finally:
-                    self._connection.close()
-                    self._connection = None
+                    connection.close()
                 _sync(beside)
                 beside.replace(self._path)
             finally:
                 beside.unlink(missing_ok=True)
-
-    def _fill(self, head: LedgerHead, entries: Iterable[Entry]) -> None:
-        count = max(1, sum(head.bound.values()) * 6 // BUCKET_SIZE)
-        buckets: list[array[int]] = [array("Q") for _ in range(count)]
-        last = 0
-
-        def rows() -> Iterator[tuple[Any, ...]]:
-            nonlocal last
-            for last, entry in enumerate(entries, start=1):
-                hashes = _hashes(entry, head)
-                for hashed in hashes:
-                    buckets[hashed % count].append(hashed << _SHIFT | last)
-                yield _row(last, entry, hashes)
-
-        self._sql("BEGIN")
-        assert self._connection is not None
-        self._connection.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows())
-        filled = ((place, bucket.tobytes()) for place, bucket in enumerate(buckets))
-        self._connection.executemany(
-            "INSERT INTO bucket VALUES (?, ?, ?)", ((place, data, _digest(place, data)) for place, data in filled)
-        )
-        self._put_head(replace(head, buckets=count, last=last))
-        self._sql("COMMIT")
 
     def update(self, before: LedgerHead, head: LedgerHead, entries: Iterable[Entry], gone: Iterable[Address]) -> bool:
         """
@@ -256,15 +243,15 @@ class Ledger:
                     self._bucket(hashed % self._count).remove(hashed << _SHIFT | number)
                     changed.add(hashed % self._count)
             for number, entry in enumerate(new.values(), start=before.last + 1):
-                hashes = _hashes(entry, head)
+                hashes = _hashes(entry, head.marks.get(entry.address.type) is not None)
                 for hashed in hashes:
                     self._bucket(hashed % self._count).append(hashed << _SHIFT | number)
                     changed.add(hashed % self._count)
-                self._sql("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _row(number, entry, hashes))
+                self._sql(_INSERT, _row(number, entry, hashes))
             for place in changed:
                 data = array("Q", self._buckets[place]).tobytes()
                 self._sql("UPDATE bucket SET data = ?, digest = ? WHERE number = ?", (data, _digest(place, data), place))
-            self._put_head(replace(head, buckets=before.buckets, last=before.last + len(new)))
+            _put_head(self._opened(), replace(head, buckets=before.buckets, last=before.last + len(new)))
             self._sql("COMMIT")
             return True
 
@@ -278,16 +265,64 @@ class Ledger:
                     found += [(each & _NUMBER, hashes)] if entry.address in addresses else []
         return found
 
-    def _put_head(self, head: LedgerHead) -> None:
-        data = json.dumps({**asdict(head), "nonce": token_hex(8)})
-        self._sql("DELETE FROM head")
-        self._sql("INSERT INTO head VALUES (?, ?)", (data, _digest(data)))
-
     def _sql(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        return self._opened().execute(sql, values)
+
+    def _opened(self) -> sqlite3.Connection:
         assert self._connection is not None, "the ledger is open"
-        return self._connection.execute(sql, values)
+        return self._connection
 
 
+class NewLedger:
+    """A ledger that is being filled, beside the one it will take the place of."""
+
+    def __init__(self, connection: sqlite3.Connection, count: int) -> None:
+        self._connection = connection
+        self._buckets: list[array[int]] = [array("Q") for _ in range(count)]
+        self._last = 0
+        connection.execute("BEGIN")
+
+    def put(self, entries: Iterable[Entry], is_mirrored: Callable[[str], bool]) -> None:
+        """Put *entries* into it; *is_mirrored* says of a type whether a mirror tells what changed."""
+        self._connection.executemany(_INSERT, self._rows(entries, is_mirrored))
+
+    def _rows(self, entries: Iterable[Entry], is_mirrored: Callable[[str], bool]) -> Iterator[tuple[Any, ...]]:
+        buckets, count = self._buckets, len(self._buckets)
+        for entry in entries:
+            self._last += 1
+            hashes = _hashes(entry, is_mirrored(entry.address.type))
+            for hashed in hashes:
+                buckets[hashed % count].append(hashed << _SHIFT | self._last)
+            yield _row(self._last, entry, hashes)
+
+    def take_back(self, address: Address) -> None:
+        """Take out what was put into it about *address*."""
+        called = hash_of_touch(_called(address))
+        bucket = self._buckets[called % len(self._buckets)]
+        for number in [each & _NUMBER for each in bucket if each >> _SHIFT == called]:
+            text, hashes = self._connection.execute(_FIND_HASHES, (number,)).fetchone()
+            if text == str(address):
+                self._connection.execute("DELETE FROM entry WHERE number = ?", (number,))
+                for hashed in array("I", hashes):
+                    self._buckets[hashed % len(self._buckets)].remove(hashed << _SHIFT | number)
+
+    def finish(self, head: LedgerHead) -> None:
+        """Write down what is found where, and with what all of it was made."""
+        filled = ((place, bucket.tobytes()) for place, bucket in enumerate(self._buckets))
+        rows = ((place, data, _digest(place, data)) for place, data in filled)
+        self._connection.executemany("INSERT INTO bucket VALUES (?, ?, ?)", rows)
+        _put_head(self._connection, replace(head, buckets=len(self._buckets), last=self._last))
+        self._connection.execute("COMMIT")
+
+
+def _put_head(connection: sqlite3.Connection, head: LedgerHead) -> None:
+    data = json.dumps({**asdict(head), "nonce": token_hex(8)})
+    connection.execute("DELETE FROM head")
+    connection.execute("INSERT INTO head VALUES (?, ?)", (data, _digest(data)))
+
+
+_INSERT = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_FIND_HASHES = "SELECT address, touches FROM entry WHERE number = ?"
 _FIND = "SELECT address, id, content, binding, standing, touches, digest FROM entry WHERE number = ?"
 _SHIFT = 32
 _NUMBER = 2**32 - 1
@@ -325,6 +360,14 @@ def _connect(path: Path, *, is_new: bool = False) -> sqlite3.Connection:
     return connection
 
 
+def _sweep(path: Path) -> None:
+    """Delete what commands that were killed left beside *path*; while one is filled it is written every few seconds."""
+    for left in path.parent.glob(f".{path.name}.*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > LEFT_SECONDS:
+                left.unlink()
+
+
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDWR)
     try:
@@ -337,19 +380,27 @@ def _row(number: int, entry: Entry, hashes: list[int]) -> tuple[Any, ...]:
     touches = array("I", hashes).tobytes()
     standing = 2 if entry.is_settled else int(entry.is_there)
     values = (str(entry.address), entry.record_id, entry.content, entry.binding, standing, touches)
-    return number, *values, _digest(number, *values)
+    return number, *values, _digest_of_row(number, *values)
+
+
+def _digest_of_row(
+    number: int, address: str, id: int | None, content: bytes, binding: str, standing: int, touches: bytes
+) -> bytes:
+    """Return what `_digest` would be good for as well, for rows with a long text in half the time."""
+    head = f"{number} {address} {id} {standing} {len(content)} {len(touches)} {binding}"
+    return blake2b(b"".join((head.encode("utf-8", "surrogatepass"), content, touches)), digest_size=8).digest()
 
 
 def _digest(*parts: object) -> bytes:
     return blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
-def _hashes(entry: Entry, head: LedgerHead) -> list[int]:
-    """Return the hashes under which *entry* is found."""
+def _hashes(entry: Entry, is_mirrored: bool) -> list[int]:
+    """Return the hashes under which *entry* is found, whose type *is mirrored* or not."""
     touches = [_called(entry.address), *entry.touches]
     if entry.record_id is not None:
         touches.append(_bound(entry.address.type, entry.record_id))
-        touches += [_unmirrored(entry.address.type)] if head.marks.get(entry.address.type) is None else []
+        touches += [] if is_mirrored else [_unmirrored(entry.address.type)]
     touches += [] if entry.is_settled else [OPEN]
     return sorted({*entry.hashes, *map(hash_of_touch, touches)})
 

@@ -21,7 +21,7 @@ from crmsync.model.records import PolicyRule
 from crmsync.model.state import State
 from crmsync.project.crew import Crew, are_known, at_work, processes_at_hand
 from crmsync.project.glancing import Glance, Lot
-from crmsync.project.ledger import Entry
+from crmsync.project.ledger import Entry, LedgerHead, NewLedger
 from crmsync.project.looking import Looking
 from crmsync.project.mirror import Row
 from crmsync.project.reading import Reading
@@ -42,24 +42,33 @@ Sought = Future[list[bytes | None]]
 
 class Sifting:
     """
-    One pass over all records: `present`, then `entries`, which is to be exhausted. Made by `sifting`.
+    One pass over all records: `present`, then `rest`. Made by `sifting`. What it finds goes into a ledger at once.
 
     It counts every bound record as there, whether Copper has it or not: who names one that is gone is judged by `sieving`.
     """
 
     def __init__(
-        self, looking: Looking, catalogue: Catalogue, state: State, reading: Reading, glance: Glance, crew: Crew | None
+        self,
+        looking: Looking,
+        catalogue: Catalogue,
+        state: State,
+        reading: Reading,
+        glance: Glance,
+        crew: Crew | None,
+        ledger: NewLedger,
     ) -> None:
         self._looking, self._catalogue, self._state, self._reading = looking, catalogue, state, reading
-        self._glance, self._crew = glance, crew
+        self._glance, self._crew, self._ledger = glance, crew, ledger
         self._asking = asking_of(reading)
         self._left = max(FEW, LARGEST_SHARE * len(state.bindings))
         self._addresses: dict[str, dict[int, Address]] = {}
         for address, id in record_ids(state.bindings):
             self._addresses.setdefault(address.type, {})[id] = address
         self._there: dict[str, frozenset[int]] = {}
-        self._seen: dict[Address, bytes | None] = {}
-        self._sought: deque[tuple[list[Address], Lot, Sought]] = deque()
+        self._marks: Mapping[str, object] | None = None
+        self._again: set[tuple[str, int]] = set()
+        self._seen: dict[Address, bool] = {}
+        self._sought: deque[tuple[list[tuple[Address, int]], Lot, Sought]] = deque()
 
     # What Copper shows
 
@@ -68,26 +77,23 @@ class Sifting:
         # Those of few first: what is gone of them may have left its mark on the others.
         for name in sorted(self._addresses, key=lambda name: len(self._addresses[name])):
             self._there[name] = self._looking.prepare(self._catalogue[name], self._addresses[name], self._come_by)
-        again = self._looking.unlink()
+        self._again = self._looking.unlink()
         self._looking.has_all = True
         self._gather()
-        for address in list(self._seen):
-            # Where there is no mirror it was asked for anew, and may look otherwise.
-            if self._looking.fresh.get(address.type) is None or (address.type, self._id(address)) in again:
-                del self._seen[address]
 
     def _come_by(self, entity: EntityType, rows: Sequence[Row]) -> None:
         addresses = self._addresses[entity.name]
-        bodies = {addresses[row.id]: row.text for row in rows if row.text is not None and row.id in addresses}
-        self._seek(entity.name, bodies)
+        self._seek(entity.name, {row.id: row.text for row in rows if row.text is not None and row.id in addresses})
 
-    def _seek(self, type_name: str, bodies: Mapping[Address, bytes]) -> None:
+    def _seek(self, type_name: str, found: Mapping[int, bytes]) -> None:
         """Have somebody glance at records that look so."""
-        packed = self._reading.packed(address for address in bodies if address not in self._asking)
-        addresses = list(packed)
-        keys, shown = [address.key for address in addresses], [bodies[address] for address in addresses]
-        lot = (type_name, keys, list(packed.values()), shown, [self._text(address) for address in addresses])
-        self._sought.append((addresses, lot, self._ask(lot)))
+        ids = {self._addresses[type_name][id]: id for id in found}
+        asking = self._asking
+        packed = self._reading.packed([address for address in ids if address not in asking] if asking else ids)
+        some = [(address, ids[address]) for address in packed]
+        shown, texts = [found[id] for _, id in some], [self._text(address) for address, _ in some]
+        lot = (type_name, [address.key for address, _ in some], list(packed.values()), shown, texts)
+        self._sought.append((some, lot, self._ask(lot)))
         while self._sought and self._sought[0][-1].done():
             self._note(*self._sought.popleft())
 
@@ -102,33 +108,49 @@ class Sifting:
         while self._sought:
             self._note(*self._sought.popleft())
 
-    def _note(self, addresses: list[Address], lot: Lot, answer: Sought) -> None:
+    def _note(self, some: list[tuple[Address, int]], lot: Lot, answer: Sought) -> None:
         """Note what was found; what nobody answered is looked at here, which tells what is wrong."""
         found = self._glance.read(lot) if answer.exception() is not None else answer.result()
-        self._seen.update(zip(addresses, found, strict=True))
+        told = zip(some, lot[-1], found, strict=True)
+        settled = (self._settled(*each, text, hashes) for each, text, hashes in told if hashes is not None)
+        self._ledger.put(settled, self._is_mirrored)
+        self._seen.update((address, hashes is not None) for (address, _), hashes in zip(some, found, strict=True))
+
+    def _settled(self, address: Address, id: int, text: str, hashes: bytes) -> Entry:
+        return Entry(address, id, self._content(address.type, id), text, True, True, hashes=tuple(array("I", hashes)))
 
     # What is noted of it
 
-    def entries(self) -> Iterator[Entry]:
-        """Yield what is found of each record. Raises Unsieved when too many are not settled."""
+    def rest(self, head: LedgerHead) -> None:
+        """Note what there is to say of the records that did not come by. Raises Unsieved when too many are not settled."""
+        self._marks = head.marks
+        self._take_back()
         bound = self._state.bindings
+        if sum(self._seen.values()) == len(self._reading.records) == len(bound):
+            return  # no address need be made for nothing
         declared, left = iter(self._reading.records), len(bound)
         while some := list(islice(declared, AT_A_TIME)):
             left -= sum(address in bound for address in some)
-            yield from self._sifted(some)
-        for address in bound if left else ():
-            if address not in self._reading.records:
-                yield self._open(address)
+            self._look_at(address for address in some if address not in self._seen)
+            self._note_open(address for address in some if not self._seen.get(address))
+        if left:
+            self._note_open(address for address in bound if address not in self._reading.records)
 
-    def _sifted(self, addresses: Sequence[Address]) -> Iterator[Entry]:
-        self._look_at(address for address in addresses if address not in self._seen)
-        for address in addresses:
-            found = self._seen.pop(address, None)
-            if found is None:
-                yield self._open(address)
-            else:
-                id, hashes = self._id(address), tuple(array("I", found))
-                yield Entry(address, id, self._content(address.type, id), self._text(address), True, True, hashes=hashes)
+    def _take_back(self) -> None:
+        """Forget what came by and may look otherwise: it was read again, or its type has no mirror after all."""
+        others = [self._addresses[name][id] for name, id in self._again if id in self._addresses.get(name, ())]
+        for name, addresses in self._addresses.items():
+            others += [] if self._is_mirrored(name) else addresses.values()
+        for address in others:
+            if self._seen.pop(address, False):
+                self._ledger.take_back(address)
+
+    def _is_mirrored(self, type_name: str) -> bool:
+        """Say whether a mirror tells what changes of a type; while its pages come it will."""
+        return self._marks is None or self._marks.get(type_name) is not None
+
+    def _note_open(self, addresses: Iterable[Address]) -> None:
+        self._ledger.put(map(self._open, addresses), self._is_mirrored)
 
     def _look_at(self, addresses: Iterable[Address]) -> None:
         """Glance at what did not come by."""
@@ -139,7 +161,7 @@ class Sifting:
                 wanted.setdefault(address.type, []).append(id)
         for name, ids in wanted.items():
             found = self._looking.texts(self._catalogue[name], ids)
-            self._seek(name, {self._addresses[name][id]: body for id, body in found.items()})
+            self._seek(name, found)
         self._gather()
 
     def _open(self, address: Address) -> Entry:
@@ -171,16 +193,21 @@ class Sifting:
 
 @contextmanager
 def sifting(
-    looking: Looking, catalogue: Catalogue, state: State, reading: Reading, policies: Mapping[str, PolicyRule]
+    looking: Looking,
+    catalogue: Catalogue,
+    state: State,
+    reading: Reading,
+    policies: Mapping[str, PolicyRule],
+    ledger: NewLedger,
 ) -> Iterator[Sifting]:
-    """Have all records at hand to be sifted, with other processes to look at them where they are many."""
+    """Have all records at hand to be sifted into *ledger*, with other processes to look at them where they are many."""
     glance = Glance(catalogue, policies, _named(reading, state), state.head.digest_key)
     count = processes_at_hand() if len(state.bindings) >= WORTH_A_CREW and are_known(catalogue) else 0
     if not count:
-        yield Sifting(looking, catalogue, state, reading, glance, None)
+        yield Sifting(looking, catalogue, state, reading, glance, None, ledger)
         return
     with at_work(glance, count, WAITING) as crew:
-        yield Sifting(looking, catalogue, state, reading, glance, crew)
+        yield Sifting(looking, catalogue, state, reading, glance, crew, ledger)
 
 
 def _named(reading: Reading, state: State) -> dict[Address, int | None]:
