@@ -48,6 +48,9 @@ class Judge(Protocol):
     def value(self, entity: EntityType, field: Field, declared: DeclaredField) -> Any:
         """Judge a value by itself."""
 
+    def texts(self, entity: EntityType, field: Field) -> Callable[[str], Any]:
+        """Return what judges, as `value` does, texts that are values of a field and not empty."""
+
     def record(self, entity: EntityType, key: str, facts: Mapping[str, Fact]) -> Any:
         """Judge a record whose values are sound."""
 
@@ -94,13 +97,12 @@ class FactReader:
         """Return what reads a usual text, in quotes or not, and how it is packed; None where a field reads more into it."""
         if not row.kind.keeps_words or row.write is Write.NEVER:
             return None
-        entity, name, judge, most = self.entity, row.name, self.judge.value, row.max_length or MOST_CHARACTERS
+        name, judge, most = row.name, self.judge.texts(self.entity, row), row.max_length or MOST_CHARACTERS
 
         def read(text: str, is_plain: bool) -> tuple[Fact, str] | None:
             if len(text) > most or (is_plain and text in NULLS):
                 return None
-            verdict = judge(entity, row, _new(DeclaredField, (text, _NOWHERE)))
-            return _new(Fact, (name, text, verdict)), f'"{text}"'
+            return _new(Fact, (name, text, judge(text))), f'"{text}"'
 
         return read
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from crmsync.config.facts import Fact
 from crmsync.config.twins import claims
@@ -41,6 +41,18 @@ class Judge:
             return about
         keys = tuple([hash_of_question((entity.name, field.name, key)) for key in keys_of(value)])
         return About(keys if field.unique else (), keys, *about[2:])
+
+    def texts(self, entity: EntityType, field: Field) -> Callable[[str], About]:
+        """Return what does the same for texts that are not empty, of a field that keeps them."""
+        if field.name not in self._rows[entity.name].searched:
+            return lambda text: NOTHING
+        about, is_unique = (entity.name, field.name), field.unique
+
+        def judge(text: str) -> About:
+            keys = (hash_of_question((*about, text)),)
+            return About(keys if is_unique else (), keys)
+
+        return judge
 
     def record(self, entity: EntityType, key: str, facts: Mapping[str, Fact]) -> About | None:
         """Return what columns have of a record with these values."""
