@@ -514,7 +514,7 @@ def test_others_that_are_kept_do_one_work_after_the_other(crowd: Folder, monkeyp
                 started[0].kill()
 
     assert all(careful == read for careful, read in reads)
-    assert (2, [], True) == (len(started), crew._waiting, all(each.returncode is not None for each in started))
+    assert (len(started), crew._waiting, all(each.returncode is not None for each in started)) == (2, [], True)
 
 
 def test_other_processes_run_nothing_of_the_project(crowd: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
