@@ -39,6 +39,7 @@ from crmsync.model.events import (
 from crmsync.model.packed import fields_caused
 from crmsync.model.plan import Action, Cause, Note, Step
 from crmsync.model.records import Observed
+from crmsync.model.state import own_copy, record_ids
 
 #: How often one step is tried when nothing happened each time (429, a bad bulk neighbour, a read that failed).
 MAX_ATTEMPTS = 6
@@ -84,11 +85,11 @@ def settle_open(job: Job) -> Generator[Effect, Answer, list[Settled]]:
 
 
 def _work(job: Job) -> Work:
-    bindings = dict(job.state.bindings)
+    bindings = own_copy(job.state.bindings)
     for note in job.plan.notes:
         if note.renamed_from is not None:
             bindings[note.address] = bindings.pop(note.renamed_from)
-    ids = {address: binding.record_id for address, binding in bindings.items()}
+    ids = dict(record_ids(bindings))
     adopted = {change.address: change.record_id for change in job.plan.changes if change.action is Action.ADOPT}
     return Work(
         job=job,

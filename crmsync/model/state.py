@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -51,6 +52,29 @@ class Binding:
     on_delete: str | None = None
 
 
+class BindingTable(MutableMapping[Address, Binding]):
+    """Bindings that are made when they are asked for; of which record one is, is known without that."""
+
+    @abstractmethod
+    def record_id(self, address: Address) -> int:
+        """Return the record of *address*. Raises KeyError."""
+
+
+def record_id(bindings: Mapping[Address, Binding], address: Address) -> int:
+    """Return the record of *address*, at the least cost. Raises KeyError."""
+    return bindings.record_id(address) if isinstance(bindings, BindingTable) else bindings[address].record_id
+
+
+def record_ids(bindings: Mapping[Address, Binding]) -> Iterator[tuple[Address, int]]:
+    """Yield the record of each address, at the least cost."""
+    return ((address, record_id(bindings, address)) for address in bindings)
+
+
+def own_copy(bindings: Mapping[Address, Binding]) -> MutableMapping[Address, Binding]:
+    """Return a copy to change of the bindings of a state, which are a dict or a table."""
+    return cast(MutableMapping[Address, Binding], copy(bindings))
+
+
 @dataclass(frozen=True)
 class State:
     """
@@ -79,7 +103,7 @@ class State:
     @cached_property
     def address_of(self) -> Mapping[tuple[str, int], Address]:
         """The address of each bound record, by type and id."""
-        return {(address.type, binding.record_id): address for address, binding in self.bindings.items()}
+        return {(address.type, id): address for address, id in record_ids(self.bindings)}
 
     @property
     def is_empty(self) -> bool:
@@ -99,8 +123,7 @@ class _Folding:
 
     def __init__(self, state: State) -> None:
         self.account_id = state.account_id
-        # A dict, or the packed bindings of a snapshot: a state shows both as what cannot be changed.
-        self.bindings = cast(MutableMapping[Address, Binding], copy(state.bindings))
+        self.bindings = own_copy(state.bindings)
         self.open_intents = dict(state.open_intents)
         self.started_plans = set(state.started_plans)
         self.has_open_run = state.has_open_run

@@ -10,6 +10,7 @@ from crmsync.model.codes import CODES
 from crmsync.model.plan import FieldChange, Held, Note
 from crmsync.model.records import Desired, DesiredField, Moved
 from crmsync.model.source import Diagnostic
+from crmsync.model.state import record_id, record_ids
 from crmsync.model.values import Value
 from crmsync.plan.identity import Find, display_name, identify, index
 from crmsync.plan.world import Work, describe
@@ -43,8 +44,10 @@ def _is_stuck(work: Work, moved: Moved) -> bool:
 
 def identify_all(work: Work) -> dict[Address, int]:
     """Find out who each declared record is; return those to adopt. Links are part of identity, so types go in order."""
-    gone = {address for address, binding in work.bindings.items() if not work.has_record(address, binding.record_id)}
-    work.ids = {address: binding.record_id for address, binding in work.bindings.items() if address not in gone}
+    work.ids = dict(record_ids(work.bindings))
+    gone = {address for address, id in work.ids.items() if not work.has_record(address, id)}
+    for address in gone:
+        del work.ids[address]
     adopted: dict[Address, int] = {}
     declared: dict[str, list[Address]] = {}
     for address in work.world.desired:
@@ -64,10 +67,10 @@ def identify_all(work: Work) -> dict[Address, int]:
 
 
 def _check_binding(work: Work, address: Address, is_gone: bool) -> None:
-    options, binding = work.world.options(address), work.bindings[address]
-    if options.id is not None and options.id != binding.record_id:
+    options, id = work.world.options(address), record_id(work.bindings, address)
+    if options.id is not None and options.id != id:
         detail = (
-            f"{address} is bound to record {binding.record_id}, the file says {options.id}. "
+            f"{address} is bound to record {id}, the file says {options.id}. "
             f"Forget the binding first: crmsync state forget {address}"
         )
         work.problems.append(Diagnostic(CODES["CRM042"], detail, options.id_position, address))
@@ -75,7 +78,7 @@ def _check_binding(work: Work, address: Address, is_gone: bool) -> None:
         work.creating.add(address)
         work.note_new(work.world.desired[address])
     elif is_gone:
-        work.gone.append((address, binding.record_id))
+        work.gone.append((address, id))
 
 
 def _identify(

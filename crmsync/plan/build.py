@@ -19,7 +19,7 @@ from crmsync.model.plan import Action, Cause, Change, Counts, FieldChange, Held,
 from crmsync.model.records import Desired, DesiredField, Mode, Observed
 from crmsync.model.settings import Pace
 from crmsync.model.source import Diagnostic, in_file_order
-from crmsync.model.state import Binding
+from crmsync.model.state import Binding, own_copy, record_id
 from crmsync.model.values import Value, is_empty
 from crmsync.plan import guard
 from crmsync.plan.binding import hold_impossible, hold_observed, identify_all, rename, waits, with_ids
@@ -37,7 +37,7 @@ from crmsync.plan.world import Wishes, Work, World
 def build(world: World, catalogue: Catalogue, wishes: Wishes) -> tuple[Plan, tuple[Diagnostic, ...]]:
     """Return the plan, and what is wrong with the files in view of Copper; with errors the plan must not be applied."""
     digester = Digester(world.state.head.digest_key)
-    work = Work(world, catalogue, wishes, digester, dict(world.state.bindings))
+    work = Work(world, catalogue, wishes, digester, own_copy(world.state.bindings))
     work.unsettled = _unsettled(world)
     rename(work)
     adopted = identify_all(work) if not wishes.is_destroy else {}
@@ -189,8 +189,8 @@ def _taking_along(desired: Desired, record: Observed, change: FieldChange) -> He
 
 def _as_recreated(work: Work, row: Field, desired: DesiredField, applied: Applied | None) -> Applied | None:
     """Return *applied* so that a link to a record that is created again counts as asked for all along."""
-    binding = work.bindings.get(desired.value) if isinstance(desired.value, Address) else None
-    if applied is None or binding is None or applied.asked != work.digester.value(row, binding.record_id):
+    id = work.bound_id(desired.value) if isinstance(desired.value, Address) else None
+    if applied is None or id is None or applied.asked != work.digester.value(row, id):
         return applied
     return replace(applied, asked=work.digester.value(row, desired.value))
 
@@ -280,7 +280,7 @@ def _counted(work: Work, addresses: Iterable[Address]) -> dict[str, int]:
 def _absent(work: Work) -> set[Address]:
     """Return the bound records that Copper does not have, but for those that are to be created again."""
     settled = set(work.bindings) - work.unsettled - work.wishes.recreate
-    return {address for address in settled if not work.has_record(address, work.bindings[address].record_id)}
+    return {address for address in settled if not work.has_record(address, record_id(work.bindings, address))}
 
 
 def held_order(held: Held) -> tuple[Address, str]:

@@ -10,7 +10,7 @@ from crmsync.model.events import Origin
 from crmsync.model.packed import fields_named
 from crmsync.model.plan import Action, Change, Held
 from crmsync.model.records import Observed, OnDelete
-from crmsync.model.state import Binding
+from crmsync.model.state import Binding, record_id
 from crmsync.plan import guard
 from crmsync.plan.diff import moved_fields
 from crmsync.plan.world import Work
@@ -30,7 +30,7 @@ def plan_vanished(work: Work) -> None:
     vanished = [address for address in vanished if address not in work.unsettled and address not in rivals]
     deleting: list[tuple[Address, Observed]] = []
     for address in vanished:
-        record = work.record(address, work.bindings[address].record_id)
+        record = work.record(address, record_id(work.bindings, address))
         rule = _on_delete(work, address, work.bindings[address])
         if record is None:
             _change(work, address, None, Action.FORGET, "already gone from Copper")
@@ -53,7 +53,7 @@ def plan_vanished(work: Work) -> None:
 
 def _change(work: Work, address: Address, record: Observed | None, action: Action, reason: str, orphans: Pairs = ()) -> None:
     name = record.name if record is not None else address.key
-    id = work.bindings[address].record_id
+    id = record_id(work.bindings, address)
     work.changes.append(Change(address, action, id, name, (), None, reason, orphans=orphans))
 
 

@@ -16,6 +16,7 @@ from crmsync.model.digest import Digester
 from crmsync.model.events import Applied, Origin, WriteAction
 from crmsync.model.plan import Action, Cause, Change, Delta, FieldChange, Held, Note, Plan
 from crmsync.model.records import Observed
+from crmsync.model.state import own_copy
 from crmsync.model.undo import Before
 from crmsync.model.values import Member, Members, Value, is_empty
 from crmsync.plan import guard
@@ -59,7 +60,7 @@ def _is_link(row: Field, value: Value) -> bool:
 
 def undo_plan(undone: Undone, world: World, catalogue: Catalogue, wishes: Wishes) -> Plan:
     """Return the plan that undoes a run, in view of the state and of what Copper shows now; no file is looked at."""
-    work = Work(world, catalogue, wishes, Digester(world.state.head.digest_key), dict(world.state.bindings))
+    work = Work(world, catalogue, wishes, Digester(world.state.head.digest_key), own_copy(world.state.bindings))
     wanted = {address: record for address, record in undone.deleted.items() if wishes.selects(address)}
     again = {(record.type, record.id): address for address, record in wanted.items() if address not in work.bindings}
     for pair, fields in sorted(_merged(undone.before).items()):

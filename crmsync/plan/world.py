@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -15,7 +15,7 @@ from crmsync.model.plan import Change, Decided, Held, Kept, Note
 from crmsync.model.records import Desired, Mode, Moved, Observed, PolicyRule, RecordOptions
 from crmsync.model.settings import Limits, Pace
 from crmsync.model.source import Diagnostic
-from crmsync.model.state import Binding, State
+from crmsync.model.state import Binding, State, record_id
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Work:
     catalogue: Catalogue
     wishes: Wishes
     digester: Digester
-    bindings: dict[Address, Binding]
+    bindings: MutableMapping[Address, Binding]
     changes: list[Change] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
@@ -113,6 +113,10 @@ class Work:
             self.naming[desired.address] = targets
         if desired.fields and all(each.policy.mode is Mode.OBSERVE for each in desired.fields.values()):
             self.unwritten.add(desired.address)
+
+    def bound_id(self, address: Address) -> int | None:
+        """Return the record that *address* is bound to."""
+        return record_id(self.bindings, address) if address in self.bindings else None
 
     def has_record(self, address: Address, id: int) -> bool:
         return (address.type, id) in self.world.observed

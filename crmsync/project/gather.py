@@ -21,11 +21,10 @@ from crmsync.model.catalogue import STAMP, Catalogue, EntityType, Field
 from crmsync.model.events import Origin
 from crmsync.model.packed import PackedObserved
 from crmsync.model.records import Declared, Moved, Observed
-from crmsync.model.state import Binding, State
+from crmsync.model.state import Binding, State, record_id, record_ids
 from crmsync.model.values import Members
 from crmsync.plan.identity import keys_of
 from crmsync.project.looking import Looking
-from crmsync.state.packed import record_ids
 
 #: From this many searches on it is worth asking how large a scan would be.
 FEW_NAMES = 3
@@ -95,7 +94,7 @@ def gather(
         if binding.origin is Origin.CREATED
     }
     renaming = {renamed[each] for each in renamed if each in declared}
-    vanished -= {(each.type, state.bindings[each].record_id) for each in renaming if each in state.bindings}
+    vanished -= {(each.type, record_id(state.bindings, each)) for each in renaming if each in state.bindings}
     _see_related(looking, catalogue, sorted(pair for pair in vanished if pair in gathered.observed), gathered)
     return gathered
 
@@ -159,7 +158,7 @@ def _see_ids(looking: Looking, catalogue: Catalogue, entity: EntityType, ids: It
     """See the records with *ids*, those that exist."""
     wanted = set(ids) - {id for type_name, id in seen if type_name == entity.name}
     if wanted:
-        _see_all(catalogue, entity, looking.bodies(entity, wanted).values(), seen)
+        _see_all(catalogue, entity, looking.each(entity, wanted), seen)
 
 
 def _see_relinked(looking: Looking, catalogue: Catalogue, seen: Seen) -> None:
@@ -183,7 +182,7 @@ def _see_candidates(client: Client, catalogue: Catalogue, entity: EntityType, mi
 def _record_of(declared: Declared, state: State, renamed: Mapping[Address, Address]) -> int | None:
     """Return the record that *declared* is known to be before anything is searched for."""
     origin = declared.address if declared.address in state.bindings else renamed.get(declared.address, declared.address)
-    return state.bindings[origin].record_id if origin in state.bindings else declared.options.id
+    return record_id(state.bindings, origin) if origin in state.bindings else declared.options.id
 
 
 def _see_holders(client: Client, catalogue: Catalogue, entity: EntityType, mine: _Mine, seen: Seen) -> None:

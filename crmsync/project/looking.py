@@ -7,7 +7,7 @@ Copper is asked. Nothing is written to Copper on the word of a mirror; each writ
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
@@ -19,6 +19,9 @@ from crmsync.copper.rowtext import text_of
 from crmsync.model.catalogue import Catalogue, EntityType
 from crmsync.project.mirror import Head, Mark, Mirror, Stale, content_digest
 from crmsync.project.upkeep import MIRROR_REQUESTS, Body, OnPage, Told, Upkeep, ignored, row_of
+
+#: So many bodies are held at a time where many are looked at.
+AT_A_TIME = 1000
 
 
 @dataclass
@@ -74,6 +77,35 @@ class Looking:
         except Stale as stale:
             self._give_up(stale)
             return self._noted(entity, wanted)
+
+    def each(self, entity: EntityType, ids: Iterable[int]) -> Iterator[Body]:
+        """Yield what `bodies` returns; where they are many and in the mirror, few of them are held at a time."""
+        wanted = sorted(set(ids))
+        if self.has_all or self.mirror is None or ceil(len(wanted) / read.PAGE_SIZE) <= MIRROR_REQUESTS:
+            yield from self.bodies(entity, wanted).values()
+            return
+        left = set(wanted)
+        try:
+            for bodies in self._in_portions(self.mirror, entity, wanted):
+                left -= bodies.keys()
+                yield from bodies.values()
+            self.upkeep.note_gone(entity, left)
+        except Stale as stale:
+            self._give_up(stale)
+            yield from self._noted(entity, sorted(left)).values()
+
+    def _in_portions(self, mirror: Mirror, entity: EntityType, wanted: list[int]) -> Iterator[dict[int, Body]]:
+        with mirror.opened():
+            self._make_fresh(mirror, entity, wanted)
+            is_mirrored = self.fresh[entity.name] is not None
+            kept = sorted(mirror.kept(entity.name).intersection(wanted)) if is_mirrored else []
+            others = sorted(set(wanted).difference(kept)) if is_mirrored else []
+            found = self._kept(mirror, entity, others) if others else {}
+        yield found if is_mirrored else self._noted(entity, wanted)
+        for start in range(0, len(kept), AT_A_TIME):
+            with mirror.opened():
+                bodies = mirror.bodies(entity.name, kept[start : start + AT_A_TIME])
+            yield bodies
 
     def texts(self, entity: EntityType, ids: Collection[int]) -> dict[int, bytes]:
         """Return the same as `bodies` as texts, once all are at hand."""

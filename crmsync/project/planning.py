@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 
 from crmsync import resolve
@@ -78,7 +78,6 @@ def make_whole(
     """Return what `make_plan` does, with what it was made of. *begun* is what was asked already."""
     refuse_other_key(project, state)
     watch = Stopwatch(lambda: client.requests.total)
-    state = replace(state, bindings=dict(state.bindings))  # each is asked for many times
     decisions = load_decisions(project)
     sources = with_others(load_project_sources(project), decisions.document)
     shelf = shelf_of(project) if mirror is not None else None

@@ -18,7 +18,7 @@ from itertools import islice
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType
 from crmsync.model.records import PolicyRule
-from crmsync.model.state import State
+from crmsync.model.state import State, record_id, record_ids
 from crmsync.project.crew import Crew, are_known, at_work, processes_at_hand
 from crmsync.project.glancing import Glance, Lot
 from crmsync.project.ledger import Entry, LedgerHead, NewLedger
@@ -28,7 +28,7 @@ from crmsync.project.reading import Reading
 from crmsync.project.sheets import hash_of_address
 from crmsync.project.sieving import FEW, LARGEST_SHARE, Unsieved, asking_of
 from crmsync.state.codec import encode_binding
-from crmsync.state.packed import PackedBindings, record_ids
+from crmsync.state.packed import PackedBindings
 
 #: So many records are held at a time.
 AT_A_TIME = 500
@@ -179,7 +179,7 @@ class Sifting:
         bindings = self._state.bindings
         if address not in bindings:
             return 0
-        return bindings.record_id(address) if isinstance(bindings, PackedBindings) else bindings[address].record_id
+        return record_id(bindings, address)
 
     def _text(self, address: Address) -> str:
         """Return a binding as the state writes it down, as it stands there already where that is to be had."""

@@ -6,13 +6,13 @@ Those of a hundred thousand records fill a gigabyte once they are values, and a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 from msgspec import Raw
 
 from crmsync.model.address import Address
-from crmsync.model.state import Binding
+from crmsync.model.state import Binding, BindingTable
 
 
 class _Document(msgspec.Struct, forbid_unknown_fields=True):
@@ -39,8 +39,12 @@ Packed = Raw | str | Binding
 RECENT = 500
 
 
-class PackedBindings(MutableMapping[Address, Binding]):
-    """Bindings by address, each as text until it is asked for, and not kept as a value but for the last that were put in."""
+class PackedBindings(BindingTable):
+    """
+    Bindings by address, each as text until it is asked for.
+
+    Only the last that were put in are kept as values, and the one that was asked for last: often it is asked for again.
+    """
 
     def __init__(
         self,
@@ -52,10 +56,16 @@ class PackedBindings(MutableMapping[Address, Binding]):
         self._decode = decode
         self._encode = encode
         self._recent: dict[Address, None] = {}
+        self._last: tuple[Packed, Binding] | None = None
 
     def __getitem__(self, address: Address) -> Binding:
-        binding = self._bindings[address]
-        return binding if isinstance(binding, Binding) else self._decode(_text(binding))
+        packed = self._bindings[address]
+        if isinstance(packed, Binding):
+            return packed
+        last = self._last  # of other threads perhaps
+        if last is None or last[0] is not packed:
+            self._last = last = packed, self._decode(_text(packed))
+        return last[1]
 
     def __setitem__(self, address: Address, binding: Binding) -> None:
         self._bindings[address] = binding
@@ -93,7 +103,7 @@ class PackedBindings(MutableMapping[Address, Binding]):
         return None if isinstance(binding, Binding) else _text(binding)
 
     def record_id(self, address: Address) -> int:
-        """Return the record of *address*, without decoding all of its binding."""
+        """Return the record of *address*, without decoding all of its binding. Raises KeyError."""
         binding = self._bindings[address]
         if isinstance(binding, Binding):
             return binding.record_id
@@ -101,14 +111,6 @@ class PackedBindings(MutableMapping[Address, Binding]):
             return _record(binding).record_id
         except ValueError:
             return self[address].record_id  # which says what is wrong with it
-
-
-def record_ids(bindings: Mapping[Address, Binding]) -> Iterator[tuple[Address, int]]:
-    """Yield the record of each address, decoding as little as can be."""
-    if isinstance(bindings, PackedBindings):
-        yield from ((address, bindings.record_id(address)) for address in bindings)
-    else:
-        yield from ((address, binding.record_id) for address, binding in bindings.items())
 
 
 def texts_of(bindings: Mapping[Address, Binding], encode: Callable[[Binding], str]) -> Iterator[tuple[Address, str]]:

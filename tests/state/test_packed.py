@@ -8,10 +8,10 @@ import pytest
 
 from crmsync.model.address import Address
 from crmsync.model.events import Applied, Origin
-from crmsync.model.state import Binding, Head, State
+from crmsync.model.state import Binding, Head, State, record_ids
 from crmsync.model.store import Unusable
 from crmsync.state.codec import decode_state, encode_state
-from crmsync.state.packed import PackedBindings, record_ids
+from crmsync.state.packed import PackedBindings
 
 HEAD = Head("lineage", bytes(32))
 ACME, WILE = Address("companies", "acme"), Address("people", "wile")
