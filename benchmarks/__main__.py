@@ -262,7 +262,8 @@ def table(results: dict[str, Any]) -> str:
     head = results["machine"]
     lines = [f"Measured {head['date']} on {head['cpu']}, Python {head['python']}, load {head['load']}.", ""]
     lines += [
-        "Each cell: wall clock / CPU / memory / requests, of the whole process (median of so many runs).",
+        "Each cell: wall clock / CPU / memory / requests, of the whole process (median of so many runs). *Beside waiting*: "
+        "the wall clock less the time in which requests were under way and the process did nothing.",
         "",
     ]
     sizes = list(results["sizes"])
@@ -283,6 +284,8 @@ def cell(found: dict[str, Any] | None) -> str:
     if "value" in found:
         return str(found["value"])
     parts = [f"{found['wall_seconds']:.2f} s"]
+    beside = found.get("beside_waiting_seconds")
+    parts[0] += f" ({beside:.2f} s beside waiting)" if beside is not None else ""
     parts += [f"{found['cpu_seconds']:.2f} s", f"{found['megabytes']:.0f} MB"] if "cpu_seconds" in found else []
     parts += [f"{found['requests']} req"] if found.get("requests") is not None else []
     parts[-1] += f" ({found['runs']})" if "runs" in found else ""

@@ -78,7 +78,8 @@ def command(
     for phase in shown.phases if timing else ():
         click.echo(f"{phase.seconds:7.2f} s  {phase.requests:5} requests  {phase.name}", err=True)
     if timing:
-        click.echo(f"{time.monotonic() - started:.2f} s, {shown.requests} requests", err=True)
+        waited = f"{shown.waited_seconds:.2f} s only waiting for Copper"
+        click.echo(f"{time.monotonic() - started:.2f} s, {shown.requests} requests; {waited}", err=True)
     own = shown.document["crmsync"]
     is_something = shown.document["resource_changes"] or own["notes"] or own["decided"]
     return 2 if detailed_exitcode and is_something else 0

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from crmsync.copper.errors import CopperError, ReadOnlyClient, Unreachable, error_from, odd_answer, retry_after
 from crmsync.copper.pace import Pacer, Permit
+from crmsync.copper.waiting import Waiting
 from crmsync.model.http import Request, Response, Send, Unparseable, parse_json, server_time
 
 Asked = TypeVar("Asked")
@@ -65,12 +66,18 @@ class Client:
         self._lanes = lanes
         self._lock = Lock()
         self._requests = Requests()
+        self._waiting = Waiting()
         self._ahead: tuple[float, float] | None = None
 
     @property
     def requests(self) -> Requests:
         """How many requests were sent so far."""
         return self._requests
+
+    @property
+    def waited_seconds(self) -> float:
+        """How long this process did nothing but wait for answers so far."""
+        return self._waiting.seconds
 
     @property
     def server_clock(self) -> float | None:
@@ -168,7 +175,8 @@ class Client:
         permit.leaves()
         try:
             sent_at = self._clock()
-            response = self._send(request)
+            with self._waiting.answer():
+                response = self._send(request)
             status, pause = response.status, retry_after(response)
             self._look_at_clock(response, sent_at)
             return response

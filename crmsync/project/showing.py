@@ -28,8 +28,9 @@ from crmsync.render.shown import Showing
 @dataclass(frozen=True)
 class Shown:
     """
-    A plan as a document, the warnings on the files, what it cost to make, how records were read, what is amiss there.
+    A plan as a document, the warnings on the files, how records were read, what is amiss there.
 
+    It cost so many *requests*, and so much time in which nothing was done but wait for them.
     *questions*: so many lines wait in this file for a choice.
     """
 
@@ -37,6 +38,7 @@ class Shown:
     warnings: tuple[Diagnostic, ...]
     line_of: LineOf
     requests: int
+    waited_seconds: float
     ways: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     phases: tuple[Phase, ...] = ()
@@ -94,8 +96,8 @@ def plan_to_show(
         write_plan(out, dump(document), project.environ)
     ways = tuple(f"{each.type}: {each.way}" for each in planned.looking.told)
     notices = tuple(planned.looking.notices)
-    line_of, requests = planned.sources.line_of, client.requests.total
-    return Shown(document, planned.warnings, line_of, requests, ways, notices, planned.phases, questions)
+    line_of, requests, waited = planned.sources.line_of, client.requests.total, client.waited_seconds
+    return Shown(document, planned.warnings, line_of, requests, waited, ways, notices, planned.phases, questions)
 
 
 def _write_questions(project: Project, planned: Planned, wishes: Wishes) -> tuple[str, int]:
