@@ -366,3 +366,18 @@ def _trouble(desk: Desk, **settings: Any) -> str:
     with pytest.raises(Trouble) as caught:
         desk.plan(None, **settings)
     return str(caught.value)
+
+
+@pytest.mark.parametrize("sifted", [0, 1000])
+def test_the_first_record_of_a_type_finds_its_labels(sifted: int, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a type that nothing used so far the labels may be others than once: they are read when a file begins to use it."""
+    monkeypatch.setattr(anew, "SIFTED", sifted)
+    account = desk.world.sandbox.account
+    first, *others = account.pipelines
+    desk.world.sandbox.account = replace(account, pipelines=(replace(first, name="Brand new"), *others))
+    deal = "opportunities:\n  deal: {name: Deal, primary_contact: p1, pipeline: Brand new}\n"
+
+    found = [desk.text(people() + deal, uses_cache=uses_cache) for uses_cache in (True, False)]
+
+    assert found[0] == found[1]
+    assert '"opportunities.deal"' in found[0]

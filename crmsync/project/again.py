@@ -60,3 +60,10 @@ class Again:
             found = read_account(self.project, self.client, account, types=types)
             self.begun = Begun(found, Looking(self.client, found.id, found.catalogue, mirror_of(self.project)))
         return self.begun
+
+    def read_all_labels(self) -> None:
+        """Ask for the labels of all types, where only those of some were: a file may have begun to use others."""
+        if self.begun is not None:
+            account = read_account(self.project, self.client, self.begun.account.id)
+            self.begun.looking.relabel(account.catalogue)
+            self.begun = Begun(account, self.begun.looking)

@@ -135,6 +135,8 @@ def _note_part(ledger: Ledger, part: Part, planned: Planned, asking: frozenset[A
 
 def _whole(again: Again, check: Callable[[State], None]) -> Planned:
     again.inputs()
+    with copper_trouble():
+        again.read_all_labels()
     inputs = sieving.inputs_of(again.project, again.wishes)
     # Others who read files start while the state is read.
     with kept(processes_for(load_project_sources(again.project).size())):

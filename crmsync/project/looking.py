@@ -47,6 +47,10 @@ class Looking:
         """What brings the mirror up to date, and remembers what it found."""
         return Upkeep(self.client, self.account, self.catalogue)
 
+    def relabel(self, catalogue: Catalogue) -> None:
+        """Go on with *catalogue*, which has the labels of more types."""
+        self.catalogue = self.upkeep.catalogue = catalogue
+
     @property
     def told(self) -> list[Told]:
         """Which way was taken for each type, and what it came to."""
