@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -26,6 +28,7 @@ from crmsync.project.inputs import files_of
 from crmsync.project.planned import Planned
 from crmsync.project.planning import make_plan
 from crmsync.project.replanning import replan
+from crmsync.project.saving import read_private
 from crmsync.project.session import open_project
 from crmsync.project.trouble import Trouble
 from crmsync.project.upkeep import LONGEST_SECONDS
@@ -213,6 +216,62 @@ def test_a_damaged_cache_is_noticed(desk: Desk, name: str, seed: int) -> None:
 
     assert desk.text(people(), uses_cache=False) == with_cache
     assert with_cache == desk.text(people())
+
+
+NAMES = ["mirror.db", "ledger.db", "quiet.json", "account.json", "sheets", "."]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "content", [None, "", "{}", "[" * 100_000, '{"format": 1, "tables": 5}'], ids=lambda text: repr(text)[:9]
+)
+def test_what_stands_in_the_place_of_the_cache_is_no_error(desk: Desk, name: str, content: str | None) -> None:
+    """A folder where a file should be, a file where a folder should be, text that is none of ours; also where it stays."""
+    desk.world.edit("people.p3", title="Seller")
+    path = desk.cache / name
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if content is None:
+        (path / "more").mkdir(parents=True)
+    else:
+        path.write_text(content, encoding="utf-8")
+
+    found = [desk.text(people()), desk.text(people())]
+
+    assert [desk.text(people(), uses_cache=False)] * 2 == found
+
+
+STATEMENTS = [
+    *(
+        "UPDATE record SET content = 'x'",
+        "UPDATE record SET body = 5",
+        "UPDATE record SET id = 'a' WHERE id IN (SELECT max(id) FROM record)",
+    ),
+    *("DROP TABLE change", "DELETE FROM change", "UPDATE head SET data = '{}'", "PRAGMA user_version = 99"),
+]
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_a_mirror_that_holds_something_else_is_made_anew(desk: Desk, statement: str) -> None:
+    """Another version's, or one of which a bit fell over that says of a value what it is."""
+    desk.world.edit("people.p3", title="Seller")
+    connection = sqlite3.connect(desk.cache / "mirror.db")
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+    assert desk.text(people(), uses_cache=False) == desk.text(people())
+
+
+def test_only_files_of_ours_are_read(tmp_path: Path) -> None:
+    """A link leads somewhere else, and a pipe has no end."""
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    (tmp_path / "link").symlink_to("file")
+    os.mkfifo(tmp_path / "pipe")
+
+    assert read_private(tmp_path / "file") == "x"
+    for name in ("link", "pipe"):
+        with pytest.raises(FileNotFoundError):
+            read_private(tmp_path / name)
 
 
 @pytest.mark.parametrize("settings", [{"short_pages": "on"}, {"total": "surplus"}, {"search_lag": "30"}])

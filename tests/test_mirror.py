@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crmsync.project.mirror import Head, Mirror, Row
+from crmsync.project.mirror import Head, Mirror, Row, Stale
 
 HEAD = Head(1, 100.0, 100.0)
 
@@ -59,3 +59,15 @@ def _fill(mirror: Mirror, rows: Iterator[Row]) -> None:
         mirror.fill("people", HEAD, rows)
     except Exception as error:
         raise error.__cause__ or error from None
+
+
+@pytest.mark.parametrize("row", [Row(2**63, 1, 1), Row(2, 2**63, 1), Row(2, 1, -(2**63) - 1)])
+def test_numbers_that_do_not_fit_are_not_kept(tmp_path: Path, row: Row) -> None:
+    """Copper is asked then, and says what is wrong with such a record."""
+    with Mirror(tmp_path / "mirror.db").opened() as mirror:
+        head = mirror.fill("people", HEAD, _rows(1))
+
+        with pytest.raises(Stale):
+            mirror.update("people", head, [row])
+        with pytest.raises(Stale):
+            mirror.fill("people", HEAD, [row])

@@ -567,3 +567,27 @@ def test_a_sheet_of_another_version_is_made_anew(desk: Desk) -> None:
 
     assert (ran.code, ran.out) == (0, first)
     assert "another version of crmsync wrote it" in ran.err
+
+
+@pytest.mark.parametrize("folder", ["cache", "cache/default", "cache/default/sheets", "runs"])
+def test_private_folders_that_are_links_are_refused(desk: Desk, folder: str) -> None:
+    """A project that was cloned may hold one, and what is old in the cache is thrown away: nothing of anybody else's is."""
+    desk.write("crm/a.yaml", "companies:\n  acme: {name: Acme}\n")
+    desk.done("plan")
+    path, elsewhere = desk.root / ".crmsync" / folder, desk.root / "elsewhere"
+    path.mkdir(exist_ok=True)
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere, target_is_directory=True)
+    letters = [
+        elsewhere / below / "letter.txt" for below in ("", "sheets", "default/sheets") if (elsewhere / below).is_dir()
+    ]
+    for letter in letters:
+        letter.write_text("Dear Ann", encoding="utf-8")
+        os.utime(letter, (0, 0))
+    desk.write("crm/a.yaml", "companies:\n  acme: {name: Acme Inc}\n")
+
+    ran = [desk.run("validate"), desk.run("plan")]
+
+    assert [each.code for each in ran] == [1, 1]
+    assert all(f"{folder} is a link, and crmsync writes only inside the project" in each.err for each in ran)
+    assert all(letter.exists() for letter in letters)

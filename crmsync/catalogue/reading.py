@@ -62,4 +62,4 @@ def quoted(text: str) -> str:
 
 def odd(data: Any, expected: str) -> ValueError:
     """Return the error about *data* of Copper that is not what a field of this kind holds."""
-    return ValueError(f"{json.dumps(data, default=str)[:80]} is not {expected}")
+    return ValueError(f"{json.dumps(data, default=str, sort_keys=True)[:80]} is not {expected}")

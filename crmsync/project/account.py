@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from crmsync.copper import read
 from crmsync.copper.client import Client
 from crmsync.model.catalogue import Catalogue, Locale
 from crmsync.model.settings import Settings
-from crmsync.project.saving import write_json
+from crmsync.project.saving import read_private, write_json
 from crmsync.project.session import Project, make_private
 from crmsync.project.stamping import with_stamp_rung
 from crmsync.project.trouble import RefusedTrouble, Trouble
@@ -75,11 +76,12 @@ def read_account(project: Project, client: Client, pinned: int | None, types: fr
     if settings.has_stamp:
         catalogue = with_stamp_rung(catalogue)
     document = account_document(definitions, tables, locale)
-    if known is None or known["document"] != json.dumps(document, sort_keys=True):
-        make_private(project)
-        write_json(path, document)
-    else:
-        path.touch()  # `validate` says from when the labels are
+    with suppress(OSError):  # the cache only saves work
+        if known is None or known["document"] != json.dumps(document, sort_keys=True):
+            make_private(project)
+            write_json(path, document)
+        else:
+            path.touch()  # `validate` says from when the labels are
     return Account(id, name, catalogue)
 
 
@@ -102,7 +104,7 @@ def tables_of(types: Iterable[str]) -> frozenset[str]:
 def _remembered(path: Path) -> dict[str, Any] | None:
     """Return the account document at *path* and its tables; None where there is none that makes sense."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_private(path))
         return {"tables": read_account_document(document)[1], "document": json.dumps(document, sort_keys=True)}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None

@@ -332,7 +332,7 @@ _NUMBER = 2**32 - 1
 def _worn() -> Iterator[None]:
     try:
         yield
-    except (sqlite3.Error, OSError, ValueError, TypeError) as error:
+    except (sqlite3.Error, OSError, ValueError, TypeError, OverflowError) as error:
         is_busy = getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
         raise Worn(str(error), is_busy=is_busy) from error
 

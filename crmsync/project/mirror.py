@@ -123,7 +123,8 @@ class Mirror:
     def drop(self) -> None:
         """Delete the file, as far as that goes."""
         for path in (self._path, Path(f"{self._path}-journal")):
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def head(self, type_name: str) -> Head | None:
         """Return what is known of a type as a whole; None when nothing is. Raises Stale."""
@@ -346,7 +347,7 @@ class _Sums:
 def _stale() -> Iterator[None]:
     try:
         yield
-    except (sqlite3.Error, OSError, ValueError, TypeError) as error:
+    except (sqlite3.Error, OSError, ValueError, TypeError, OverflowError) as error:
         is_busy = getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
         raise Stale(str(error), is_busy=is_busy) from error
 
@@ -382,7 +383,7 @@ def _row(type_name: str, row: Row) -> tuple[Any, ...]:
 
 def _checked(type_name: str, row: Sequence[Any]) -> Known:
     id, created, modified, content, digest = row
-    if digest != _digest(type_name, id, created, modified, content):
+    if not isinstance(content, bytes | None) or digest != _digest(type_name, id, created, modified, content):
         raise Stale(f"the row of {type_name} {id} is damaged")
     return Known(id, created, modified, content)
 

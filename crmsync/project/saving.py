@@ -79,6 +79,13 @@ def write_json(path: Path, document: Any) -> None:
     write_private(path, json.dumps(document, ensure_ascii=False, indent=1, default=str) + "\n")
 
 
+def read_private(path: Path) -> str:
+    """Return what a file of ours holds. Raises OSError, ValueError; also for a link and a pipe, which may have no end."""
+    if path.is_symlink() or not path.is_file():
+        raise FileNotFoundError(errno.ENOENT, "There is no such file", str(path))
+    return path.read_text(encoding="utf-8")
+
+
 def write_remembered(path: Path, data: Any) -> None:
     """Write what only saves work, with its checksum; where that cannot be done, it is not done."""
     digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
@@ -89,7 +96,7 @@ def write_remembered(path: Path, data: Any) -> None:
 def read_remembered(path: Path) -> Any:
     """Return what `write_remembered` wrote, or None where that is not what is there."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_private(path))
         text = json.dumps(content["data"], sort_keys=True)
         return content["data"] if content["digest"] == hashlib.sha256(text.encode()).hexdigest() else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

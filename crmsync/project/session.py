@@ -47,7 +47,17 @@ def open_project(
     environ = os.environ if environ is None else environ
     root = find_root((start or Path.cwd()).resolve())
     settings = load_settings(root, profile or environ.get("CRMSYNC_PROFILE") or None, root / PRIVATE_FOLDER)
-    return Project(root, settings, environ)
+    project = Project(root, settings, environ)
+    _refuse_links(project)
+    return project
+
+
+def _refuse_links(project: Project) -> None:
+    """Refuse private folders that are links, as a project that was cloned may have: we write and tidy up in them."""
+    for folder in (project.private, project.cache.parent, project.cache, project.cache / "sheets", project.private / "runs"):
+        if folder.is_symlink():
+            text = f"The folder {folder} is a link, and crmsync writes only inside the project. Make it a folder."
+            raise Trouble(text)
 
 
 def is_ci(project: Project) -> bool:
@@ -57,9 +67,6 @@ def is_ci(project: Project) -> bool:
 
 def make_private(project: Project) -> None:
     """Make the private folder, which keeps itself out of git. Raises Trouble."""
-    if project.private.is_symlink():
-        text = f"The folder {project.private} is a link, and crmsync writes only inside the project. Make it a folder."
-        raise Trouble(text)
     try:
         project.private.mkdir(mode=0o700, exist_ok=True)
         ignore = project.private / ".gitignore"

@@ -17,7 +17,7 @@ from crmsync.project.files import with_others
 from crmsync.project.hashing import Hashes
 from crmsync.project.inputs import files_of, labels_of
 from crmsync.project.recordfiles import read_declarations
-from crmsync.project.saving import read_remembered, write_remembered
+from crmsync.project.saving import read_private, read_remembered, write_remembered
 from crmsync.project.session import Project, load_project_sources
 from crmsync.project.shelf import shelf_of
 from crmsync.project.trouble import LineOf
@@ -80,8 +80,8 @@ def cached_catalogue(project: Project) -> tuple[Catalogue, str]:
     """Return the catalogue with the labels that the last plan cached, where there are any, and what to say of them."""
     path = project.cache / "account.json"
     try:
-        catalogue = catalogue_from_document(CATALOGUE, json.loads(path.read_text(encoding="utf-8")))
+        catalogue = catalogue_from_document(CATALOGUE, json.loads(read_private(path)))
         seen = datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return CATALOGUE, "Labels were not checked: `crmsync plan` does that."
     return catalogue, f"Labels are those that the account had at {seen}."
