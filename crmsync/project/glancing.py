@@ -20,7 +20,7 @@ from typing import Any, cast
 import msgspec
 
 from crmsync.config.packing import EACH, HEAD, unpack
-from crmsync.copper.rowtext import parse
+from crmsync.copper.rowtext import parse, text_of
 from crmsync.model.address import Address
 from crmsync.model.bodies import CUSTOM_FIELDS, decode_body
 from crmsync.model.catalogue import Catalogue, EntityType, Field
@@ -47,6 +47,8 @@ _PLAIN_SET = frozenset({"asked", "answered", "members"})
 Hashes = tuple[int, ...]
 #: Records of one type: their keys, how they are packed, as Copper shows them, as the state has them. Made to be sent.
 Lot = tuple[str, list[str], list[bytes], list[bytes], list[str]]
+#: How a record always looks; hashes of what it can be met by if it is settled.
+Seen = tuple[bytes, bytes | None]
 
 
 @dataclass
@@ -62,24 +64,29 @@ class Glance:
     records: Mapping[Address, int | None]
     key: bytes = field(repr=False)
 
-    def read(self, lot: Lot) -> list[bytes | None]:
-        """Return what `settled` says of each record of a lot, in little space."""
+    def read(self, lot: Lot) -> list[Seen]:
+        """Return how each record of a lot always looks, and what `settled` says of it, in little space."""
         type_name, *columns = lot
-        found = (self.settled(Address(type_name, key), *texts) for key, *texts in zip(*columns, strict=True))
-        return [None if hashes is None else array("I", hashes).tobytes() for hashes in found]
+        return [self._seen(Address(type_name, key), *texts) for key, *texts in zip(*columns, strict=True)]
 
-    def settled(self, address: Address, packed: bytes, body: bytes, binding: str) -> Hashes | None:
+    def _seen(self, address: Address, packed: bytes, shown: bytes, binding: str) -> Seen:
+        body = parse(shown)
+        text = text_of(body)
+        hashes = self.settled(address, packed, text, binding, body)
+        return text, None if hashes is None else array("I", hashes).tobytes()
+
+    def settled(self, address: Address, packed: bytes, text: bytes, binding: str, body: Any = None) -> Hashes | None:
         """
         Return what a settled record can be met by; None where a plan may have something to say of it.
 
-        Raises ValueError for a body that is none.
+        *text* is how it is shown, *body* what that says, if it is known, and changed by this. Raises ValueError for no body.
         """
         kind = self._kinds[address.type]
         try:
-            found = kind.at_a_glance(_read(packed), parse(body), _read(binding))
+            found = kind.at_a_glance(_read(packed), parse(text) if body is None else body, _read(binding))
         except ValueError:  # half a surrogate pair, or no body, of which the other way tells what is wrong
             found = None
-        return kind.closely(address, packed, body, binding) if found is None else found
+        return kind.closely(address, packed, text, binding) if found is None else found
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Glance, (self.catalogue, self.policies, self.records, self.key)

@@ -18,7 +18,7 @@ from crmsync.copper.client import Client
 from crmsync.copper.rowtext import text_of
 from crmsync.model.catalogue import Catalogue, EntityType
 from crmsync.project.mirror import Head, Mark, Mirror, Stale, content_digest
-from crmsync.project.upkeep import MIRROR_REQUESTS, Body, OnPage, Told, Upkeep, ignored, row_of
+from crmsync.project.upkeep import MIRROR_REQUESTS, Body, OnPage, Told, Upkeep, alone, row_of
 
 #: So many bodies are held at a time where many are looked at.
 AT_A_TIME = 1000
@@ -152,11 +152,11 @@ class Looking:
             self._give_up(stale)
         return self.fresh.get(entity.name)
 
-    def prepare(self, entity: EntityType, ids: Collection[int], on_page: OnPage = ignored) -> frozenset[int]:
+    def prepare(self, entity: EntityType, ids: Collection[int], on_page: OnPage = alone) -> frozenset[int]:
         """
         Have the records with *ids* at hand, in the mirror or asked for, and return those that exist.
 
-        *on_page* is given the rows of the pages that are read into the mirror, as they come.
+        *on_page* is given the pages that are read into the mirror, as they come.
         """
         wanted = sorted(set(ids))
         if self.mirror is None or ceil(len(wanted) / read.PAGE_SIZE) <= MIRROR_REQUESTS:
@@ -276,7 +276,7 @@ class Looking:
             bodies |= self._kept(mirror, entity, others)
         return bodies
 
-    def _make_fresh(self, mirror: Mirror, entity: EntityType, wanted: list[int], on_page: OnPage = ignored) -> None:
+    def _make_fresh(self, mirror: Mirror, entity: EntityType, wanted: list[int], on_page: OnPage = alone) -> None:
         """Bring the mirror up to date, and fill it where it has nothing of a type."""
         self.upkeep.refresh(mirror)
         if entity.name not in self.fresh:

@@ -10,24 +10,25 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from itertools import islice
 
+from crmsync.copper.rowtext import RawRow, canonical
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType
 from crmsync.model.records import PolicyRule
 from crmsync.model.state import State, record_id, record_ids
 from crmsync.project.crew import Crew, are_known, at_work, processes_at_hand
-from crmsync.project.glancing import Glance, Lot
+from crmsync.project.glancing import Glance, Lot, Seen
 from crmsync.project.ledger import Entry, LedgerHead, NewLedger
 from crmsync.project.looking import Looking
 from crmsync.project.mirror import Row
 from crmsync.project.reading import Reading
 from crmsync.project.sheets import hash_of_address
 from crmsync.project.sieving import FEW, LARGEST_SHARE, Unsieved, asking_of
+from crmsync.project.upkeep import kept_row
 from crmsync.state.codec import encode_binding
 from crmsync.state.packed import PackedBindings
 
@@ -40,7 +41,7 @@ WAITING = 16
 #: How long a thread may keep others from running, in seconds: those that fetch pages have much to do between two answers.
 TURN_SECONDS = 0.0005
 
-Sought = Future[list[bytes | None]]
+Answer = Future[list[Seen]]
 
 
 class Sifting:
@@ -71,7 +72,6 @@ class Sifting:
         self._marks: Mapping[str, object] | None = None
         self._again: set[tuple[str, int]] = set()
         self._seen: dict[Address, bool] = {}
-        self._sought: deque[tuple[list[tuple[Address, int]], Lot, Sought]] = deque()
 
     # What Copper shows
 
@@ -82,13 +82,19 @@ class Sifting:
             self._there[name] = self._looking.prepare(self._catalogue[name], self._addresses[name], self._come_by)
         self._again = self._looking.unlink()
         self._looking.has_all = True
-        self._gather()
 
-    def _come_by(self, entity: EntityType, rows: Sequence[Row]) -> None:
-        addresses = self._addresses[entity.name]
-        self._seek(entity.name, {row.id: row.text for row in rows if row.text is not None and row.id in addresses})
+    def _come_by(self, entity: EntityType, rows: Sequence[RawRow], wanted: Collection[int]) -> Callable[[], Sequence[Row]]:
+        """Have somebody glance at a page, and rewrite its rows."""
+        mine = self._addresses[entity.name]
+        sought = self._seek(entity.name, {row.id: row.text for row in rows if row.id in mine})
 
-    def _seek(self, type_name: str, found: Mapping[int, bytes]) -> None:
+        def made() -> Sequence[Row]:
+            texts = self._note(*sought)
+            return [kept_row(row, (texts.get(row.id) or canonical(row.text)) if row.id in wanted else None) for row in rows]
+
+        return made
+
+    def _seek(self, type_name: str, found: Mapping[int, bytes]) -> tuple[list[tuple[Address, int]], Lot, Answer]:
         """Have somebody glance at records that look so."""
         ids = {self._addresses[type_name][id]: id for id in found}
         asking = self._asking
@@ -96,28 +102,27 @@ class Sifting:
         some = [(address, ids[address]) for address in packed]
         shown, texts = [found[id] for _, id in some], [self._text(address) for address, _ in some]
         lot = (type_name, [address.key for address, _ in some], list(packed.values()), shown, texts)
-        self._sought.append((some, lot, self._ask(lot)))
-        while self._sought and self._sought[0][-1].done():
-            self._note(*self._sought.popleft())
+        return some, lot, self._ask(lot)
 
-    def _ask(self, lot: Lot) -> Sought:
+    def _ask(self, lot: Lot) -> Answer:
         if self._crew is not None:
             return self._crew.ask(lot)
-        answer: Sought = Future()
+        answer: Answer = Future()
         answer.set_result(self._glance.read(lot))
         return answer
 
-    def _gather(self) -> None:
-        while self._sought:
-            self._note(*self._sought.popleft())
+    def _note(self, some: list[tuple[Address, int]], lot: Lot, answer: Answer) -> dict[int, bytes]:
+        """
+        Note what was found, and return how the records always look.
 
-    def _note(self, some: list[tuple[Address, int]], lot: Lot, answer: Sought) -> None:
-        """Note what was found; what nobody answered is looked at here, which tells what is wrong."""
+        What nobody answered is looked at here, which tells what is wrong.
+        """
         found = self._glance.read(lot) if answer.exception() is not None else answer.result()
         told = zip(some, lot[-1], found, strict=True)
-        settled = (self._settled(*each, text, hashes) for each, text, hashes in told if hashes is not None)
+        settled = (self._settled(*each, text, hashes) for each, text, (_, hashes) in told if hashes is not None)
         self._ledger.put(settled, self._is_mirrored)
-        self._seen.update((address, hashes is not None) for (address, _), hashes in zip(some, found, strict=True))
+        self._seen.update((address, hashes is not None) for (address, _), (_, hashes) in zip(some, found, strict=True))
+        return {id: text for (_, id), (text, _) in zip(some, found, strict=True)}
 
     def _settled(self, address: Address, id: int, text: str, hashes: bytes) -> Entry:
         return Entry(address, id, self._content(address.type, id), text, True, True, hashes=tuple(array("I", hashes)))
@@ -164,8 +169,7 @@ class Sifting:
                 wanted.setdefault(address.type, []).append(id)
         for name, ids in wanted.items():
             found = self._looking.texts(self._catalogue[name], ids)
-            self._seek(name, found)
-        self._gather()
+            self._note(*self._seek(name, found))
 
     def _open(self, address: Address) -> Entry:
         self._left -= 1

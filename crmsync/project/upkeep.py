@@ -8,7 +8,8 @@ no date are found so. What is odd raises Stale.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
@@ -33,12 +34,16 @@ _NEWEST = {"sort_by": "date_modified", "sort_direction": "desc"}
 _CREATED = {"sort_by": "date_created", "sort_direction": "asc"}
 
 
-#: Is given what a page shows of a type.
-OnPage = Callable[[EntityType, Sequence[Row]], None]
+#: So many pages wait for their rows to be made.
+WAITING = 8
+
+#: Is given what a page shows of a type, and returns what makes the rows of that page, whole ones of those that are wanted.
+OnPage = Callable[[EntityType, Sequence[RawRow], Collection[int]], Callable[[], Sequence[Row]]]
 
 
-def ignored(entity: EntityType, rows: Sequence[Row]) -> None:
-    """Do nothing with a page."""
+def alone(entity: EntityType, rows: Sequence[RawRow], wanted: Collection[int]) -> Callable[[], Sequence[Row]]:
+    """Make the rows of a page here."""
+    return lambda: [kept_row(row, canonical(row.text) if row.id in wanted else None) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -81,11 +86,11 @@ class Upkeep:
 
     # Everything
 
-    def fill(self, mirror: Mirror, entity: EntityType, wanted: set[int], on_page: OnPage = ignored) -> Head | None:
+    def fill(self, mirror: Mirror, entity: EntityType, wanted: set[int], on_page: OnPage = alone) -> Head | None:
         """
         Read the whole type into the mirror, where that is worth it; None where it is not, or no page order holds.
 
-        *on_page* is given the rows of each page as they come.
+        *on_page* is given each page as it comes, and asked for its rows when some more have come.
         """
         first, total = read.raw_page(self.client, entity.path, _CREATED, 1)
         pages, batches = ceil((total or 0) / read.PAGE_SIZE), ceil(len(wanted) / read.PAGE_SIZE)
@@ -105,14 +110,18 @@ class Upkeep:
     def _rows(self, entity: EntityType, first: list[RawRow], pages: int, wanted: set[int], on_page: OnPage) -> Iterator[Row]:
         """Yield all records, each once, of which *first* are the first page. Raises _ShortPage."""
         seen: set[int] = set()
+        waiting: deque[Callable[[], Sequence[Row]]] = deque()
         for page in self._scan(entity, first, pages):
-            rows = []
+            new: dict[int, RawRow] = {}
             for row in page:
                 if row.id not in seen:
-                    seen.add(row.id)
-                    rows.append(_row_of(row, row.id in wanted))
-            on_page(entity, rows)
-            yield from rows
+                    new.setdefault(row.id, row)
+            seen.update(new)
+            waiting.append(on_page(entity, [*new.values()], wanted))
+            if len(waiting) > WAITING:
+                yield from waiting.popleft()()
+        for rows in waiting:
+            yield from rows()
 
     def _scan(self, entity: EntityType, rows: list[RawRow], pages: int) -> Iterator[list[RawRow]]:
         """Yield all pages, of which *rows* are the first. Raises _ShortPage."""
@@ -242,8 +251,9 @@ def row_of(body: Body, *, whole: bool) -> Row:
     return Row(body["id"], _created(body), _modified(body), text_of(body) if whole else None)
 
 
-def _row_of(row: RawRow, whole: bool) -> Row:
-    return Row(row.id, _date(row.created), _date(row.modified), canonical(row.text) if whole else None)
+def kept_row(row: RawRow, text: bytes | None) -> Row:
+    """Return what a mirror keeps of a row, with the text that it always has, or None of that. Raises Stale."""
+    return Row(row.id, _date(row.created), _date(row.modified), text)
 
 
 def _created(body: Body) -> int:
