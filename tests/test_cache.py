@@ -21,10 +21,12 @@ import pytest
 
 from crmsync.copper import ranks, read
 from crmsync.copper.client import Client
+from crmsync.model.plan import Plan
 from crmsync.plan.world import Wishes
-from crmsync.project import anew, validating
+from crmsync.project import anew, looking, validating
 from crmsync.project.hashing import Hashes
 from crmsync.project.inputs import files_of
+from crmsync.project.mirror import Mirror
 from crmsync.project.planned import Planned
 from crmsync.project.planning import make_plan
 from crmsync.project.replanning import replan
@@ -440,3 +442,19 @@ def test_the_first_record_of_a_type_finds_its_labels(sifted: int, desk: Desk, mo
 
     assert found[0] == found[1]
     assert '"opportunities.deal"' in found[0]
+
+
+def test_many_records_of_the_mirror_come_a_few_at_a_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan of everything from the mirror is that of what Copper shows, also where a record changed or is gone."""
+    monkeypatch.setattr(looking, "MIRROR_REQUESTS", 0)
+    monkeypatch.setattr(looking, "AT_A_TIME", 5)
+    desk.world.edit("people.p3", title="Seller")
+    desk.world.sandbox.delete("people", desk.world.id("people.p7"))
+    project = open_project(start=desk.world.root, environ={})
+    wishes = Wishes(limits=project.settings.limits, policies=project.settings.policies)
+
+    def made(mirror: Mirror | None) -> Plan:
+        state = desk.world.store.read()
+        return make_plan(project, desk.world.client(), state, wishes, clock=desk.world.clock, mirror=mirror).plan
+
+    assert made(None) == made(Mirror(desk.cache / "mirror.db"))

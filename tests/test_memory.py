@@ -15,8 +15,10 @@ from crmsync.model import packed
 from crmsync.model.address import Address
 from crmsync.model.events import Applied, Bound, Done, Event, FieldsApplied, Intent, Origin, WriteAction
 from crmsync.model.state import Binding, State
+from crmsync.project import looking
 from crmsync.render.document import plan_document
 from crmsync.render.text import plan_pieces
+from crmsync.state.codec import decode_state, encode_state
 from crmsync.state.sqlite import SqliteStore, open_sqlite
 from tests.world import World
 
@@ -87,6 +89,22 @@ def test_an_adopted_record_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return held(lambda: world.planned(files(count)))
 
     assert more(plan) < 3_500
+
+
+def test_a_planned_update_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is bound stays the text of the snapshot: each binding is made when its record is planned, and let go of."""
+    monkeypatch.setattr(packed, "_FEW", 0)
+    monkeypatch.setattr(looking, "MIRROR_REQUESTS", 0)  # the bodies of a few are kept, to be asked for again
+
+    def plan(count: int) -> int:
+        world = World(tmp_path)
+        world.apply(files(count))
+        state = world.store.read()
+        snapshot = decode_state(encode_state(state), state.head, is_checked=True)
+        world.store.read = lambda: snapshot  # type: ignore[method-assign]
+        return held(lambda: world.planned(files(count).replace("Buyer", "Seller")))
+
+    assert more(plan) < 2_500
 
 
 def test_printing_a_plan_holds_no_change(tmp_path: Path) -> None:
