@@ -479,7 +479,7 @@ TALKING = """\
 import os, pickle
 dump = pickle.dump
 def talk(value, stream):
-    if isinstance(value, (str, bytes)) and not os.path.exists("talked"):
+    if not os.path.exists("talked"):
         open("talked", "w").close()
         stream.write(SAID)
     dump(value, stream)
@@ -515,6 +515,28 @@ def test_others_that_are_kept_do_one_work_after_the_other(crowd: Folder, monkeyp
 
     assert all(careful == read for careful, read in reads)
     assert (len(started), crew._waiting, all(each.returncode is not None for each in started)) == (2, [], True)
+
+
+class Echo:
+    """Work whose answer is the job."""
+
+    def read(self, job: str) -> str:
+        """Return *job*."""
+        return job
+
+
+def test_one_that_said_something_else_gives_no_answers_to_other_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even when that could be an answer."""
+    monkeypatch.setattr(crew, "_START", f"SAID = {pickle.dumps('x')!r}\n{TALKING}")
+    monkeypatch.chdir(tmp_path)
+    with crew.kept(1):
+        for jobs in ("abc", "def", "ghi"):
+            found = crew.read_together(jobs, Echo(), 1)
+
+            assert found == {number: jobs[number] for number in found}
+    assert Path("talked").exists()
 
 
 def test_other_processes_run_nothing_of_the_project(crowd: Folder, monkeypatch: pytest.MonkeyPatch) -> None:

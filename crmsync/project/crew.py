@@ -9,6 +9,7 @@ started, this process works alone.
 
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
 import subprocess
@@ -31,6 +32,8 @@ _SECRETS = ("COPPER_", "CRMSYNC_")
 
 _START = "import sys, pickle; sys.path[:] = pickle.load(sys.stdin.buffer); from crmsync.project.crew import serve; serve()"
 
+#: Jobs are numbered, so that nothing else a process says is an answer.
+_numbers = itertools.count()
 #: Processes that wait for the next work.
 _waiting: list[subprocess.Popen[bytes]] = []
 
@@ -146,9 +149,13 @@ def _introduced(process: subprocess.Popen[bytes], context: Any) -> Callable[[Any
     _Pickler(stdin).dump(context)
 
     def ask(job: Any) -> Any:
-        pickle.dump(job, stdin)
+        number = next(_numbers)
+        pickle.dump((number, job), stdin)
         stdin.flush()
-        return pickle.load(stdout)  # noqa: S301, our own process wrote it
+        answered, answer = pickle.load(stdout)  # noqa: S301, our own process wrote it
+        if answered != number:
+            raise ValueError(f"an answer to {answered}")
+        return answer
 
     return ask
 
@@ -253,11 +260,12 @@ def serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
+    sys.stdout = sys.stderr  # what a library prints is no answer
     try:
         while True:
             context: Any = pickle.load(stdin)  # noqa: S301, the parent wrote it
-            for job in iter(lambda: pickle.load(stdin), None):  # noqa: S301
-                pickle.dump(context.read(job), stdout)
+            for number, job in iter(lambda: pickle.load(stdin), None):  # noqa: S301
+                pickle.dump((number, context.read(job)), stdout)
                 stdout.flush()
     except (OSError, EOFError):
         return
