@@ -86,17 +86,8 @@ class Crew:
         for thread in threads:
             thread.start()
 
-    def ask(self, job: Any) -> Future[Any]:
-        """Have *job* done and return where its answer will be, or Unanswered; waits while enough are waiting."""
-        answer: Future[Any] = Future()
-        if self._threads:
-            self._jobs.put((job, answer))
-        else:
-            answer.set_exception(Unanswered())
-        return answer
-
-    def ask_if_free(self, job: Any) -> Future[Any] | None:
-        """Do the same, or return None where enough are waiting, or nobody is there."""
+    def ask(self, job: Any) -> Future[Any] | None:
+        """Have *job* done and return where its answer will be, or Unanswered; None where enough are waiting, or nobody is."""
         if not self._threads:
             return None
         answer: Future[Any] = Future()
@@ -181,7 +172,7 @@ def read_together(jobs: Sequence[Any], context: Any, count: int) -> Mapping[int,
     answers: dict[int, Future[Any]] = {}
     with at_work(context, count, 2 * count) as crew:
         for number, job in enumerate(jobs):
-            answer = crew.ask_if_free(job)
+            answer = crew.ask(job)
             if answer is not None:
                 answers[number] = answer
             else:

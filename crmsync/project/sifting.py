@@ -37,7 +37,7 @@ AT_A_TIME = 500
 #: From so many bound records on other processes look at them.
 WORTH_A_CREW = 5_000
 #: So many lots of records wait for a process.
-WAITING = 16
+WAITING = 4
 #: How long a thread may keep others from running, in seconds: those that fetch pages have much to do between two answers.
 TURN_SECONDS = 0.0005
 
@@ -105,8 +105,10 @@ class Sifting:
         return some, lot, self._ask(lot)
 
     def _ask(self, lot: Lot) -> Answer:
-        if self._crew is not None:
-            return self._crew.ask(lot)
+        """Have a process look at *lot*, or this one while the others have enough to do."""
+        asked = None if self._crew is None else self._crew.ask(lot)
+        if asked is not None:
+            return asked
         answer: Answer = Future()
         answer.set_result(self._glance.read(lot))
         return answer
