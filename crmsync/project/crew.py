@@ -87,7 +87,7 @@ class Crew:
             thread.start()
 
     def ask(self, job: Any) -> Future[Any] | None:
-        """Have *job* done and return where its answer will be, or Unanswered; None where enough are waiting, or nobody is."""
+        """Have *job* done and return where its answer will be, or Unanswered; None where enough wait, or nobody is there."""
         if not self._threads:
             return None
         answer: Future[Any] = Future()
