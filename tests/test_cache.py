@@ -458,3 +458,34 @@ def test_many_records_of_the_mirror_come_a_few_at_a_time(desk: Desk, monkeypatch
         return make_plan(project, desk.world.client(), state, wishes, clock=desk.world.clock, mirror=mirror).plan
 
     assert made(None) == made(Mirror(desk.cache / "mirror.db"))
+
+
+@pytest.mark.parametrize("value", [1.5, 5, None])
+def test_odd_labels_are_told_either_way(desk: Desk, value: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fraction in a definition is none of our business; a name or a list that is missing is told."""
+    send = desk.world.send
+
+    def sent(request: Any) -> Any:
+        answer = send(request)
+        if request.path != "/custom_field_definitions":
+            return answer
+        rows = [
+            {**row, "new_in_copper": value, **({} if value == 1.5 else {"options": value, "name": 5})}
+            for row in json.loads(answer.body)
+        ]
+        for row in rows if value is None else ():
+            del row["name"]
+        return replace(answer, body=json.dumps(rows).encode())
+
+    monkeypatch.setattr(desk.world, "send", sent)
+    found = [_said(desk, uses_cache=uses_cache) for uses_cache in (False, True, True)]
+
+    assert found == found[:1] * 3
+    assert found[0].startswith("Copper shows custom fields, pipelines or other labels that make no sense") == (value != 1.5)
+
+
+def _said(desk: Desk, **settings: Any) -> str:
+    try:
+        return desk.text(people(), **settings)
+    except Trouble as trouble:
+        return str(trouble)

@@ -70,14 +70,17 @@ def read_account(project: Project, client: Client, pinned: int | None, types: fr
     used = None if types is None or known is None else tables_of(types)
     definitions = read.definitions(client)
     listed = {table: ask(client) for table, ask in _TABLES.items() if used is None or table in used}
-    tables = {**(known["tables"] if known is not None else {}), **label_tables(**listed)}
     locale = Locale(zone(zone_name), settings.close_date_order, settings.phone_region)
-    catalogue = with_account(CATALOGUE, definitions, tables, locale)
+    try:
+        tables = {**(known["tables"] if known is not None else {}), **label_tables(**listed)}
+        catalogue = with_account(CATALOGUE, definitions, tables, locale)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise Trouble(_NO_LABELS.format(problem=f"{type(error).__name__}: {error}")) from error
     if settings.has_stamp:
         catalogue = with_stamp_rung(catalogue)
     document = account_document(definitions, tables, locale)
     with suppress(OSError):  # the cache only saves work
-        if known is None or known["document"] != json.dumps(document, sort_keys=True):
+        if known is None or known["document"] != json.dumps(document, sort_keys=True, default=str):
             make_private(project)
             write_json(path, document)
         else:
@@ -85,6 +88,10 @@ def read_account(project: Project, client: Client, pinned: int | None, types: fr
     return Account(id, name, catalogue)
 
 
+_NO_LABELS = (
+    "Copper shows custom fields, pipelines or other labels that make no sense ({problem}). Look at them in Copper's "
+    "settings; if they are right there, please report this."
+)
 _TABLES: Mapping[str, Callable[[Client], list[dict[str, Any]]]] = {
     "users": read.users,
     "pipelines": read.pipelines,
