@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from crmsync.catalogue import CATALOGUE
-from crmsync.catalogue.account import account_document, label_tables, read_account_document, with_account, zone_of
+from crmsync.catalogue.account import (
+    account_document,
+    label_tables,
+    read_account_document,
+    with_account,
+    zone_of,
+)
 from crmsync.copper import read
 from crmsync.copper.client import Client
-from crmsync.model.catalogue import Catalogue, Locale
+from crmsync.model.catalogue import Catalogue, LabelTables, Locale
 from crmsync.model.settings import Settings
 from crmsync.project.saving import read_private, write_json
 from crmsync.project.session import Project, make_private
@@ -65,24 +70,55 @@ def read_account(project: Project, client: Client, pinned: int | None, types: fr
     """
     settings = project.settings
     id, name, zone_name = identify(client, settings, pinned)
-    path = project.cache / "account.json"
-    known = _remembered(path) if types is not None else None
-    used = None if types is None or known is None else tables_of(types)
+    known = _remembered(project) if types is not None else None
+    used = _TABLES.keys() if types is None or known is None else tables_of(types)
     definitions = read.definitions(client)
-    listed = {table: ask(client) for table, ask in _TABLES.items() if used is None or table in used}
+    listed = {table: ask(client) for table, ask in _TABLES.items() if table in used}
     locale = Locale(zone(zone_name), settings.close_date_order, settings.phone_region)
+    return _account(
+        project, id, name, _Labels(definitions, known.tables if known is not None else {}, locale), listed, known
+    )
+
+
+def read_other_labels(project: Project, client: Client, account: Account, types: frozenset[str]) -> Account:
+    """Return *account* with the labels, too, for which `read_account` did not ask, because *types* do not use them."""
+    known = _remembered(project)
+    if known is None:
+        return read_account(project, client, account.id)
+    used = tables_of(types)
+    listed = {table: ask(client) for table, ask in _TABLES.items() if table not in used}
+    return _account(project, account.id, account.name, known, listed, known)
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """Custom fields and labels of an account."""
+
+    definitions: list[dict[str, Any]]
+    tables: LabelTables
+    locale: Locale
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return account_document(self.definitions, self.tables, self.locale)
+
+
+def _account(
+    project: Project, id: int, name: str, labels: _Labels, listed: Mapping[str, list[dict[str, Any]]], known: _Labels | None
+) -> Account:
+    """Return the account with *labels*, of which *listed* was read anew, and remember them where they are not as *known*."""
     try:
-        tables = {**(known["tables"] if known is not None else {}), **label_tables(**listed)}
-        catalogue = with_account(CATALOGUE, definitions, tables, locale)
+        labels = replace(labels, tables={**labels.tables, **label_tables(**listed)})
+        catalogue = with_account(CATALOGUE, labels.definitions, labels.tables, labels.locale)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise Trouble(_NO_LABELS.format(problem=f"{type(error).__name__}: {error}")) from error
-    if settings.has_stamp:
+    if project.settings.has_stamp:
         catalogue = with_stamp_rung(catalogue)
-    document = account_document(definitions, tables, locale)
+    path = project.cache / "account.json"
     with suppress(OSError):  # the cache only saves work
-        if known is None or known["document"] != json.dumps(document, sort_keys=True, default=str):
+        if known is None or known.document != labels.document:
             make_private(project)
-            write_json(path, document)
+            write_json(path, labels.document)
         else:
             path.touch()  # `validate` says from when the labels are
     return Account(id, name, catalogue)
@@ -108,10 +144,9 @@ def tables_of(types: Iterable[str]) -> frozenset[str]:
     return frozenset("pipelines" if target == "stages" else target for target in targets)
 
 
-def _remembered(path: Path) -> dict[str, Any] | None:
-    """Return the account document at *path* and its tables; None where there is none that makes sense."""
+def _remembered(project: Project) -> _Labels | None:
+    """Return the labels that were read last; None where there are none that make sense."""
     try:
-        document = json.loads(read_private(path))
-        return {"tables": read_account_document(document)[1], "document": json.dumps(document, sort_keys=True)}
+        return _Labels(*read_account_document(json.loads(read_private(project.cache / "account.json"))))
     except (OSError, ValueError, RecursionError):
         return None

@@ -9,7 +9,7 @@ from crmsync.copper.client import Client
 from crmsync.model.store import Store
 from crmsync.plan.world import Wishes
 from crmsync.project import quiet
-from crmsync.project.account import read_account
+from crmsync.project.account import read_account, read_other_labels
 from crmsync.project.hashing import Hashes
 from crmsync.project.looking import Looking
 from crmsync.project.planned import Begun, mirror_of
@@ -22,7 +22,7 @@ class Again:
     """
     One plan made again, of files as *hashes* has them.
 
-    *begun* is what was asked of Copper so far, *unsieved* why not only a part is judged.
+    *begun* is what was asked of Copper so far, with the labels that *types* use, *unsieved* why not only a part is judged.
     """
 
     project: Project
@@ -34,6 +34,7 @@ class Again:
     watch: Stopwatch
     hashes: Hashes
     begun: Begun | None = None
+    types: frozenset[str] = frozenset()
     quiet_inputs: str | None = None
     unsieved: str = ""
     notice: str = ""
@@ -57,13 +58,13 @@ class Again:
     def begin(self, account: int, types: frozenset[str]) -> Begun:
         """Ask for the account and the labels of *types*, unless that was done."""
         if self.begun is None:
-            found = read_account(self.project, self.client, account, types=types)
+            found, self.types = read_account(self.project, self.client, account, types=types), types
             self.begun = Begun(found, Looking(self.client, found.id, found.catalogue, mirror_of(self.project)))
         return self.begun
 
     def read_all_labels(self) -> None:
         """Ask for the labels of all types, where only those of some were: a file may have begun to use others."""
         if self.begun is not None:
-            account = read_account(self.project, self.client, self.begun.account.id)
+            account = read_other_labels(self.project, self.client, self.begun.account, self.types)
             self.begun.looking.relabel(account.catalogue)
             self.begun = Begun(account, self.begun.looking)
