@@ -117,9 +117,8 @@ def agree(planned: Any, reviewed: Any, *rest: Any) -> Any:
     agreed = reviewing.agree(planned, reviewed, *rest)
     run = running()
     run.planned, run.plan = planned, agreed.plan
-    # Bringing a mirror up to date shows records that the plan does not ask it for, and of which it keeps no more than dates.
-    is_read = planned.observed if run.machine.has_mirrors else run.seen
-    run.planned_seen = {place: at for place, at in run.seen.items() if place in is_read}
+    # Settling, and bringing a mirror up to date, shows records that the plan does not ask for.
+    run.planned_seen = {place: at for place, at in run.seen.items() if place in planned.observed}
     run.agreed_at = run.machine.hub.now
     run.machine.tell("agreed", run, agreed.plan)
     run.machine.on_agreed(run)
