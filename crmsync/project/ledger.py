@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from crmsync.model.address import Address
@@ -105,6 +105,7 @@ class Ledger:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._buckets: dict[int, list[int]] = {}
+        self._found: dict[int, _Found] = {}
         self._count = 1
 
     @contextmanager
@@ -113,7 +114,7 @@ class Ledger:
         with _worn():
             self._connection = _connect(self._path)
             self._connection.execute("BEGIN")
-        self._buckets = {}
+        self._buckets, self._found = {}, {}
         try:
             yield self
         finally:
@@ -177,7 +178,7 @@ class Ledger:
         with _worn():
             for hashed in set(map(hash_of_touch, touches)):
                 numbers |= {each & _NUMBER for each in self._bucket(hashed % self._count) if each >> _SHIFT == hashed}
-            return [self._entry(number)[0] for number in sorted(numbers)]
+            return [self._at(number).entry for number in sorted(numbers)]
 
     def _bucket(self, place: int) -> list[int]:
         if place not in self._buckets:
@@ -187,16 +188,18 @@ class Ledger:
             self._buckets[place] = array("Q", row[0]).tolist()
         return self._buckets[place]
 
-    def _entry(self, number: int) -> tuple[Entry, list[int]]:
-        """Return an entry, and the hashes under which it is found."""
-        row = self._sql(_FIND, (number,)).fetchone()
-        if row is None or row[-1] != _digest_of_row(number, *row[:-1]):
-            raise Worn("an entry is damaged")
-        text, id, content, binding, standing, touches, _ = row
-        address = Address.parse(text)
-        if address is None:
-            raise Worn("an entry is damaged")
-        return Entry(address, id, content, binding, standing == 2, standing > 0), array("I", touches).tolist()
+    def _at(self, number: int) -> _Found:
+        if number not in self._found:
+            row = self._sql(_FIND, (number,)).fetchone()
+            if row is None or row[-1] != _digest_of_row(*row[:-1]):
+                raise Worn("an entry is damaged")
+            _, text, id, content, binding, standing, touches, _ = row
+            address = Address.parse(text)
+            if address is None:
+                raise Worn("an entry is damaged")
+            entry = Entry(address, id, content, binding, standing == 2, standing > 0)
+            self._found[number] = _Found(entry, array("I", touches), row)
+        return self._found[number]
 
     # What is put into it
 
@@ -232,38 +235,57 @@ class Ledger:
         with _worn():
             self._sql("ROLLBACK")
             self._sql("BEGIN IMMEDIATE")
-            self._buckets = {}
             if self.head().nonce != before.nonce:
                 return False
-            changed: set[int] = set()
+            # Nobody wrote meanwhile, so all is as it was read. Most of it stays so, and is not written again.
             new = {entry.address: entry for entry in entries}
-            for number, old in self._numbered({*new, *gone}):
-                self._sql("DELETE FROM entry WHERE number = ?", (number,))
-                for hashed in old:
-                    self._bucket(hashed % self._count).remove(hashed << _SHIFT | number)
-                    changed.add(hashed % self._count)
-            for number, entry in enumerate(new.values(), start=before.last + 1):
-                hashes = _hashes(entry, head.marks.get(entry.address.type) is not None)
-                for hashed in hashes:
-                    self._bucket(hashed % self._count).append(hashed << _SHIFT | number)
-                    changed.add(hashed % self._count)
-                self._sql(_INSERT, _row(number, entry, hashes))
+            numbers = self._numbered({*new, *gone})
+            changed, last = set[int](), before.last
+            for address in numbers.keys() - new.keys():
+                changed |= self._take_out(numbers[address])
+            for address, entry in new.items():
+                last += address not in numbers
+                is_mirrored = head.marks.get(address.type) is not None
+                changed |= self._put(numbers.get(address, last), entry, is_mirrored)
             for place in changed:
                 data = array("Q", self._buckets[place]).tobytes()
                 self._sql("UPDATE bucket SET data = ?, digest = ? WHERE number = ?", (data, _digest(place, data), place))
-            _put_head(self._opened(), replace(head, buckets=before.buckets, last=before.last + len(new)))
+            _put_head(self._opened(), replace(head, buckets=before.buckets, last=last))
             self._sql("COMMIT")
             return True
 
-    def _numbered(self, addresses: Collection[Address]) -> list[tuple[int, list[int]]]:
-        """Return the numbers and the hashes of what is known of *addresses*."""
-        found = []
+    def _numbered(self, addresses: Collection[Address]) -> dict[Address, int]:
+        """Return the numbers of those of *addresses* of which anything is known."""
+        found = {}
         for hashed in {hash_of_touch(_called(address)) for address in addresses}:
             for each in self._bucket(hashed % self._count):
                 if each >> _SHIFT == hashed:
-                    entry, hashes = self._entry(each & _NUMBER)
-                    found += [(each & _NUMBER, hashes)] if entry.address in addresses else []
-        return found
+                    number = each & _NUMBER
+                    found[self._at(number).entry.address] = number
+        return {address: number for address, number in found.items() if address in addresses}
+
+    def _take_out(self, number: int) -> set[int]:
+        """Forget an entry, and return the buckets in which that is noted."""
+        self._sql("DELETE FROM entry WHERE number = ?", (number,))
+        return self._refile(number, self._found.pop(number).hashes, ())
+
+    def _put(self, number: int, entry: Entry, is_mirrored: bool) -> set[int]:
+        """Put an entry in the place of what had its number, and return the buckets in which that is noted."""
+        hashes = _hashes(entry, is_mirrored)
+        row, before = _row(number, entry, hashes), self._found.pop(number, None)
+        if before is not None and before.row == row:
+            return set()
+        self._sql(_PUT, row)
+        return self._refile(number, () if before is None else before.hashes, hashes)
+
+    def _refile(self, number: int, before: Collection[int], after: Collection[int]) -> set[int]:
+        """Let an entry be found under other hashes than *before*, and return the buckets in which that is noted."""
+        gone, come = set(before).difference(after), set(after).difference(before)
+        for hashed in gone:
+            self._bucket(hashed % self._count).remove(hashed << _SHIFT | number)
+        for hashed in come:
+            self._bucket(hashed % self._count).append(hashed << _SHIFT | number)
+        return {hashed % self._count for hashed in gone | come}
 
     def _sql(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
         return self._opened().execute(sql, values)
@@ -271,6 +293,14 @@ class Ledger:
     def _opened(self) -> sqlite3.Connection:
         assert self._connection is not None, "the ledger is open"
         return self._connection
+
+
+class _Found(NamedTuple):
+    """An entry as it was read: the hashes under which it is found, and its row."""
+
+    entry: Entry
+    hashes: Sequence[int]
+    row: tuple[Any, ...]
 
 
 class NewLedger:
@@ -323,7 +353,8 @@ def _put_head(connection: sqlite3.Connection, head: LedgerHead) -> None:
 
 _INSERT = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _FIND_HASHES = "SELECT address, touches FROM entry WHERE number = ?"
-_FIND = "SELECT address, id, content, binding, standing, touches, digest FROM entry WHERE number = ?"
+_PUT = _INSERT.replace("INSERT", "INSERT OR REPLACE")
+_FIND = "SELECT number, address, id, content, binding, standing, touches, digest FROM entry WHERE number = ?"
 _SHIFT = 32
 _NUMBER = 2**32 - 1
 
