@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
@@ -35,7 +36,7 @@ from crmsync.model.events import (
 )
 from crmsync.model.records import Declared, Desired, PolicyRule
 from crmsync.model.source import Diagnostic
-from crmsync.model.state import Binding, Head, State
+from crmsync.model.state import Head, State, record_id
 from crmsync.model.store import Tail
 from crmsync.model.values import is_empty
 from crmsync.plan import restriction
@@ -51,6 +52,7 @@ from crmsync.project.mirror import Mark, content_digest
 from crmsync.project.reading import Reading
 from crmsync.project.session import Project
 from crmsync.state.codec import decode_binding, encode_binding
+from crmsync.state.packed import PackedBindings, text_of
 
 FORMAT = 1
 #: More than this share of all records is not judged as a part, if it is more than `FEW`.
@@ -121,7 +123,7 @@ class _Sieve:
     policies: Mapping[str, PolicyRule]
     marks: dict[str, Sequence[Any] | None] = field(default_factory=dict)
     entries: dict[Address, Entry] = field(default_factory=dict)
-    bindings: dict[Address, Binding] = field(default_factory=dict)
+    bindings: PackedBindings = field(default_factory=lambda: PackedBindings({}, decode_binding, encode_binding))
 
     def refuse(self) -> None:
         """Raise Unsieved where the whole must be looked at."""
@@ -207,16 +209,16 @@ class _Sieve:
 
     def _replaced(self, moved: Iterable[Address]) -> list[Replaced]:
         """Return those of *moved* that are another record than before, or none."""
-        bound = [(address, binding) for address in moved if (binding := self.bindings.get(address)) is not None]
+        bound = {address: record_id(self.bindings, address) for address in moved if address in self.bindings}
         there: set[tuple[str, int]] = set()
         for entity in self.catalogue.types:
-            mine = [binding.record_id for address, binding in bound if address.type == entity.name]
-            there |= {(entity.name, id) for id in (self.looking.bodies(entity, mine) if mine else ())}
+            mine = [id for address, id in bound.items() if address.type == entity.name]
+            there |= {(entity.name, id) for id in (self.looking.texts(entity, mine) if mine else ())}
         found = []
         for address in moved:
-            entry, binding = self.entries.get(address), self.bindings.get(address)
-            ids = {each.record_id for each in (entry, binding) if each is not None and each.record_id is not None}
-            is_there = binding is not None and (address.type, binding.record_id) in there
+            entry, id = self.entries.get(address), bound.get(address)
+            ids = {each for each in (None if entry is None else entry.record_id, id) if each is not None}
+            is_there = (address.type, id) in there
             is_same = entry is not None and entry.is_there and len(ids) == 1
             if not (is_same and is_there and address in self.reading.records):
                 found.append(Replaced(address, tuple(sorted(ids))))
@@ -250,12 +252,10 @@ class _Sieve:
         """Look *addresses* up in the ledger, and bring their bindings to the end of the log."""
         found = self.ledger.find(addresses)
         self.entries |= found
-        for address, entry in found.items():
-            if entry.record_id is not None:
-                self.bindings[address] = decode_binding(entry.binding)
+        self.bindings.take({address: each.binding for address, each in found.items() if each.record_id is not None})
 
     def _fold(self) -> None:
-        state = State(self.tail.head, bindings=dict(self.bindings))
+        state = State(self.tail.head, bindings=self.bindings)
         try:
             state = state.advance(self.tail.events, self.tail.position)
         except KeyError as error:
@@ -264,10 +264,11 @@ class _Sieve:
             raise Unsieved("requests of an earlier run are open")
         if state.key not in (None, key_mark(self.tail.head.digest_key, self.tail.head.lineage)):
             raise Unsieved("the state was written under another key")
-        self.bindings = dict(state.bindings)
+        assert isinstance(state.bindings, PackedBindings), "they come from those"
+        self.bindings = state.bindings
 
     def _state(self) -> State:
-        return State(self.tail.head, self.tail.position, self.known.account, dict(self.bindings))
+        return State(self.tail.head, self.tail.position, self.known.account, copy(self.bindings))
 
     def _whole(self, moved: Collection[Address]) -> dict[str, int]:
         """Return how many records of each type are bound now."""
@@ -296,13 +297,13 @@ class _Sieve:
         """See the settled records that the judged ones meet."""
         self._learn(context)
         for entity in self.catalogue.types:
-            mine = {self.bindings[each].record_id for each in context if each.type == entity.name and each in self.bindings}
+            mine = {record_id(self.bindings, each) for each in context if each.type == entity.name and each in self.bindings}
             for body in self.looking.bodies(entity, mine).values() if mine else ():
                 record = decode_body(entity, body, self.catalogue.locale)
                 gathered.observed[entity.name, record.id] = record
         for address in context:
-            binding = self.bindings.get(address)
-            if binding is None or (address.type, binding.record_id) not in gathered.observed:
+            is_bound = address in self.bindings
+            if not is_bound or (address.type, record_id(self.bindings, address)) not in gathered.observed:
                 raise Unsieved(f"{address} is not what it was")
 
 
@@ -338,11 +339,12 @@ def entries_of(
 
     *said* are those of which it, or anything wrong with the files, says something; *asking* those whose files ask Copper.
     """
+    bindings = world.state.bindings
     for address in addresses:
-        desired, binding = world.desired.get(address), world.state.bindings.get(address)
-        if desired is None and binding is None:
+        desired, is_bound = world.desired.get(address), address in bindings
+        if desired is None and not is_bound:
             continue
-        id = None if binding is None else binding.record_id
+        id = record_id(bindings, address) if is_bound else None
         record = None if id is None else world.observed.get((address.type, id))
         is_there = desired is not None and record is not None
         is_settled = is_there and address not in said and address not in asking
@@ -351,7 +353,7 @@ def entries_of(
             values = {name: each.value for name, each in desired.fields.items()}
             touches = frozenset(restriction.touches_of(catalogue[address.type], values, record.fields))
         content = looking.small.get(address.type, {}).get(id or 0, b"")
-        text = "" if binding is None else encode_binding(binding)
+        text = text_of(bindings, address, encode_binding) if is_bound else ""
         yield Entry(address, id, content, text, is_settled, is_there, touches)
 
 

@@ -97,6 +97,10 @@ class PackedBindings(BindingTable):
         other._recent = dict(self._recent)
         return other
 
+    def take(self, texts: Mapping[Address, str]) -> None:
+        """Put in bindings as their texts."""
+        self._bindings.update(texts)
+
     def text(self, address: Address) -> str | None:
         """Return a binding as a snapshot has it; None where it was put in of late."""
         binding = self._bindings[address]
@@ -115,9 +119,13 @@ class PackedBindings(BindingTable):
 
 def texts_of(bindings: Mapping[Address, Binding], encode: Callable[[Binding], str]) -> Iterator[tuple[Address, str]]:
     """Yield each binding as text, as it stands there where it does."""
-    for address in bindings:
-        text = bindings.text(address) if isinstance(bindings, PackedBindings) else None
-        yield address, encode(bindings[address]) if text is None else text
+    return ((address, text_of(bindings, address, encode)) for address in bindings)
+
+
+def text_of(bindings: Mapping[Address, Binding], address: Address, encode: Callable[[Binding], str]) -> str:
+    """Return a binding as text, as it stands there where it does."""
+    text = bindings.text(address) if isinstance(bindings, PackedBindings) else None
+    return encode(bindings[address]) if text is None else text
 
 
 def packed_bindings(text: str | bytes | bytearray) -> tuple[dict[Address, Packed], bytes] | None:
