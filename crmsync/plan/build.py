@@ -152,7 +152,7 @@ def _plan_existing(work: Work, desired: Desired, entity: EntityType, record: Obs
             learnt[row.id] = judgement.applied
         if judgement.change is not None:
             changed.extend(_possible(work, desired, judgement.change))
-        elif each.policy.mode is Mode.ENFORCE and judgement.is_in_sync:
+        elif row.reset_by is not None and each.policy.mode is Mode.ENFORCE and judgement.is_in_sync:
             observed = record.fields.get(name)
             settled.append(FieldChange(name, observed, each.value, Cause.EDITED, each.position, is_sent_along=True))
     for change in [each for each in changed if each.field in takers]:

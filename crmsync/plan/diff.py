@@ -57,6 +57,9 @@ class Judgement:
         return not (self.change or self.kept or self.held or self.observed_only)
 
 
+_NOTHING = Judgement()
+
+
 def verdict(is_same: bool, desired: str, observed: str, applied: tuple[str, str] | None) -> Cause | None:
     """Return the verdict on a value by the table above; None means in sync. *applied* is (asked, answered)."""
     if is_same:
@@ -75,7 +78,7 @@ def judge(field: Field, desired: DesiredField, observed: Value, applied: Applied
         applied = None
     mode = desired.policy.mode
     if mode is Mode.SEED:
-        return Judgement()
+        return _NOTHING
     if mode in (Mode.OWN, Mode.ADD) and isinstance(desired.value, Members) and isinstance(observed, Members):
         return _judge_members(field, desired, desired.value, observed, applied, digester)
     return _judge_value(field, desired, observed, applied, digester)
@@ -99,16 +102,18 @@ def _judge_value(
     answered = asked if target == observed else digester.value(field, observed)
     pair = None if applied is None else (applied.asked, applied.answered)
     cause = verdict(target == observed, asked, answered, pair)
-    seen = Applied(asked, answered, _all_members(field, target, digester))
     is_kept = applied is not None and applied.is_kept and asked == applied.asked and target != observed
-    if cause is None and not is_kept:
-        is_known = applied is not None and (target != observed or (pair == (asked, answered) and not applied.is_kept))
-        return Judgement(applied=None if is_known else seen)
+    is_in_sync = cause is None and not is_kept
+    if is_in_sync and applied is not None and (target != observed or (pair == (asked, answered) and not applied.is_kept)):
+        return _NOTHING  # the state knows; nearly always
+    seen = Applied(asked, answered, _all_members(field, target, digester))
+    if is_in_sync:
+        return Judgement(applied=seen)
     change = FieldChange(field.name, observed, target, cause or Cause.DRIFTED, desired.position)
     if desired.policy.mode is Mode.OBSERVE:
         return Judgement(observed_only=change)
     if desired.policy.mode is Mode.FILL:
-        return Judgement(change=change) if is_empty(observed) else Judgement()
+        return Judgement(change=change) if is_empty(observed) else _NOTHING
     if is_kept:
         note = replace(seen, is_kept=True)
         return Judgement(kept=change, applied=None if note == applied else note)
@@ -255,6 +260,9 @@ def _members_judgement(
     digester: Digester,
     sorting: _Sorting,
 ) -> Judgement:
+    is_known = applied is not None and applied.members == sorting.remembered
+    if is_known and not (sorting.causes or sorting.idle_causes):
+        return _NOTHING
     delta = Delta(
         added=Members(tuple(sorting.write["added"])),
         removed=Members(tuple(sorting.write["removed"])),
@@ -274,7 +282,6 @@ def _members_judgement(
         wish = Delta(added=Members(tuple(members)), removed=Members(tuple(undeclared)), foreign=delta.foreign)
         return FieldChange(field.name, observed, compose(observed, wish), idle, desired.position, wish)
 
-    is_known = applied is not None and applied.members == sorting.remembered
     is_open = applied is None and bool(sorting.held)  # what is noted of a set makes its new members file changes
     applied_now = None
     if change is None and not is_known and not is_open:
