@@ -81,7 +81,9 @@ def _of_part(again: Again, ledger: Ledger, inputs: str) -> Planned:
         planned_at = again.clock() + again.client.seconds_ahead
         again.watch.lap("account")
         shelf, catalogue = shelf_of(project), begun.account.catalogue
-        reading = read_declarations(project, load_project_sources(project), catalogue, shelf, hashes=again.hashes)
+        sources = load_project_sources(project)
+        # What a ledger was made of was without an error.
+        reading = read_declarations(project, sources, catalogue, shelf, hashes=again.hashes, fitting=known.files)
         begun.looking.notices += shelf.notices
         again.watch.lap("files")
         return _planned(again, ledger, known, tail, begun, reading, planned_at)

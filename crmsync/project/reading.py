@@ -16,11 +16,11 @@ thousand records are known without being in memory. What the next plan wants to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
+from collections.abc import Callable, Collection, ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, groupby
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from crmsync import resolve
 from crmsync.model.address import Address
@@ -94,21 +94,30 @@ class Reading:
 
         Only their values count, not where they stand. Other labels, settings or versions are another basis: None.
         """
+        moved = self._sheets_since(mark)
+        if moved is None:
+            return None
+        old, new = (dict(chain.from_iterable(zip(each.names, each.digests, strict=True) for each in side)) for side in moved)
+        changed = (name for name, digest in new.items() if old.get(name) != digest)
+        return Changes(tuple(map(address_of, changed)), tuple(address_of(name) for name in sorted(old) if name not in new))
+
+    def fits_as(self, mark: Mark) -> bool:
+        """Say whether files that fitted together at *mark* still do, because they say the same to each other."""
+        moved = self._sheets_since(mark)
+        return moved is not None and _said_to_others(moved[0]) == _said_to_others(moved[1])
+
+    def _sheets_since(self, mark: Mark) -> tuple[list[Sheet], list[Sheet]] | None:
+        """Return the sheets that went since *mark*, and those that came; None when that cannot be said."""
         if mark.get("basis") != self.basis or self.shelf is None or not self.sheets:
             return None
         known = {id for file, ids in mark.items() if file != "basis" for id in ids.split()}
-        current = {sheet.id for sheet in self.sheets}
-        before: list[Sheet] = []
-        for id in known - current:
+        went: list[Sheet] = []
+        for id in known.difference(sheet.id for sheet in self.sheets):
             sheet = self.shelf.find(id)
             if sheet is None:
                 return None
-            before.append(sheet)
-        old = dict(chain.from_iterable(zip(each.names, each.digests, strict=True) for each in before))
-        fresh = [sheet for sheet in self.sheets if sheet.id not in known]
-        new = dict(chain.from_iterable(zip(each.names, each.digests, strict=True) for each in fresh))
-        changed = (name for name, digest in new.items() if old.get(name) != digest)
-        return Changes(tuple(map(address_of, changed)), tuple(address_of(name) for name in sorted(old) if name not in new))
+            went.append(sheet)
+        return went, [sheet for sheet in self.sheets if sheet.id not in known]
 
     def packed(self, addresses: Iterable[Address]) -> dict[Address, bytes]:
         """Return records as they are packed, those of *addresses* that stand in sheets."""
@@ -152,6 +161,21 @@ class Reading:
         """Return the records that *numbers* gives of each sheet, in the order of the files."""
         pairs = ((sheet, number) for sheet in self.sheets for number in sorted(set(numbers(sheet))))
         return tuple(sheet.address(number) for sheet, number in pairs)
+
+
+#: What other files may contradict: which records there are, what they claim, whom they name, by what they are found.
+_SAID_TO_OTHERS: tuple[Callable[[Sheet], Iterable[Any]], ...] = (
+    lambda sheet: sheet.own,
+    lambda sheet: sheet.claims.hashes,
+    lambda sheet: sheet.targets.hashes,
+    lambda sheet: zip(sheet.others.hashes[::2], sheet.others.hashes[1::2], strict=True),
+    lambda sheet: sheet.questions.hashes,
+    lambda sheet: sheet.keys.hashes,
+)
+
+
+def _said_to_others(sheets: Collection[Sheet]) -> list[list[Any]]:
+    return [sorted(chain.from_iterable(map(say, sheets))) for say in _SAID_TO_OTHERS]
 
 
 # All records, made when they are asked for

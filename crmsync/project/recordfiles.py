@@ -19,7 +19,7 @@ from crmsync.model.source import Diagnostic, Position, in_file_order
 from crmsync.project.files import Sources, schema, unreadable
 from crmsync.project.hashing import Hashes
 from crmsync.project.pieces import Piece, parse_piece, pieces_of
-from crmsync.project.reading import Ahead, Reading, SheetRecords, places_of
+from crmsync.project.reading import Ahead, Mark, Reading, SheetRecords, places_of
 from crmsync.project.session import Project
 from crmsync.project.sheetreader import Parsed, SheetReader, mended, sheets_of
 from crmsync.project.sheets import Sheet
@@ -34,18 +34,21 @@ def read_declarations(
     shelf: Shelf | None = None,
     ahead: Ahead | None = None,
     hashes: Hashes | None = None,
+    fitting: Mark | None = None,
 ) -> Reading:
     """
     Return the records that the files declare, with everything that is wrong in them.
 
     With a *shelf* only files that changed are read, once the account is known: until then nothing is kept. What was read
-    *ahead* counts when the account is as it was known. *hashes* of the files may be known already.
+    *ahead* counts when the account is as it was known. *hashes* of the files may be known already. *fitting* were without
+    an error: where the files say the same to each other as those, they need not be compared again.
     """
     reading = ahead.reading if ahead is not None else None
     if reading is not None and reading.basis == basis_of(catalogue, project.settings):
         return reading
     kept = shelf if catalogue.has_account else None
-    return read_project(sources, catalogue, project.settings, kept, ahead.parsed if ahead is not None else {}, hashes)
+    parsed = ahead.parsed if ahead is not None else {}
+    return read_project(sources, catalogue, project.settings, kept, parsed, hashes, fitting)
 
 
 def read_project(
@@ -55,6 +58,7 @@ def read_project(
     shelf: Shelf | None,
     parsed: Parsed,
     hashes: Hashes | None = None,
+    fitting: Mark | None = None,
 ) -> Reading:
     """
     Return everything that the files say, and everything that is wrong with them.
@@ -77,11 +81,12 @@ def read_project(
     outside = (*sources.diagnostics, *unopened)
     is_sound = bool(sheets) and all(sheet.is_sound for sheet in sheets) and not any(each.is_error for each in outside)
     reading = Reading(sources, records, moved, (), is_sound, reader.basis, tuple(sheets), shelf, len(unopened))
-    found = [*chain.from_iterable(sheet.diagnostics for sheet in sheets), *_twins(reading, catalogue)]
+    fits = fitting is not None and reading.fits_as(fitting)
+    found = [*chain.from_iterable(sheet.diagnostics for sheet in sheets), *(() if fits else _twins(reading, catalogue))]
     if all(sheet.is_readable for sheet in sheets):
         found += stray_moves(moved, records)
     found += nothing_declared(bool(records), found)
-    found += [*outside, *_strays(reading, places, catalogue, settings)]
+    found += [*outside, *(() if fits else _strays(reading, places, catalogue, settings))]
     return replace(reading, diagnostics=in_file_order(found))
 
 
