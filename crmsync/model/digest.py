@@ -150,10 +150,11 @@ def is_comparable(field: Field, digest: str) -> bool:
 
 def canonical(value: Value) -> Any:
     """Return *value* as JSON data in which different values never look alike."""
-    if isinstance(value, Members):
-        return {"members": sorted(([str(each.key), each.category or ""] for each in value), key=str)}
-    if isinstance(value, bool) or value is None or isinstance(value, str):
+    if value is None or isinstance(value, str | bool):
         return value
+    if isinstance(value, Members):
+        pairs = [[str(each.key), each.category or ""] for each in value.items]
+        return {"members": sorted(pairs, key=str) if len(pairs) > 1 else pairs}
     if isinstance(value, date):
         return {"date": value.isoformat()}
     if isinstance(value, Decimal):

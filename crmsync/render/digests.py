@@ -6,22 +6,22 @@ They are taken over canonical values, not over what is shown: renaming a label i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from crmsync.model.digest import canonical, document_digest
-from crmsync.model.plan import Cause, Change, Delta, FieldChange, Plan
+from crmsync.model.plan import Cause, Change, FieldChange, Plan
 
 
-def change_digest(change: Change) -> str:
-    """Return the digest of what happens to one record: the same digest, the same requests."""
+def change_digest(change: Change, fields: Sequence[FieldChange] | None = None) -> str:
+    """Return the digest of what happens to one record: the same digest, the same requests. *fields*: its own, unpacked."""
     orphans = {"orphans": list(map(list, change.orphans))} if change.orphans else {}
     return document_digest(
         {
             "address": str(change.address),
             "action": change.action.value,
             "record_id": change.record_id,
-            "fields": [_field(each) for each in change.fields],
+            "fields": [_field(each) for each in (change.fields if fields is None else fields)],
             **orphans,
         }
     )
@@ -39,10 +39,9 @@ def plan_digest(changes: Iterable[str], plan: Plan, account_id: int, lineage: st
 
 
 def _field(change: FieldChange) -> list[Any]:
-    return [change.field, canonical(change.before), canonical(change.after), change.cause.value, _delta(change.delta)]
-
-
-def _delta(delta: Delta | None) -> list[Any] | None:
+    after, delta = canonical(change.after), change.delta
     if delta is None:
-        return None
-    return [canonical(delta.added), canonical(delta.removed), canonical(delta.changed)]
+        return [change.field, canonical(change.before), after, change.cause.value, None]
+    added = after if delta.added is change.after else canonical(delta.added)  # all of them, in a new record
+    parts = [added, canonical(delta.removed), canonical(delta.changed)]
+    return [change.field, canonical(change.before), after, change.cause.value, parts]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, overload
 
@@ -31,11 +31,13 @@ def plan_document(plan: Plan, catalogue: Catalogue, meta: Meta, *, at_once: bool
     """
     Return *plan* as plain data. The same plan in the same world gives the same document.
 
-    Not *at_once*, its changes are `Entries`: for who only reads them, one after the other.
+    Not *at_once*, its changes are `Entries`, and its digest is made when it is asked for: for who only reads them, one after
+    the other.
     """
     showing = Showing(catalogue, meta)
     renamed = {note.address: note.renamed_from for note in plan.notes if note.renamed_from is not None}
     changes = Entries(plan.changes, renamed, showing)
+    own = _OwnPart(lambda: plan_digest(changes.digests, plan, meta.account_id, meta.lineage), _own(plan, renamed, showing))
     return {
         "format_version": FORMAT_VERSION,
         "crmsync_version": meta.crmsync_version,
@@ -43,11 +45,22 @@ def plan_document(plan: Plan, catalogue: Catalogue, meta: Meta, *, at_once: bool
         "applyable": (not plan.is_empty or plan.has_notes_to_remember) and not plan.breaches,
         "resource_changes": list(changes) if at_once else changes,
         "resource_drift": _drift(plan, showing),
-        "crmsync": {
-            **_own(plan, renamed, showing),
-            "digest": plan_digest(changes.digests, plan, meta.account_id, meta.lineage),
-        },
+        "crmsync": {**own, "digest": own["digest"]} if at_once else own,
     }
+
+
+class _OwnPart(dict[str, Any]):
+    """What is ours of a document, of which the digest is made when it is asked for."""
+
+    def __init__(self, digest: Callable[[], str], parts: Mapping[str, Any]) -> None:
+        super().__init__(parts)
+        self._digest = digest
+
+    def __missing__(self, name: str) -> Any:
+        if name != "digest":
+            raise KeyError(name)
+        self[name] = self._digest()
+        return self[name]
 
 
 class Entries(Sequence[dict[str, Any]]):
@@ -55,7 +68,14 @@ class Entries(Sequence[dict[str, Any]]):
 
     def __init__(self, changes: Sequence[Change], renamed: Mapping[Address, Address], showing: Showing) -> None:
         self._changes, self._renamed, self._showing = changes, renamed, showing
-        self.digests = tuple(map(change_digest, changes))
+        self._digests: list[str] = [""] * len(changes)
+
+    @property
+    def digests(self) -> Sequence[str]:
+        """The digest of each change; of those that were set out it is known already."""
+        pairs = zip(self._digests, self._changes, strict=True)
+        self._digests = [known or change_digest(change) for known, change in pairs]
+        return self._digests
 
     @property
     def actions(self) -> list[str]:
@@ -78,7 +98,9 @@ class Entries(Sequence[dict[str, Any]]):
 
     def _entry(self, place: int) -> dict[str, Any]:
         change = self._changes[place]
-        return _change(change, self.digests[place], self._renamed.get(change.address), self._showing)
+        fields = tuple(change.fields)  # unpacked once for both
+        digest = self._digests[place] = self._digests[place] or change_digest(change, fields)
+        return _change(change, fields, digest, self._renamed.get(change.address), self._showing)
 
 
 def _own(plan: Plan, renamed: Mapping[Address, Address], showing: Showing) -> dict[str, Any]:
@@ -121,8 +143,9 @@ def _notes(plan: Plan) -> list[dict[str, Any]]:
     return sorted(found, key=lambda each: each["address"])
 
 
-def _change(change: Change, digest: str, renamed_from: Address | None, showing: Showing) -> dict[str, Any]:
-    changes = tuple(change.fields)
+def _change(
+    change: Change, changes: Sequence[FieldChange], digest: str, renamed_from: Address | None, showing: Showing
+) -> dict[str, Any]:
     fields = [_field(change.address, each, showing) for each in changes]
     action = _TERRAFORM.get(change.action, "update" if fields else "no-op")
     is_new, is_gone = change.action is Action.CREATE, change.action is Action.DELETE
@@ -155,21 +178,22 @@ def _address(address: Address) -> dict[str, Any]:
 
 
 def _field(address: Address, change: FieldChange, showing: Showing) -> dict[str, Any]:
+    after = showing.value(address, change.field, change.after)
     return {
         "field": change.field,
         "before": showing.value(address, change.field, change.before),
-        "after": showing.value(address, change.field, change.after),
+        "after": after,
         "cause": change.cause.value,
         "file": place(change.position),
-        "members": _members(address, change.field, change.delta, showing),
+        "members": None if change.delta is None else _members(address, change, change.delta, after, showing),
     }
 
 
-def _members(address: Address, name: str, delta: Delta | None, showing: Showing) -> dict[str, Plain] | None:
-    if delta is None:
-        return None
+def _members(address: Address, change: FieldChange, delta: Delta, after: Plain, showing: Showing) -> dict[str, Plain]:
+    name = change.field
     return {
-        "added": showing.members(address, name, delta.added),
+        # In a new record they are all that is there after it.
+        "added": after if delta.added is change.after else showing.members(address, name, delta.added),
         "removed": showing.members(address, name, delta.removed),
         "changed": showing.members(address, name, delta.changed),
         "foreign": showing.members(address, name, delta.foreign),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -42,16 +42,26 @@ class Showing:
 
     catalogue: Catalogue
     meta: Meta
+    _showers: dict[tuple[str, str], Callable[[Value], Plain]] = field(default_factory=dict, compare=False, repr=False)
 
     def value(self, address: Address, name: str, value: Value) -> Plain:
         """Return *value* of the field *name* of a record as plain data."""
-        row = self.catalogue[address.type].by_name[name]
+        known = address.type, name
+        shower = self._showers.get(known)
+        if shower is None:
+            shower = self._showers[known] = self._shower(self.catalogue[address.type].by_name[name])
+        return shower(value)
+
+    def _shower(self, row: Field) -> Callable[[Value], Plain]:
+        """Return what shows values of *row*: set out once, for a plan has many."""
+        show, target, nothing = row.kind.show, row.target or "", Members() if row.kind.is_set else None
+
+        def name_of(id: int) -> str:
+            return self.catalogue.label(target, id)
+
         if row.kind.is_reference:
-            return self._reference(row, value)
-        target = row.target or ""
-        if row.kind.is_set and value is None:
-            value = Members()
-        return row.kind.show(value, row, lambda id: self.catalogue.label(target, id))
+            return lambda value: self._reference(row, value)
+        return lambda value: show(nothing if value is None else value, row, name_of)
 
     def _reference(self, row: Field, value: Value) -> Plain:
         if value is None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from crmsync.render.breaches import breach_lines
 from crmsync.render.document import Entries
@@ -137,8 +138,7 @@ def _place(file: Mapping[str, Any]) -> str:
     return f"{clean(file['name'])}:{file['line']}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     """One field in a block: symbol, name, what happens on one line, why, and the lines below it."""
 
     symbol: str
@@ -152,8 +152,8 @@ def _fields(
     fields: Sequence[Mapping[str, Any]], reason: str, paint: Paint, verbose: int, reasons: Mapping[str, str]
 ) -> list[str]:
     rows = [_row(each, reason, verbose, reasons) for each in fields]
-    width = max((cells(row.name) for row in rows if row.text), default=0)
-    column = max((cells(row.text) for row in rows if row.comment and cells(row.text) <= _COMMENT_COLUMN), default=0)
+    width = max([cells(row.name) for row in rows if row.text], default=0)
+    column = max([cells(row.text) for row in rows if row.comment and cells(row.text) <= _COMMENT_COLUMN], default=0)
     lines: list[str] = []
     for row in rows:
         line = f"{pad(row.name, width)} {row.text}" if row.text else row.name
@@ -171,7 +171,12 @@ def _below(line: str, paint: Paint) -> str:
 def _row(field: Mapping[str, Any], reason: str, verbose: int, reasons: Mapping[str, str]) -> _Row:
     symbol = _symbol(field)
     text, below = _difference(field, symbol)
-    return _Row(symbol, f"{clean(field['field'])}:", text, _comment(field, reason, verbose, reasons), below)
+    return _Row(symbol, _titled(field["field"]), text, _comment(field, reason, verbose, reasons), below)
+
+
+@lru_cache(maxsize=1000)
+def _titled(name: str) -> str:
+    return f"{clean(name)}:"
 
 
 def _symbol(field: Mapping[str, Any]) -> str:
@@ -181,16 +186,21 @@ def _symbol(field: Mapping[str, Any]) -> str:
 
 
 def _comment(field: Mapping[str, Any], reason: str, verbose: int, reasons: Mapping[str, str]) -> str:
-    said = reasons.get(field["cause"], "")
-    if field["cause"] in _PLAIN_CAUSES or said == reason:
+    cause = field["cause"]
+    said = "" if cause in _PLAIN_CAUSES else reasons.get(cause, "")
+    if said == reason:
         said = ""
-    file = _place(field["file"]) if verbose and field["file"] else ""
+    if not verbose:
+        return said
+    file = _place(field["file"]) if field["file"] else ""
     return ", ".join(part for part in (said, file) if part)
 
 
 def _difference(field: Mapping[str, Any], symbol: str) -> tuple[str, Sequence[str]]:
     """Return how a field changes: on one line, or on the lines below."""
     before, after = field["before"], field["after"]
+    if symbol == "+" and not (isinstance(after, str) and "\n" in after):
+        return written(after), ()
     if isinstance(before, list) and before and isinstance(after, list):
         return set_change(before, after, field["members"]), ()
     if isinstance(before, Mapping) and isinstance(after, Mapping) and "id" not in {*before, *after}:

@@ -341,3 +341,15 @@ def test_json_hides_nothing_and_acts_on_nothing() -> None:
     )
     assert expected == line
     assert text == json.loads(line)["text"]
+
+
+def test_a_digest_that_is_made_when_it_is_asked_for_is_the_same() -> None:
+    """Who reads the changes one after the other finds the digests of the document that is made at once."""
+    late = plan_document(PLAN, CATALOGUE, META, at_once=False)
+    first = late["resource_changes"][0]
+    whole = document()
+
+    assert whole["crmsync"]["digest"] == late["crmsync"]["digest"]
+    assert whole["resource_changes"] == [first, *list(late["resource_changes"])[1:]]
+    with pytest.raises(KeyError):
+        late["crmsync"]["nonsense"]
