@@ -15,7 +15,7 @@ from crmsync.model.effects import Answer, Append, Effect
 from crmsync.model.events import Applied, Bound, Done, Event, FieldsApplied, Intent, Origin, Refused, Unknown, WriteAction
 from crmsync.model.plan import Cause, FieldChange, Step, StepId
 from crmsync.model.records import Observed
-from crmsync.model.values import Members, Value, is_empty
+from crmsync.model.values import Members, Value, is_empty, is_same
 from crmsync.plan.diff import confirmed, is_met, members_asked, untouched
 
 #: Steps that an answer made necessary are numbered from here; they are not followed up again.
@@ -32,12 +32,13 @@ def confirmed_fields(
     """
     fields = {}
     for change in changes:
-        row = entity.by_name[change.field]
         is_ours_alone = change.delta is None or not change.delta.remembered
-        if intent is not None and is_ours_alone and seen(observed, change) == change.after:
-            digest, mine = intent.fields[row.id], intent.members.get(row.id, {})
-            fields[row.id] = Applied(digest, digest, {key: (each, each) for key, each in mine.items()})
+        if intent is not None and is_ours_alone and is_same(seen(observed, change), change.after):
+            id = entity.ids[change.field]
+            digest, mine = intent.fields[id], intent.members.get(id)
+            fields[id] = Applied(digest, digest, {key: (each, each) for key, each in mine.items()} if mine else {})
             continue
+        row = entity.by_name[change.field]
         asked, members = work.digester.value(row, change.after), members_asked(row, change, work.digester)
         known = untouched(row, change, work.digester)
         fields[row.id] = confirmed(row, asked, members, observed.fields.get(change.field), work.digester, known)
@@ -76,7 +77,7 @@ def _verify(work: Work, entity: EntityType, prepared: Prepared, item: Any, is_bu
     if id is None or (intent.record_id is not None and id != intent.record_id):
         return [Unknown(intent.id, "odd answer")], _odd(prepared, "the answer is no record")
     try:
-        observed = decode_body(entity, item, work.catalogue.locale)
+        observed = decode_body(entity, item, work.catalogue.locale, {each.field: each.after for each in prepared.changes})
     except (ValueError, TypeError, AttributeError):
         return [Unknown(intent.id, "odd answer")], _odd(prepared, "the answer makes no sense")
     unmet = [change for change in prepared.changes if not is_met(change, seen(observed, change))]

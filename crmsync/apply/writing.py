@@ -178,8 +178,8 @@ def intent_of(
     One that relies on a reading leaves within 5 seconds of *read_at*; too late, it is read and tried again.
     """
     entity = work.entity(step.address)
-    rows = [(entity.by_name[change.field], change) for change in changes]
-    sets = {row.id: members_asked(row, change, work.digester) for row, change in rows if row.kind.is_set}
+    rows = [(entity.ids[change.field], entity.by_name[change.field], change) for change in changes]
+    sets = {id: members_asked(row, change, work.digester) for id, row, change in rows if row.kind.is_set}
     links = {WriteAction.RELATE: "after", WriteAction.UNRELATE: "before"}
     target = getattr(changes[0], links[step.action]) if step.action in links else None
     # By these a twin is told; a record that is made although one exists (`new: true`) is told by none.
@@ -190,7 +190,7 @@ def intent_of(
         address=step.address,
         action=step.action,
         record_id=record_id,
-        fields={row.id: work.digester.value(row, change.after) for row, change in rows},
+        fields={id: work.digester.value(row, change.after) for id, row, change in rows},
         likeness={} if work.changes[step.address].may_be_twin else marks,
         send_by=now + SEND_SECONDS if read_at is None else min(now + SEND_SECONDS, read_at + GUARD_SECONDS),
         server_clock=now + work.skew,

@@ -8,7 +8,7 @@ from typing import Any
 
 from crmsync.model.catalogue import EntityType, Field, Locale, Write
 from crmsync.model.records import Observed
-from crmsync.model.values import Value
+from crmsync.model.values import Members, Value
 
 CUSTOM_FIELDS = "custom_fields"
 
@@ -17,20 +17,26 @@ class NoRecord(ValueError):
     """What Copper shows is no record, or has values that its fields do not hold."""
 
 
-def decode_body(entity: EntityType, body: Mapping[str, Any], locale: Locale) -> Observed:
+def decode_body(
+    entity: EntityType, body: Mapping[str, Any], locale: Locale, sent: Mapping[str, Value] | None = None
+) -> Observed:
     """
     Return the record in *body*, with a canonical value for every field of *entity*; what is missing is empty.
 
+    *sent* are the values of the request that *body* answers: what is there as it was sent is that very value again.
     Raises NoRecord.
     """
     id = body.get("id")
     if isinstance(id, bool) or not isinstance(id, int) or id <= 0:
         raise NoRecord(f"this is no {entity.singular}: it has no id")
     custom = _custom_values(entity, id, body)
+    sent = {} if sent is None else sent
     fields = {}
     for field in entity.fields:
         try:
-            fields[field.name] = field.kind.decode(_wire_value(field, body, custom), locale)
+            data = _wire_value(field, body, custom)
+            is_known = field.name in sent and _is_as_sent(field, data, sent[field.name])
+            fields[field.name] = sent[field.name] if is_known else field.kind.decode(data, locale)
         except ValueError as error:
             raise NoRecord(f"{field.name} of {entity.singular} {id}: {error}") from error
     modified = body.get("date_modified")
@@ -43,6 +49,14 @@ def _custom_values(entity: EntityType, id: int, body: Mapping[str, Any]) -> Mapp
         return {each["custom_field_definition_id"]: each.get("value") for each in body.get(CUSTOM_FIELDS) or ()}
     except (KeyError, TypeError, AttributeError) as error:
         raise NoRecord(f"{CUSTOM_FIELDS} of {entity.singular} {id} is not a list of values by definition") from error
+
+
+def _is_as_sent(field: Field, data: Any, value: Value) -> bool:
+    """Say whether *data* is a set of texts, just as its members are sent; what is single is decoded as fast."""
+    wire = field.kind.wire
+    if wire is None or not isinstance(value, Members):
+        return False
+    return bool(data == [wire(each.text, each.category) for each in value.items])
 
 
 def _wire_value(field: Field, body: Mapping[str, Any], custom: Mapping[int, Any]) -> Any:

@@ -157,6 +157,11 @@ class EntityType:
         return {field.name: field for field in self.fields}
 
     @cached_property
+    def ids(self) -> Mapping[str, str]:
+        """The state's names of the fields by the user's."""
+        return {field.name: field.id for field in self.fields}
+
+    @cached_property
     def by_id(self) -> Mapping[str, Field]:
         """The fields by the state's name."""
         return {field.id: field for field in self.fields}

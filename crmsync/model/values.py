@@ -94,6 +94,11 @@ Written = Value | Label | Labels | Lookup
 Plain = str | int | float | bool | Decimal | None | list["Plain"] | dict[str, "Plain"]
 
 
+def is_same(one: Value, other: Value) -> bool:
+    """Say whether two values are equal; that a value is itself needs no look at its members."""
+    return one is other or one == other
+
+
 def is_empty(value: Value) -> bool:
     """Say whether *value* is nothing: null, no text, no members, or an unticked box."""
     return value is None or value is False or value == "" or (isinstance(value, Members) and not value.items)

@@ -28,7 +28,7 @@ from crmsync.model.digest import Digester, is_comparable
 from crmsync.model.events import Applied
 from crmsync.model.plan import Cause, Delta, FieldChange
 from crmsync.model.records import DesiredField, Mode, Observed, OnAdopt, OnDrift, Policy
-from crmsync.model.values import Member, Members, Value, is_empty
+from crmsync.model.values import Member, Members, Value, is_empty, is_same
 
 #: What Copper answered of a member that a person removed, and that stays out by the user's decision.
 ABSENT = ""
@@ -369,7 +369,10 @@ def confirmed(
 def is_met(change: FieldChange, answered: Value) -> bool:
     """Say whether Copper's answer holds what *change* asked for: of a set that is not ours alone, our part of it."""
     if change.delta is None or not isinstance(answered, Members):
-        return answered == change.after
+        return is_same(answered, change.after)
+    delta = change.delta
+    if answered is delta.added and not (delta.removed or delta.changed):
+        return True
     is_removed = all(answered.get(member.key) is None for member in change.delta.removed)
     is_there = all(answered.get(member.key) == member for member in (*change.delta.added, *change.delta.changed))
     return is_removed and is_there

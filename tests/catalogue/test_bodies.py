@@ -211,3 +211,27 @@ def test_a_record_without_an_id_cannot_be_named() -> None:
     """A reference is sent as an id; one that has none yet is our own mistake."""
     with pytest.raises(ValueError, match=r"people.wile has no id yet"):
         encode_fields(COMPANIES, {"primary_contact": Address("people", "wile")}, None, LOCALE)
+
+
+def _phones(*numbers: str, category: str = "work") -> Members:
+    return Members(tuple(Member(f"tel:+1-{each}", each, category) for each in numbers))
+
+
+@pytest.mark.parametrize(
+    ("shown", "is_sent_back"),
+    [
+        pytest.param([{"number": "415-555-0101", "category": "work"}], True, id="as it was sent"),
+        pytest.param([{"number": "415-555-0101", "category": "home"}], False, id="another category"),
+        pytest.param([{"number": "(415) 555-0101", "category": "work"}], False, id="written in another way"),
+        pytest.param([], False, id="nothing"),
+        pytest.param(None, False, id="null"),
+    ],
+)
+def test_an_answer_with_what_was_sent_holds_the_very_value(shown: Any, is_sent_back: bool) -> None:
+    """A set that comes back as it went is not decoded again; whatever else comes is, and is the same as ever."""
+    sent = _phones("415-555-0101")
+    body = _body(phone_numbers=shown)
+    answered = decode_body(COMPANIES, body, LOCALE, {"phone_numbers": sent})
+
+    assert decode_body(COMPANIES, body, LOCALE) == answered
+    assert is_sent_back == (answered.fields["phone_numbers"] is sent)
