@@ -33,6 +33,7 @@ _CYCLE_YEARS, _CYCLE = 400, 146_097 * _DAY
 _LATEST, _EARLIEST = 253_402_300_799 - 2 * _DAY, -62_135_596_800 + 2 * _DAY
 
 
+@lru_cache(maxsize=10_000)
 def local_date(seconds: int, zone: ZoneInfo) -> date:
     """Return which day it is in *zone* at this instant."""
     cycles = 1 if seconds < _EARLIEST else -1 if seconds > _LATEST else 0
@@ -40,6 +41,7 @@ def local_date(seconds: int, zone: ZoneInfo) -> date:
     return day.replace(year=day.year - cycles * _CYCLE_YEARS)
 
 
+@lru_cache(maxsize=10_000)
 def start_of_day(day: date, zone: ZoneInfo) -> int | None:
     """Return the first instant of *day* in *zone*, in unix seconds; None for a day that the zone left out."""
     midnight = datetime.combine(day, time(), zone)
