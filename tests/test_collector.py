@@ -8,7 +8,7 @@ from weakref import ref
 import pytest
 
 from crmsync.project import collector
-from crmsync.project.collector import without_collector
+from crmsync.project.collector import SELDOM, seldom_collected, without_collector
 
 
 class Cycle:
@@ -47,3 +47,16 @@ def test_a_collector_that_somebody_stopped_stays_stopped() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_while_a_run_works_the_collector_looks_seldom() -> None:
+    """What is there is not looked at, also by a run within; after the run all is as before."""
+    gc.unfreeze()
+    before = gc.get_threshold()
+    with seldom_collected():
+        is_frozen = gc.get_freeze_count() > 0
+        with seldom_collected():
+            pass
+        meanwhile = gc.get_threshold()
+
+    assert (True, SELDOM, before, 0) == (is_frozen, meanwhile, gc.get_threshold(), gc.get_freeze_count())

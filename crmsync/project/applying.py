@@ -28,6 +28,7 @@ from crmsync.plan.world import Wishes
 from crmsync.project import deciding
 from crmsync.project.account import identify, read_account
 from crmsync.project.approving import Approved
+from crmsync.project.collector import seldom_collected
 from crmsync.project.connect import connect, copper_trouble
 from crmsync.project.decisionfile import About
 from crmsync.project.keeping import Keeper, drop_old_copies, last_written, state_key
@@ -173,6 +174,7 @@ def apply(project: Project, options: ApplyOptions, watch: Watch, clock: Callable
         return applied
 
 
+@seldom_collected()
 def _compact(store: Store) -> None:
     """Replace the log by a snapshot once it has outgrown one. That only saves work: where it fails, the log is as good."""
     with suppress(Lost, Unusable):
@@ -193,6 +195,7 @@ def is_overgrown(state: State) -> bool:
     return segments > max(LONG_LOG, bindings // 4) or state.logged > max(EVENTS_OF_A_LONG_LOG, bindings)
 
 
+@seldom_collected()
 def _carry_out(run: Run, planned: Planned) -> Applied | None:
     options, watch, wishes = run.options, run.watch, run.options.wishes
     unasked, approved = options.is_auto_approved, options.approved

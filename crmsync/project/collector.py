@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 #: From so many new objects on it is worth calling them permanent. What a small plan makes costs less to look at than that.
 MANY = 100_000
+#: When the collector looks while a run works: after so many new objects, after so many such looks at what outlived one.
+SELDOM = (20_000, 20, 20)
 
 
 @contextmanager
@@ -26,3 +28,25 @@ def without_collector() -> Iterator[None]:
         if gc.get_count()[0] > MANY:
             gc.freeze()
         gc.enable()
+
+
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """
+    Let the collector look seldom, and not at what is there by now.
+
+    A run has its plan and its state beside it all the while, and leaves few cycles: looking was a tenth of what it computed.
+    Whoever finds it so already, within or beside another run, leaves it so.
+    """
+    before, was_frozen = gc.get_threshold(), gc.get_freeze_count() > 0
+    if before == SELDOM:
+        yield
+        return
+    gc.freeze()
+    gc.set_threshold(*SELDOM)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        if not was_frozen:
+            gc.unfreeze()
