@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import click
 
-from crmsync.cli.common import color
+from crmsync.cli.common import color, portions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -26,13 +26,14 @@ def print_plan(document: Mapping[str, Any], verbose: int, given: Mapping[str, An
     """Print a plan to stdout in the way that the options *given* say."""
     from crmsync.render import report
     from crmsync.render.document import dump
-    from crmsync.render.text import plan_text
+    from crmsync.render.text import plan_pieces
 
-    printers: dict[str, Callable[[Mapping[str, Any]], str]] = {
-        "text": lambda shown: plan_text(shown, color=color(sys.stdout), verbose=verbose),
-        "json": dump,
-        "markdown": lambda shown: report.plan_markdown(shown, verbose=verbose),
-        "html": lambda shown: report.plan_page(shown, verbose=verbose),
+    printers: dict[str, Callable[[Mapping[str, Any]], Iterable[str]]] = {
+        "text": lambda shown: plan_pieces(shown, color=color(sys.stdout), verbose=verbose),
+        "json": lambda shown: (dump(shown),),
+        "markdown": lambda shown: (report.plan_markdown(shown, verbose=verbose),),
+        "html": lambda shown: (report.plan_page(shown, verbose=verbose),),
     }
     shown = report.without_values(document) if given["redact"] else document
-    click.echo(printers["json" if given["as_json"] else given["style"]](shown), nl=False)
+    for text in portions(printers["json" if given["as_json"] else given["style"]](shown)):
+        click.echo(text, nl=False)

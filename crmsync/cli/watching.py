@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from types import FrameType, TracebackType
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from crmsync.cli.asking import has_terminal, is_agreed
-from crmsync.cli.common import color, show_diagnostics
+from crmsync.cli.common import color, portions, show_diagnostics
 from crmsync.cli.streams import unguarded
 from crmsync.model.effects import Outcome, Progress
 from crmsync.model.source import Diagnostic
@@ -28,23 +28,6 @@ from crmsync.render.sanitise import clean
 from crmsync.render.text import plan_pieces
 
 DECLINED, INCOMPLETE, INTERRUPTED = 1, 6, 130
-
-
-#: So many characters are printed at a time of what is long.
-PORTION = 2**16
-
-
-def portions(pieces: Iterable[str]) -> Iterator[str]:
-    """Yield *pieces* together, some at a time."""
-    waiting: list[str] = []
-    count = 0
-    for piece in pieces:
-        waiting.append(piece)
-        count += len(piece)
-        if count >= PORTION:
-            yield "".join(waiting)
-            waiting, count = [], 0
-    yield "".join(waiting)
 
 
 class Watching:

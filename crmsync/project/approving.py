@@ -23,6 +23,7 @@ from crmsync.model.store import Store, Unusable
 from crmsync.project.saving import TIME, write_json
 from crmsync.project.session import Project, make_private, opened_store, read_state
 from crmsync.project.trouble import Trouble, UsageTrouble
+from crmsync.render.document import Entries
 
 #: So many plans are remembered here; whoever approves an older one reviews again.
 REMEMBERED = 50
@@ -88,7 +89,10 @@ def load_approved(project: Project, digest: str) -> Approved:
 
 
 def _changes(document: Mapping[str, Any]) -> dict[str, str]:
-    return {each["address"]: each["crmsync"]["digest"] for each in document["resource_changes"]}
+    entries = document["resource_changes"]
+    if isinstance(entries, Entries):
+        return entries.digest_of
+    return {each["address"]: each["crmsync"]["digest"] for each in entries}
 
 
 def _read(content: bytes) -> Mapping[str, str] | None:

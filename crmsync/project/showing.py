@@ -84,8 +84,9 @@ def plan_to_show(
             state = read_state(project, store)
             check(state)
             planned = make_plan(project, client, state, wishes, expires_seconds=expires_seconds)
-    document: Mapping[str, Any] = plan_document(planned.plan, planned.account.catalogue, planned.meta)
-    if is_sealed or out is not None:
+    has_seal = is_sealed or out is not None
+    document: Mapping[str, Any] = plan_document(planned.plan, planned.account.catalogue, planned.meta, at_once=has_seal)
+    if has_seal:
         document = sealed(document, wishes)
     remember_plan(project, document)
     if is_for_approval:

@@ -78,6 +78,11 @@ class Entries(Sequence[dict[str, Any]]):
         return self._digests
 
     @property
+    def digest_of(self) -> dict[str, str]:
+        """The digest of each change by its address."""
+        return {str(change.address): digest for change, digest in zip(self._changes, self.digests, strict=True)}
+
+    @property
     def actions(self) -> list[str]:
         """What is done to each record."""
         return [change.action.value for change in self._changes]
