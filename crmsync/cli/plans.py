@@ -25,12 +25,12 @@ def format_options(command: Command) -> Command:
 def print_plan(document: Mapping[str, Any], verbose: int, given: Mapping[str, Any]) -> None:
     """Print a plan to stdout in the way that the options *given* say."""
     from crmsync.render import report
-    from crmsync.render.document import dump
+    from crmsync.render.document import dump_pieces
     from crmsync.render.text import plan_pieces
 
     printers: dict[str, Callable[[Mapping[str, Any]], Iterable[str]]] = {
         "text": lambda shown: plan_pieces(shown, color=color(sys.stdout), verbose=verbose),
-        "json": lambda shown: (dump(shown),),
+        "json": dump_pieces,
         "markdown": lambda shown: (report.plan_markdown(shown, verbose=verbose),),
         "html": lambda shown: (report.plan_page(shown, verbose=verbose),),
     }

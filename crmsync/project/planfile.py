@@ -11,7 +11,7 @@ from typing import Any
 from crmsync.plan.world import Wishes
 from crmsync.project.saving import write_private
 from crmsync.project.trouble import RefusedTrouble, UsageTrouble
-from crmsync.render.jsontext import dump
+from crmsync.render.jsontext import dump_pieces
 
 _PURPOSE = "plan"
 
@@ -32,7 +32,10 @@ def sealed(document: Mapping[str, Any], wishes: Wishes) -> dict[str, Any]:
 def seal_of(document: Mapping[str, Any]) -> str:
     """Return the seal that a plan *document* has when nobody changed it."""
     own = {name: value for name, value in document["crmsync"].items() if name != "seal"}
-    return sha256(dump({**document, "crmsync": own}).encode()).hexdigest()
+    seal = sha256()
+    for piece in dump_pieces({**document, "crmsync": own}):
+        seal.update(piece.encode())
+    return seal.hexdigest()
 
 
 def check_place(path: Path) -> None:
@@ -41,13 +44,14 @@ def check_place(path: Path) -> None:
         raise UsageTrouble(f"There is no folder {path.parent} to save the plan in. Make it, or name another place.")
 
 
-def write_plan(path: Path, text: str, environ: Mapping[str, str]) -> None:
-    """Write a plan to *path*. Raises UsageTrouble."""
+def write_plan(path: Path, document: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+    """Write a plan *document* to *path*. Raises UsageTrouble."""
     from crmsync.state.sealing import encrypt  # for its cost: most plans are only looked at
 
     key = environ.get("CRMSYNC_STATE_KEY")
     try:
-        write_private(path, encrypt(text.encode(), key, _PURPOSE) if key else text)
+        pieces = dump_pieces(document)
+        write_private(path, encrypt("".join(pieces).encode(), key, _PURPOSE) if key else pieces)
     except FileExistsError as error:
         raise UsageTrouble(f"The plan cannot be saved to {path}: {error.strerror}.") from error
 

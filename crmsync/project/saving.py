@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from typing import Any
 TIME = "%Y%m%dT%H%M%SZ"
 
 
-def write_private(path: Path, content: str | bytes) -> None:
-    """Write *content* to *path* with mode 0600: a new file beside it, synced, then renamed over it."""
+def write_private(path: Path, content: str | bytes | Iterable[str]) -> None:
+    """Write *content*, at once or in pieces, to *path* (mode 0600): a new file beside it, synced, then renamed over it."""
     _write(path, content, 0o600)
 
 
@@ -25,7 +26,7 @@ def write_shared(path: Path, content: str) -> None:
     _write(path, content, 0o666)
 
 
-def _write(path: Path, content: str | bytes, mode: int) -> None:
+def _write(path: Path, content: str | bytes | Iterable[str], mode: int) -> None:
     if path.exists() and not path.is_file():  # renaming over /dev/null would take it from everybody
         raise FileExistsError(errno.EEXIST, "There is something that is not a file", str(path))
     _make_folder(path.parent)
@@ -33,7 +34,8 @@ def _write(path: Path, content: str | bytes, mode: int) -> None:
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace"))
+            for piece in (content,) if isinstance(content, str | bytes) else content:
+                file.write(piece if isinstance(piece, bytes) else piece.encode("utf-8", "backslashreplace"))
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)

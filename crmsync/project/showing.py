@@ -21,7 +21,7 @@ from crmsync.project.replanning import replan
 from crmsync.project.session import Project, opened_store, read_state
 from crmsync.project.stopwatch import Phase
 from crmsync.project.trouble import LineOf, RefusedTrouble, counted
-from crmsync.render.document import dump, plan_document
+from crmsync.render.document import plan_document
 from crmsync.render.shown import Showing
 
 
@@ -84,9 +84,8 @@ def plan_to_show(
             state = read_state(project, store)
             check(state)
             planned = make_plan(project, client, state, wishes, expires_seconds=expires_seconds)
-    has_seal = is_sealed or out is not None
-    document: Mapping[str, Any] = plan_document(planned.plan, planned.account.catalogue, planned.meta, at_once=has_seal)
-    if has_seal:
+    document: Mapping[str, Any] = plan_document(planned.plan, planned.account.catalogue, planned.meta, at_once=False)
+    if is_sealed or out is not None:
         document = sealed(document, wishes)
     remember_plan(project, document)
     if is_for_approval:
@@ -94,7 +93,7 @@ def plan_to_show(
             share_plan(store, planned.state.head, document, planned.meta.created_at)
     questions = _write_questions(project, planned, wishes) if is_asking else ("", 0)
     if out is not None:
-        write_plan(out, dump(document), project.environ)
+        write_plan(out, document, project.environ)
     ways = tuple(f"{each.type}: {each.way}" for each in planned.looking.told)
     notices = tuple(planned.looking.notices)
     line_of, requests, waited = planned.sources.line_of, client.requests.total, client.waited_seconds

@@ -13,10 +13,10 @@ from crmsync.model.plan import Action, Cause, Change, Decided, Delta, FieldChang
 from crmsync.model.values import Plain
 from crmsync.render.decisions import advice
 from crmsync.render.digests import change_digest, plan_digest
-from crmsync.render.jsontext import dump, dump_line
+from crmsync.render.jsontext import dump, dump_line, dump_pieces
 from crmsync.render.shown import Meta, Showing, moment, place
 
-__all__ = ["FORMAT_VERSION", "Meta", "change_digest", "dump", "dump_line", "plan_document"]
+__all__ = ["FORMAT_VERSION", "Meta", "change_digest", "dump", "dump_line", "dump_pieces", "plan_document"]
 
 #: Minor: keys were added. Major: keys changed their meaning or went.
 FORMAT_VERSION = "1.0"

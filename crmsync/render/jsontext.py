@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from json.encoder import encode_basestring
@@ -12,21 +12,38 @@ from crmsync.render.sanitise import json_safe
 
 #: Beyond so many zeros a number is written with an exponent.
 _MAX_EXPONENT = 30
+#: The newline with the indent of a document, of what stands in it, and of what stands in its lists.
+_START, _INNER, _INMOST = "\n", "\n  ", "\n    "
 
 
 def dump(document: Any) -> str:
     """Return *document* as JSON for people and machines: sorted keys, 2 spaces, a newline at the end."""
-    parts: list[str] = []
-    _write(document, "\n", parts)
-    parts.append("\n")
-    return "".join(parts)
+    return f"{_text(document, _START)}\n"
+
+
+def dump_pieces(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what `dump` returns piece by piece; the entries of lists in *document* may be made one at a time."""
+    before = "{"
+    for key in sorted(document):
+        value = document[key]
+        is_list = isinstance(value, Sequence) and not isinstance(value, str)
+        yield f"{before}{_INNER}{_key(key)}: "
+        yield from _list_pieces(value) if is_list else (_text(value, _INNER),)
+        before = ","
+    yield f"{_START}}}\n" if document else "{}\n"
+
+
+def _list_pieces(items: Sequence[Any]) -> Iterator[str]:
+    before = "["
+    for item in items:
+        yield f"{before}{_INMOST}{_text(item, _INMOST)}"
+        before = ","
+    yield f"{_INNER}]" if items else "[]"
 
 
 def dump_line(document: Any) -> str:
     """Return *document* as one line of JSON, sorted keys, without a newline."""
-    parts: list[str] = []
-    _write(document, None, parts)
-    return "".join(parts)
+    return _text(document, None)
 
 
 def number_text(number: float | Decimal) -> str:
@@ -40,6 +57,12 @@ def number_text(number: float | Decimal) -> str:
     text = format(exact, "f")
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text == "-0" else text
+
+
+def _text(value: Any, line: str | None) -> str:
+    parts: list[str] = []
+    _write(value, line, parts)
+    return "".join(parts)
 
 
 def _write(value: Any, line: str | None, parts: list[str]) -> None:

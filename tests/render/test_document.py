@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 
 from crmsync.model.plan import Action, Cause, Delta, FieldChange, Plan
 from crmsync.model.values import Members
-from crmsync.render.document import dump, dump_line, plan_document
+from crmsync.render.document import dump, dump_line, dump_pieces, plan_document
 
 from .sample import (
     ACME,
@@ -288,6 +288,20 @@ SAME = [
     {"created_at": 1.0, "expires_at": None, "profile": None, "crmsync_version": "9", "state_position": 9},
     {"names": {}, "address_of": {}, "web_base": "https://else.where", "account_name": "Other"},
 ]
+
+
+@pytest.mark.parametrize("plan", [PLAN, plan_of()])
+def test_in_pieces_it_is_the_same_bytes(plan: Plan) -> None:
+    """Changes that are set out one at a time, while they are written, read like all of them at once."""
+    whole, lazy = (plan_document(plan, CATALOGUE, META, at_once=at_once) for at_once in (True, False))
+
+    assert [dump(whole)] * 2 == ["".join(dump_pieces(whole)), "".join(dump_pieces(lazy))]
+
+
+@pytest.mark.parametrize("document", [{}, {"b": [], "a": {"x": [1, "y"]}}, {"l": [[1], {}, None], "t": "text", "n": 2}])
+def test_any_document_in_pieces_is_the_same_bytes(document: dict[str, Any]) -> None:
+    """Empty ones, lists in lists, texts."""
+    assert dump(document) == "".join(dump_pieces(document))
 
 
 @pytest.mark.parametrize("meta", SAME)
