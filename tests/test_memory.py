@@ -15,7 +15,9 @@ from crmsync.model import packed
 from crmsync.model.address import Address
 from crmsync.model.events import Applied, Bound, Done, Event, FieldsApplied, Intent, Origin, WriteAction
 from crmsync.model.state import Binding, State
+from crmsync.plan.world import Wishes
 from crmsync.project import looking
+from crmsync.project.planfile import sealed, write_plan
 from crmsync.render.document import plan_document
 from crmsync.render.text import plan_pieces
 from crmsync.state.codec import decode_state, encode_state
@@ -120,6 +122,21 @@ def test_printing_a_plan_holds_no_change(tmp_path: Path) -> None:
         return highest(show)
 
     assert more(printed) < 1_000
+
+
+def test_saving_a_plan_holds_no_change(tmp_path: Path) -> None:
+    """It is sealed and written in pieces as well."""
+
+    def saved(count: int) -> int:
+        planned = World(tmp_path).planned(files(count))
+
+        def save() -> None:
+            document = plan_document(planned.plan, planned.account.catalogue, planned.meta, at_once=False)
+            write_plan(tmp_path / "plan.json", sealed(document, Wishes()), {})
+
+        return highest(save)
+
+    assert more(saved) < 1_000
 
 
 def write(number: int) -> list[Event]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
@@ -22,8 +22,6 @@ LIMITS = {
     "adopts": "Allow this many adoptions that overwrite, over the limit.",
     "missing": "Go on although this many managed records are missing from Copper.",
 }
-#: So many characters are printed at a time of what is long.
-PORTION = 2**16
 
 
 def common_options(command: Command) -> Command:
@@ -115,16 +113,3 @@ def wishes_of(settings: Any, options: Mapping[str, Any]) -> Any:
         pace=settings.pace,
         policies=settings.policies,
     )
-
-
-def portions(pieces: Iterable[str]) -> Iterator[str]:
-    """Yield *pieces* together, some at a time."""
-    waiting: list[str] = []
-    count = 0
-    for piece in pieces:
-        waiting.append(piece)
-        count += len(piece)
-        if count >= PORTION:
-            yield "".join(waiting)
-            waiting, count = [], 0
-    yield "".join(waiting)

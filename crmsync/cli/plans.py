@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from crmsync.cli.common import color, portions
+from crmsync.cli.common import color
+from crmsync.cli.streams import portions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TextIO, cast
 
 import click
@@ -71,3 +71,20 @@ def say(text: str) -> None:
         click.echo(text, err=True, color=bool(os.environ.get("FORCE_COLOR")) or None)
     except OSError:
         drop(sys.stderr)
+
+
+#: So many characters are printed at a time of what is long.
+PORTION = 2**16
+
+
+def portions(pieces: Iterable[str]) -> Iterator[str]:
+    """Yield *pieces* together, some at a time."""
+    waiting: list[str] = []
+    count = 0
+    for piece in pieces:
+        waiting.append(piece)
+        count += len(piece)
+        if count >= PORTION:
+            yield "".join(waiting)
+            waiting, count = [], 0
+    yield "".join(waiting)

@@ -15,8 +15,8 @@ from typing import Any
 import click
 
 from crmsync.cli.asking import has_terminal, is_agreed
-from crmsync.cli.common import color, portions, show_diagnostics
-from crmsync.cli.streams import unguarded
+from crmsync.cli.common import color, show_diagnostics
+from crmsync.cli.streams import portions, unguarded
 from crmsync.model.effects import Outcome, Progress
 from crmsync.model.source import Diagnostic
 from crmsync.project.applying import Applied, Watch
