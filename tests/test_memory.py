@@ -18,7 +18,7 @@ from crmsync.model.state import Binding, State
 from crmsync.plan.world import Wishes
 from crmsync.project import looking
 from crmsync.project.planfile import sealed, write_plan
-from crmsync.render.document import plan_document
+from crmsync.render.document import plan_document, with_digest
 from crmsync.render.text import plan_pieces
 from crmsync.state.codec import decode_state, encode_state
 from crmsync.state.sqlite import SqliteStore, open_sqlite
@@ -132,7 +132,7 @@ def test_saving_a_plan_holds_no_change(tmp_path: Path) -> None:
 
         def save() -> None:
             document = plan_document(planned.plan, planned.account.catalogue, planned.meta, at_once=False)
-            write_plan(tmp_path / "plan.json", sealed(document, Wishes()), {})
+            write_plan(tmp_path / "plan.json", sealed(with_digest(document), Wishes()), {})
 
         return highest(save)
 

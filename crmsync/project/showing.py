@@ -21,7 +21,7 @@ from crmsync.project.replanning import replan
 from crmsync.project.session import Project, opened_store, read_state
 from crmsync.project.stopwatch import Phase
 from crmsync.project.trouble import LineOf, RefusedTrouble, counted
-from crmsync.render.document import plan_document
+from crmsync.render.document import plan_document, with_digest
 from crmsync.render.shown import Showing
 
 
@@ -84,7 +84,8 @@ def plan_to_show(
             state = read_state(project, store)
             check(state)
             planned = make_plan(project, client, state, wishes, expires_seconds=expires_seconds)
-    document: Mapping[str, Any] = plan_document(planned.plan, planned.account.catalogue, planned.meta, at_once=False)
+    catalogue = planned.account.catalogue
+    document = with_digest(plan_document(planned.plan, catalogue, planned.meta, at_once=False))
     if is_sealed or out is not None:
         document = sealed(document, wishes)
     remember_plan(project, document)

@@ -16,7 +16,7 @@ from crmsync.render.digests import change_digest, plan_digest
 from crmsync.render.jsontext import dump, dump_line, dump_pieces
 from crmsync.render.shown import Meta, Showing, moment, place
 
-__all__ = ["FORMAT_VERSION", "Meta", "change_digest", "dump", "dump_line", "dump_pieces", "plan_document"]
+__all__ = ["FORMAT_VERSION", "Meta", "change_digest", "dump", "dump_line", "dump_pieces", "plan_document", "with_digest"]
 
 #: Minor: keys were added. Major: keys changed their meaning or went.
 FORMAT_VERSION = "1.0"
@@ -47,6 +47,12 @@ def plan_document(plan: Plan, catalogue: Catalogue, meta: Meta, *, at_once: bool
         "resource_drift": _drift(plan, showing),
         "crmsync": {**own, "digest": own["digest"]} if at_once else own,
     }
+
+
+def with_digest(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a *document* whose digest is made: for who copies it, or writes all of it down."""
+    own = document["crmsync"]
+    return {**document, "crmsync": {**own, "digest": own["digest"]}}
 
 
 class _OwnPart(dict[str, Any]):
