@@ -21,9 +21,13 @@ from crmsync.model.events import (
     RunStarted,
     WriteAction,
 )
+from crmsync.model.records import Observed
 from crmsync.model.values import Members
 from tests.simulation.runs import Run
 from tests.simulation.witness import Confirmed, Witness
+
+#: A record as it was seen, and when.
+Looked = tuple[Observed, float]
 
 
 class OfNotes(Witness):
@@ -51,7 +55,7 @@ class OfNotes(Witness):
         settled = [each.intent for each in events if isinstance(each, Found | Absent)]
         owners = {self.intents[id].address: self.owners[id] for id in settled}
         said = {event.address for event in events if isinstance(event, Bound) and event.origin is Origin.ADOPTED}
-        is_planned = any(isinstance(each, RunStarted) for each in events)
+        looked = self._looked(run, events)
         for event in events:
             match event:
                 case Intent(id=id):
@@ -62,7 +66,7 @@ class OfNotes(Witness):
                 case Refused(intent) | Absent(intent):
                     self._is_not_done(run, event, self.intents.get(intent), said)
                 case FieldsApplied(address, fields):
-                    self._confirm(owners.get(address, run), address, fields, is_planned=is_planned)
+                    self._confirm(owners.get(address, run), address, fields, looked.get(address))
                 case FieldsReleased(address, names):
                     for name in names:
                         self.confirmed.pop((address, name), None)
@@ -121,14 +125,26 @@ class OfNotes(Witness):
             elif ids and not is_link and not run.is_forgetting:
                 self.breach("I2", f"{intent.address} is noted as {type(event).__name__}, and was executed on {ids}")
 
-    def _confirm(self, run: Run, address: Address, fields: Mapping[str, Any], *, is_planned: bool) -> None:
-        """Remember what the state says was so: now, or, where the run begins with that, when its plan read the record."""
+    def _looked(self, run: Run, events: tuple[Any, ...]) -> dict[Address, Looked]:
+        """Return what was seen of records that are noted: in answers to writes, or by the plan that a run begins with."""
+        found: dict[Address, Looked] = {}
+        for id in (each.intent for each in events if isinstance(each, Done)):
+            for executed, item in self.executions.get(id, ())[-1:]:
+                record = self.see(executed.type, item.after)
+                if record is not None:
+                    found[self.intents[id].address] = record, executed.at
+        if run.planned is not None and any(isinstance(each, RunStarted) for each in events):
+            for place, address in self.bound().items():
+                if place in run.planned.observed:
+                    found[address] = run.planned.observed[place], run.planned_seen.get(place, self.machine.hub.now)
+        return found
+
+    def _confirm(self, run: Run, address: Address, fields: Mapping[str, Any], looked: Looked | None) -> None:
+        """Remember what the state says was so, as it was *looked* at, or as it is now."""
         entity = self.catalogue[address.type]
         binding = self.machine.log.read().bindings.get(address)
-        place = (address.type, binding.record_id if binding is not None else 0)
-        read = run.planned.observed.get(place) if is_planned and run.planned is not None else None
-        record = read or self.see(address.type, self.raw(*place))
-        at = self.machine.hub.now if read is None else run.planned_seen.get(place, self.machine.hub.now)
+        now = self.see(address.type, self.raw(address.type, binding.record_id)) if binding is not None else None
+        record, at = looked or (now, self.machine.hub.now)
         for id in fields:
             row = entity.by_id.get(id)
             if row is not None:

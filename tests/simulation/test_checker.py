@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from crmsync.model.address import Address
-from crmsync.model.events import Absent, WriteAction
+from crmsync.model.events import Absent, Done, RunStarted, WriteAction
 from crmsync.model.plan import Cause, FieldChange, Held
 from crmsync.sandbox import DEFAULT_ACCOUNT, Fault, Quirks, Rate
 from tests.simulation.copper import ASIDE, HEADERS, Sent, Watched
@@ -139,17 +139,27 @@ def test_custom_values_must_be_back_after_the_last_write_that_took_them(
         assert expected == told(schedule)
 
 
-@pytest.mark.parametrize(("is_planned", "expected"), [(True, "one"), (False, "two")])
-def test_what_a_run_begins_with_was_so_when_its_plan_read_it(is_planned: bool, expected: str) -> None:
-    """A person edits between the reading and the note of it: the state says what was read. An answer shows what is now."""
+def test_what_a_run_begins_with_was_so_when_its_plan_read_it() -> None:
+    """A person edits between the reading and the note of it: the state says what was read."""
     with staged() as schedule:
         records: Records = {A: {"name": "zq A", "details": "one"}}
         applied(schedule, records)
         run = applied(schedule, records)
         schedule.sandbox.edit("companies", 40000001, {"details": "two"})
-        schedule.checker._confirm(run, A, {"details": None}, is_planned=is_planned)
+        looked = schedule.checker._looked(run, (RunStarted("r1", 0.0, 1, None, "dana", ""),))
 
-        assert expected == schedule.checker.confirmed[A, "details"].shown
+        assert looked[A][0].fields["details"] == "one"
+
+
+def test_what_an_answer_showed_was_so_when_it_was_given() -> None:
+    """A person edits between the write and the note of it: the state says what the answer showed."""
+    with staged() as schedule:
+        run = applied(schedule, {A: {"name": "zq A", "details": "one"}})
+        schedule.sandbox.edit("companies", 40000001, {"details": "two"})
+        (intent,) = schedule.checker.intents.values()
+        looked = schedule.checker._looked(run, (Done(intent.id, 40000001),))
+
+        assert looked[A][0].fields["details"] == "one"
 
 
 def test_what_came_late_is_not_the_deed_of_whoever_acts_next() -> None:
