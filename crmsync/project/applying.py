@@ -207,7 +207,7 @@ def _carry_out(run: Run, planned: Planned) -> Applied | None:
     watch.warn(planned.warnings, planned.sources.line_of)
     if not watch.approve(document):
         return None
-    own = document["crmsync"]
+    own = dict(document["crmsync"])  # without what would make a digest of all changes
     del document  # and with it, once they are sent, the changes
     _make_stamp_field(run, planned)
     for outcome in agreed.set_aside:
