@@ -16,7 +16,8 @@ from crmsync.model.digest import Digester
 from crmsync.model.values import Member
 from crmsync.project import anew, crew, sifting
 from crmsync.project.glancing import Glance
-from crmsync.project.ledger import Entry, Ledger
+from crmsync.project.ledger import Ledger
+from crmsync.project.ledgerfile import Entry
 from tests.catalogue.accounts import ACCOUNT
 from tests.test_cache import Desk
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from crmsync.model.address import Address
-from crmsync.project.ledger import Entry, Ledger, LedgerHead, Worn
+from crmsync.project.ledger import Ledger
+from crmsync.project.ledgerfile import Entry, LedgerHead, Worn
 
 HEAD = LedgerHead(
     "inputs", "log", 3, "mark", 12, "labels", {"a.yaml": "1"}, {"people": [1.0, 2, "t"], "firms": None}, {"people": 40}

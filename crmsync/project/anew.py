@@ -23,7 +23,8 @@ from crmsync.project.connect import copper_trouble
 from crmsync.project.crew import kept, processes_for
 from crmsync.project.decisionfile import load_decisions
 from crmsync.project.inputs import labels_of
-from crmsync.project.ledger import Ledger, LedgerHead, Worn
+from crmsync.project.ledger import Ledger
+from crmsync.project.ledgerfile import LedgerHead, Worn
 from crmsync.project.planned import Begun, Planned, begin, meta_of, mirror_of
 from crmsync.project.planning import Made, make_whole, refuse_unreadable
 from crmsync.project.reading import Reading

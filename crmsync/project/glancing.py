@@ -30,7 +30,7 @@ from crmsync.model.state import Binding
 from crmsync.model.values import Value
 from crmsync.plan.restriction import has, links, names, touches_of
 from crmsync.plan.settled import is_settled
-from crmsync.project.ledger import hash_of_touch
+from crmsync.project.ledgerfile import hash_of_touch
 from crmsync.resolve.resolving import Resolving, possible_targets
 from crmsync.state.codec import decode_binding
 

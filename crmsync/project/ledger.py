@@ -12,90 +12,45 @@ new ledger takes the place of the old one as a whole; additions are synced, so t
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import time
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
-from hashlib import blake2b
+from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, NamedTuple
-from zlib import crc32
 
 from crmsync.model.address import Address
 from crmsync.plan.restriction import Touch
-
-FORMAT = 3
-BUSY_SECONDS = 5.0
-#: A new ledger in which nothing was written for so long will not be finished.
-LEFT_SECONDS = 3600.0
-#: So many entries of a bucket are looked through for one.
-BUCKET_SIZE = 64
-
-_TABLES = (
-    "CREATE TABLE head (data TEXT NOT NULL, digest BLOB NOT NULL)",
-    "CREATE TABLE bucket (number INTEGER PRIMARY KEY, data BLOB NOT NULL, digest BLOB NOT NULL)",
-    "CREATE TABLE entry (number INTEGER PRIMARY KEY, address TEXT NOT NULL, id INTEGER, content BLOB NOT NULL, "
-    "binding TEXT NOT NULL, standing INTEGER NOT NULL, touches BLOB NOT NULL, digest BLOB NOT NULL)",
+from crmsync.project.ledgerfile import (
+    FIND,
+    FIND_HASHES,
+    INSERT,
+    NUMBER,
+    OPEN,
+    PUT,
+    SHIFT,
+    Entry,
+    LedgerHead,
+    Worn,
+    connect,
+    digest_of,
+    digest_of_row,
+    hash_of_touch,
+    hashes_of,
+    put_head,
+    row_of,
+    sweep,
+    sync,
+    touch_of_address,
+    touch_of_id,
+    touch_of_unmirrored,
+    worn,
 )
 
-#: Touches of the ledger's own.
-OPEN: Touch = ("open",)
-
-
-class Worn(Exception):
-    """The ledger cannot be used: damaged or of another version, and it is dropped; or busy, and it is left alone."""
-
-    def __init__(self, reason: str, *, is_busy: bool = False) -> None:
-        super().__init__(reason)
-        self.is_busy = is_busy
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """
-    What is known of one record that is declared or bound.
-
-    *record_id* is None for one that is not bound. *content* is the digest of its body where nothing else tells that it
-    changed. *binding* is as the state writes it down. One that is not settled is *open*: it is judged each time.
-    *is_there*: it is declared, bound, and Copper has it, so that whoever names it names that record. *hashes* are those
-    of further touches.
-    """
-
-    address: Address
-    record_id: int | None
-    content: bytes
-    binding: str
-    is_settled: bool
-    is_there: bool
-    touches: frozenset[Touch] | tuple[Touch, ...] = ()
-    hashes: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerHead:
-    """
-    What all entries were made with, and up to where files, state and mirror were seen; all of it JSON data.
-
-    *inputs* is the digest of what makes every verdict void when it moves. *bound* counts the bound records of each type;
-    *marks* says of each type up to where its mirror was seen, None where there is none.
-    """
-
-    inputs: str
-    lineage: str
-    position: int
-    state_mark: str
-    account: int
-    labels: str
-    files: Mapping[str, str]
-    marks: Mapping[str, Sequence[Any] | None]
-    bound: Mapping[str, int]
-    buckets: int = 1
-    last: int = 0
-    nonce: str = field(default="", compare=False)
+#: So many entries of a bucket are looked through for one.
+BUCKET_SIZE = 64
 
 
 class Ledger:
@@ -111,8 +66,8 @@ class Ledger:
     @contextmanager
     def opened(self) -> Iterator[Ledger]:
         """Open the file. Whatever is wrong with it raises Worn."""
-        with _worn():
-            self._connection = _connect(self._path)
+        with worn():
+            self._connection = connect(self._path)
             self._connection.execute("BEGIN")
         self._buckets, self._found = {}, {}
         try:
@@ -136,9 +91,9 @@ class Ledger:
 
     def head(self) -> LedgerHead:
         """Return what all entries were made with. Raises Worn."""
-        with _worn():
+        with worn():
             data, digest = self._sql("SELECT data, digest FROM head").fetchone() or ("", b"")
-            if digest != _digest(data):
+            if digest != digest_of(data):
                 raise Worn("its head is damaged")
             head = LedgerHead(**json.loads(data))
         self._count = head.buckets
@@ -156,13 +111,13 @@ class Ledger:
     def bound_to(self, type_name: str, ids: Iterable[int]) -> list[Entry]:
         """Return what is known of the records that are bound to *ids*. Raises Worn."""
         wanted = set(ids)
-        found = self._entries([_bound(type_name, id) for id in wanted])
+        found = self._entries([touch_of_id(type_name, id) for id in wanted])
         return [each for each in found if each.address.type == type_name and each.record_id in wanted]
 
     def find(self, addresses: Iterable[Address]) -> dict[Address, Entry]:
         """Return what is known of *addresses*, of those of which anything is. Raises Worn."""
         wanted = set(addresses)
-        found = self._entries([_called(address) for address in wanted])
+        found = self._entries([touch_of_address(address) for address in wanted])
         return {each.address: each for each in found if each.address in wanted}
 
     def open(self) -> list[Entry]:
@@ -171,27 +126,27 @@ class Ledger:
 
     def of_type(self, type_name: str) -> list[Entry]:
         """Return the bound records of a type that has no mirror. Raises Worn."""
-        return [each for each in self._entries([_unmirrored(type_name)]) if each.address.type == type_name]
+        return [each for each in self._entries([touch_of_unmirrored(type_name)]) if each.address.type == type_name]
 
     def _entries(self, touches: Iterable[Touch]) -> list[Entry]:
         numbers: set[int] = set()
-        with _worn():
+        with worn():
             for hashed in set(map(hash_of_touch, touches)):
-                numbers |= {each & _NUMBER for each in self._bucket(hashed % self._count) if each >> _SHIFT == hashed}
+                numbers |= {each & NUMBER for each in self._bucket(hashed % self._count) if each >> SHIFT == hashed}
             return [self._at(number).entry for number in sorted(numbers)]
 
     def _bucket(self, place: int) -> list[int]:
         if place not in self._buckets:
             row = self._sql("SELECT data, digest FROM bucket WHERE number = ?", (place,)).fetchone()
-            if row is None or row[1] != _digest(place, row[0]):
+            if row is None or row[1] != digest_of(place, row[0]):
                 raise Worn("a part of it is damaged")
             self._buckets[place] = array("Q", row[0]).tolist()
         return self._buckets[place]
 
     def _at(self, number: int) -> _Found:
         if number not in self._found:
-            row = self._sql(_FIND, (number,)).fetchone()
-            if row is None or row[-1] != _digest_of_row(*row[:-1]):
+            row = self._sql(FIND, (number,)).fetchone()
+            if row is None or row[-1] != digest_of_row(*row[:-1]):
                 raise Worn("an entry is damaged")
             _, text, id, content, binding, standing, touches, _ = row
             address = Address.parse(text)
@@ -213,15 +168,15 @@ class Ledger:
     def renewed(self, bound: int) -> Iterator[NewLedger]:
         """Give a new ledger for so many *bound* records, which takes the place of the old one at the end. Raises Worn."""
         beside = self._path.with_name(f".{self._path.name}.{token_hex(4)}")
-        with _worn():
-            _sweep(self._path)
+        with worn():
+            sweep(self._path)
             try:
-                connection = _connect(beside, is_new=True)
+                connection = connect(beside, is_new=True)
                 try:
                     yield NewLedger(connection, max(1, bound * 6 // BUCKET_SIZE))
                 finally:
                     connection.close()
-                _sync(beside)
+                sync(beside)
                 beside.replace(self._path)
             finally:
                 beside.unlink(missing_ok=True)
@@ -232,7 +187,7 @@ class Ledger:
 
         False, and nothing is, when another command changed the ledger since *before* was looked at. Raises Worn.
         """
-        with _worn():
+        with worn():
             self._sql("ROLLBACK")
             self._sql("BEGIN IMMEDIATE")
             if self.head().nonce != before.nonce:
@@ -249,18 +204,18 @@ class Ledger:
                 changed |= self._put(numbers.get(address, last), entry, is_mirrored)
             for place in changed:
                 data = array("Q", self._buckets[place]).tobytes()
-                self._sql("UPDATE bucket SET data = ?, digest = ? WHERE number = ?", (data, _digest(place, data), place))
-            _put_head(self._opened(), replace(head, buckets=before.buckets, last=last))
+                self._sql("UPDATE bucket SET data = ?, digest = ? WHERE number = ?", (data, digest_of(place, data), place))
+            put_head(self._opened(), replace(head, buckets=before.buckets, last=last))
             self._sql("COMMIT")
             return True
 
     def _numbered(self, addresses: Collection[Address]) -> dict[Address, int]:
         """Return the numbers of those of *addresses* of which anything is known."""
         found = {}
-        for hashed in {hash_of_touch(_called(address)) for address in addresses}:
+        for hashed in {hash_of_touch(touch_of_address(address)) for address in addresses}:
             for each in self._bucket(hashed % self._count):
-                if each >> _SHIFT == hashed:
-                    number = each & _NUMBER
+                if each >> SHIFT == hashed:
+                    number = each & NUMBER
                     found[self._at(number).entry.address] = number
         return {address: number for address, number in found.items() if address in addresses}
 
@@ -271,20 +226,20 @@ class Ledger:
 
     def _put(self, number: int, entry: Entry, is_mirrored: bool) -> set[int]:
         """Put an entry in the place of what had its number, and return the buckets in which that is noted."""
-        hashes = _hashes(entry, is_mirrored)
-        row, before = _row(number, entry, hashes), self._found.pop(number, None)
+        hashes = hashes_of(entry, is_mirrored)
+        row, before = row_of(number, entry, hashes), self._found.pop(number, None)
         if before is not None and before.row == row:
             return set()
-        self._sql(_PUT, row)
+        self._sql(PUT, row)
         return self._refile(number, () if before is None else before.hashes, hashes)
 
     def _refile(self, number: int, before: Collection[int], after: Collection[int]) -> set[int]:
         """Let an entry be found under other hashes than *before*, and return the buckets in which that is noted."""
         gone, come = set(before).difference(after), set(after).difference(before)
         for hashed in gone:
-            self._bucket(hashed % self._count).remove(hashed << _SHIFT | number)
+            self._bucket(hashed % self._count).remove(hashed << SHIFT | number)
         for hashed in come:
-            self._bucket(hashed % self._count).append(hashed << _SHIFT | number)
+            self._bucket(hashed % self._count).append(hashed << SHIFT | number)
         return {hashed % self._count for hashed in gone | come}
 
     def _sql(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
@@ -314,140 +269,32 @@ class NewLedger:
 
     def put(self, entries: Iterable[Entry], is_mirrored: Callable[[str], bool]) -> None:
         """Put *entries* into it; *is_mirrored* says of a type whether a mirror tells what changed."""
-        self._connection.executemany(_INSERT, self._rows(entries, is_mirrored))
+        self._connection.executemany(INSERT, self._rows(entries, is_mirrored))
 
     def _rows(self, entries: Iterable[Entry], is_mirrored: Callable[[str], bool]) -> Iterator[tuple[Any, ...]]:
         buckets, count = self._buckets, len(self._buckets)
         for entry in entries:
             self._last += 1
-            hashes = _hashes(entry, is_mirrored(entry.address.type))
+            hashes = hashes_of(entry, is_mirrored(entry.address.type))
             for hashed in hashes:
-                buckets[hashed % count].append(hashed << _SHIFT | self._last)
-            yield _row(self._last, entry, hashes)
+                buckets[hashed % count].append(hashed << SHIFT | self._last)
+            yield row_of(self._last, entry, hashes)
 
     def take_back(self, address: Address) -> None:
         """Take out what was put into it about *address*."""
-        called = hash_of_touch(_called(address))
+        called = hash_of_touch(touch_of_address(address))
         bucket = self._buckets[called % len(self._buckets)]
-        for number in [each & _NUMBER for each in bucket if each >> _SHIFT == called]:
-            text, hashes = self._connection.execute(_FIND_HASHES, (number,)).fetchone()
+        for number in [each & NUMBER for each in bucket if each >> SHIFT == called]:
+            text, hashes = self._connection.execute(FIND_HASHES, (number,)).fetchone()
             if text == str(address):
                 self._connection.execute("DELETE FROM entry WHERE number = ?", (number,))
                 for hashed in array("I", hashes):
-                    self._buckets[hashed % len(self._buckets)].remove(hashed << _SHIFT | number)
+                    self._buckets[hashed % len(self._buckets)].remove(hashed << SHIFT | number)
 
     def finish(self, head: LedgerHead) -> None:
         """Write down what is found where, and with what all of it was made."""
         filled = ((place, bucket.tobytes()) for place, bucket in enumerate(self._buckets))
-        rows = ((place, data, _digest(place, data)) for place, data in filled)
+        rows = ((place, data, digest_of(place, data)) for place, data in filled)
         self._connection.executemany("INSERT INTO bucket VALUES (?, ?, ?)", rows)
-        _put_head(self._connection, replace(head, buckets=len(self._buckets), last=self._last))
+        put_head(self._connection, replace(head, buckets=len(self._buckets), last=self._last))
         self._connection.execute("COMMIT")
-
-
-def _put_head(connection: sqlite3.Connection, head: LedgerHead) -> None:
-    data = json.dumps({**asdict(head), "nonce": token_hex(8)})
-    connection.execute("DELETE FROM head")
-    connection.execute("INSERT INTO head VALUES (?, ?)", (data, _digest(data)))
-
-
-_INSERT = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_FIND_HASHES = "SELECT address, touches FROM entry WHERE number = ?"
-_PUT = _INSERT.replace("INSERT", "INSERT OR REPLACE")
-_FIND = "SELECT number, address, id, content, binding, standing, touches, digest FROM entry WHERE number = ?"
-_SHIFT = 32
-_NUMBER = 2**32 - 1
-
-
-@contextmanager
-def _worn() -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError, ValueError, TypeError, OverflowError) as error:
-        is_busy = getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-        raise Worn(str(error), is_busy=is_busy) from error
-
-
-def _connect(path: Path, *, is_new: bool = False) -> sqlite3.Connection:
-    if is_new:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600))
-    elif path.is_symlink():
-        raise Worn("it is a link")
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
-    try:
-        if is_new:
-            connection.execute("PRAGMA page_size = 16384")  # bindings are longer than a small page has room for
-            connection.execute("PRAGMA journal_mode = OFF")
-            connection.execute("PRAGMA synchronous = OFF")  # it is synced as a whole, before it is called the ledger
-            for table in _TABLES:
-                connection.execute(table)
-            connection.execute(f"PRAGMA user_version = {FORMAT}")
-        elif connection.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
-            raise Worn("it is of another version")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _sweep(path: Path) -> None:
-    """Delete what commands that were killed left beside *path*; while one is filled it is written every few seconds."""
-    for left in path.parent.glob(f".{path.name}.*"):
-        with suppress(OSError):
-            if time.time() - left.stat().st_mtime > LEFT_SECONDS:
-                left.unlink()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _row(number: int, entry: Entry, hashes: list[int]) -> tuple[Any, ...]:
-    touches = array("I", hashes).tobytes()
-    standing = 2 if entry.is_settled else int(entry.is_there)
-    values = (str(entry.address), entry.record_id, entry.content, entry.binding, standing, touches)
-    return number, *values, _digest_of_row(number, *values)
-
-
-def _digest_of_row(
-    number: int, address: str, id: int | None, content: bytes, binding: str, standing: int, touches: bytes
-) -> bytes:
-    """Return what `_digest` would be good for as well, for rows with a long text in half the time."""
-    head = f"{number} {address} {id} {standing} {len(content)} {len(touches)} {binding}"
-    return blake2b(b"".join((head.encode("utf-8", "surrogatepass"), content, touches)), digest_size=8).digest()
-
-
-def _digest(*parts: object) -> bytes:
-    return blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=8).digest()
-
-
-def _hashes(entry: Entry, is_mirrored: bool) -> list[int]:
-    """Return the hashes under which *entry* is found, whose type *is mirrored* or not."""
-    touches = [_called(entry.address), *entry.touches]
-    if entry.record_id is not None:
-        touches.append(_bound(entry.address.type, entry.record_id))
-        touches += [] if is_mirrored else [_unmirrored(entry.address.type)]
-    touches += [] if entry.is_settled else [OPEN]
-    return sorted({*entry.hashes, *map(hash_of_touch, touches)})
-
-
-def hash_of_touch(touch: Touch) -> int:
-    """Return the hash under which those are found that touch this, and a few others."""
-    return crc32("\0".join(touch).encode("utf-8", "surrogatepass"))
-
-
-def _called(address: Address) -> Touch:
-    return "called", address.type, address.key
-
-
-def _bound(type_name: str, id: int) -> Touch:
-    return "bound", type_name, str(id)
-
-
-def _unmirrored(type_name: str) -> Touch:
-    return "unmirrored", type_name

@@ -46,7 +46,8 @@ from crmsync.plan.world import Rest, Wishes, World
 from crmsync.project.decisionfile import decisions_path
 from crmsync.project.gather import Gathered, gather
 from crmsync.project.inputs import labels_of
-from crmsync.project.ledger import Entry, Ledger, LedgerHead
+from crmsync.project.ledger import Ledger
+from crmsync.project.ledgerfile import Entry, LedgerHead
 from crmsync.project.looking import Looking
 from crmsync.project.mirror import Mark, content_digest
 from crmsync.project.reading import Reading

@@ -22,7 +22,8 @@ from crmsync.model.records import PolicyRule
 from crmsync.model.state import State, record_id, record_ids
 from crmsync.project.crew import Crew, are_known, at_work, processes_at_hand
 from crmsync.project.glancing import Glance, Lot, Seen
-from crmsync.project.ledger import Entry, LedgerHead, NewLedger
+from crmsync.project.ledger import NewLedger
+from crmsync.project.ledgerfile import Entry, LedgerHead
 from crmsync.project.looking import Looking
 from crmsync.project.mirror import Row
 from crmsync.project.reading import Reading
