@@ -8,7 +8,7 @@ The house, room by room; each imports only from those named (tests/test_house.py
     config      text in, records out, with positions and diagnostics              from model
     resolve     labels to ids, references to addresses                            from model
     plan        arithmetic: difference, order, limits, cost                       from model
-    apply       the engine: a generator of effects, and the rules of settling     from model, plan.diff
+    apply       the engine: a generator of effects, and the rules of settling     from model, plan.sent
     render      values to text, JSON, tables                                      from model
     copper      [edge] the only room that knows HTTP                              from model
     state       [edge] the log of what was done                                   from model

@@ -18,7 +18,7 @@ ARROWS = {
     "resolve": {"model"},
     "plan": {"model"},
     "render": {"model"},
-    "apply": {"model", "plan.diff"},
+    "apply": {"model", "plan.sent"},
     "copper": {"model"},
     "state": {"model"},
     "sandbox": set(),

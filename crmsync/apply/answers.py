@@ -16,7 +16,7 @@ from crmsync.model.events import Applied, Bound, Done, Event, FieldsApplied, Int
 from crmsync.model.plan import Cause, FieldChange, Step, StepId
 from crmsync.model.records import Observed
 from crmsync.model.values import Members, Value, is_empty, is_same
-from crmsync.plan.diff import confirmed, is_met, members_asked, untouched
+from crmsync.plan.sent import confirmed, is_met, members_asked, untouched
 
 #: Steps that an answer made necessary are numbered from here; they are not followed up again.
 FOLLOW_UP = 10

@@ -22,7 +22,7 @@ from crmsync.model.effects import Answer, Append, Effect, Reserve, Send
 from crmsync.model.events import Absent, Done, FieldsReleased, Found, Intent, Refused, Unknown
 from crmsync.model.records import Observed
 from crmsync.model.values import is_empty
-from crmsync.plan.diff import is_met
+from crmsync.plan.sent import is_met
 
 #: How often the values of one record are written back before it is given up and said.
 TRIES = 4

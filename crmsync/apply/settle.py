@@ -36,7 +36,7 @@ from crmsync.model.events import (
 )
 from crmsync.model.records import Observed
 from crmsync.model.values import is_empty
-from crmsync.plan.diff import confirmed
+from crmsync.plan.sent import confirmed
 
 #: How far back from the intent a record may claim to be created, in seconds: clocks differ.
 LOOK_BACK_SECONDS = 60

@@ -22,7 +22,7 @@ from crmsync.model.effects import Answer, Append, Copy, Effect, Emit, Progress, 
 from crmsync.model.events import Done, FieldsApplied, Forgotten, Refused, WriteAction
 from crmsync.model.plan import Step
 from crmsync.model.records import Observed
-from crmsync.plan.diff import is_met, moved_fields
+from crmsync.plan.sent import is_met, moved_fields
 
 
 def route(work: Work, entity: EntityType, step: Step, guard: Guard, prefix: str, *, may_wait: bool = False) -> Call:

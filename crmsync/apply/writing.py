@@ -30,7 +30,7 @@ from crmsync.model.plan import FieldChange, Step
 from crmsync.model.records import Observed
 from crmsync.model.undo import Before
 from crmsync.model.values import Members, is_empty
-from crmsync.plan.diff import members_asked, rebase
+from crmsync.plan.sent import members_asked, rebase
 
 MOVED = "Changed in Copper since the plan was made."
 

@@ -12,7 +12,7 @@ from crmsync.model.plan import Action, Change, Held
 from crmsync.model.records import Observed, OnDelete
 from crmsync.model.state import Binding, record_id
 from crmsync.plan import guard
-from crmsync.plan.diff import moved_fields
+from crmsync.plan.sent import moved_fields
 from crmsync.plan.world import Work
 
 #: Why a record stays, and what to do about it.

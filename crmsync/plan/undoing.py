@@ -22,9 +22,10 @@ from crmsync.model.values import Member, Members, Value, is_empty
 from crmsync.plan import guard
 from crmsync.plan.build import counts_of, held_order
 from crmsync.plan.cost import price
-from crmsync.plan.diff import ABSENT, compose
+from crmsync.plan.diff import ABSENT
 from crmsync.plan.order import order
 from crmsync.plan.removal import forbidden
+from crmsync.plan.sent import compose
 from crmsync.plan.world import Wishes, Work, World
 
 REASON = "as before that run"

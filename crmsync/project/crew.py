@@ -246,7 +246,7 @@ def serve() -> None:
 
     # What the work will need, while whoever asks for it is still busy.
     import crmsync.project.glancing
-    import crmsync.project.sheetreader  # noqa: F401
+    import crmsync.project.sheetreader  # noqa: F401, to have it loaded
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()
@@ -255,7 +255,7 @@ def serve() -> None:
     try:
         while True:
             context: Any = pickle.load(stdin)  # noqa: S301, the parent wrote it
-            for number, job in iter(lambda: pickle.load(stdin), None):  # noqa: S301
+            for number, job in iter(lambda: pickle.load(stdin), None):  # noqa: S301, it too
                 pickle.dump((number, context.read(job)), stdout)
                 stdout.flush()
     except (OSError, EOFError):

@@ -40,8 +40,8 @@ from crmsync.model.state import Head, State, record_id
 from crmsync.model.store import Tail
 from crmsync.model.values import is_empty
 from crmsync.plan import restriction
-from crmsync.plan.diff import moved_fields
 from crmsync.plan.restriction import Replaced, Touch
+from crmsync.plan.sent import moved_fields
 from crmsync.plan.world import Rest, Wishes, World
 from crmsync.project.decisionfile import decisions_path
 from crmsync.project.gather import Gathered, gather

@@ -15,7 +15,8 @@ from crmsync.model.plan import Cause, Delta, FieldChange
 from crmsync.model.records import DesiredField, Mode, OnAdopt, OnDrift, Policy
 from crmsync.model.source import Position
 from crmsync.model.values import Member, Members
-from crmsync.plan.diff import compose, confirmed, is_met, judge, members_asked, rebase, verdict
+from crmsync.plan.diff import judge, verdict
+from crmsync.plan.sent import compose, confirmed, is_met, members_asked, rebase
 
 NAME = CATALOGUE["companies"].by_name["name"]
 TAGS = CATALOGUE["companies"].by_name["tags"]
