@@ -189,7 +189,7 @@ PACKAGE = Path(__file__).parents[1] / "crmsync"
 WRITERS = {
     "project/saving.py",
     "project/mirror.py",
-    "project/ledger.py",
+    "project/ledgerfile.py",
     "project/shelf.py",
     "copper/shared.py",
     "cli/__init__.py",
