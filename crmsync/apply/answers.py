@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from crmsync.apply.classify import item_id, item_message
-from crmsync.apply.results import Prepared, StepResult
+from crmsync.apply.results import MOVED, Prepared, StepResult
 from crmsync.apply.work import Work
 from crmsync.model.bodies import decode_body
 from crmsync.model.catalogue import EntityType
@@ -82,8 +82,10 @@ def _verify(work: Work, entity: EntityType, prepared: Prepared, item: Any, is_bu
         return [Unknown(intent.id, "odd answer")], _odd(prepared, "the answer makes no sense")
     unmet = [change for change in prepared.changes if not is_met(change, seen(observed, change))]
     again = tuple(change for change in unmet if _needs_another(entity, prepared, change, observed, is_bulk))
-    failed = [change.field for change in unmet if change not in again and _is_ignored(change, observed)]
-    met = tuple(change for change in prepared.changes if change not in again and change.field not in failed)
+    others = [change for change in unmet if change not in again]
+    moved = tuple(change.field for change in others if _is_moved(entity, prepared, change, observed, is_bulk))
+    failed = [change.field for change in others if change.field not in moved and _is_ignored(change, observed)]
+    met = tuple(change for change in prepared.changes if change not in again and change.field not in (*moved, *failed))
     events: list[Event] = [Done(intent.id, id)]
     if step.action is WriteAction.CREATE:
         events.append(Bound(step.address, id, Origin.CREATED))
@@ -95,6 +97,8 @@ def _verify(work: Work, entity: EntityType, prepared: Prepared, item: Any, is_bu
     if failed:
         detail = f"Copper answered as if it had been done, but did not change {', '.join(failed)}."
         return events, StepResult(step, "failed", detail, observed, follow=follow)
+    if moved:
+        return events, StepResult(step, "conflict", MOVED, observed, set_aside=moved, follow=follow)
     detail = f"Copper wrote {', '.join(rewritten)} in its own way" if rewritten else ""
     return events, StepResult(step, "done", detail, observed, tuple(each.field for each in met), follow=follow)
 
@@ -155,6 +159,22 @@ def _is_ignored(change: FieldChange, observed: Observed) -> bool:
     return answered == change.before
 
 
+def _is_moved(entity: EntityType, prepared: Prepared, change: FieldChange, observed: Observed, is_bulk: bool) -> bool:
+    """
+    Say whether a person moved a field after it was read that the call left alone: it is neither as it was nor as asked.
+
+    Copper has ways of its own to write a text, but none to choose another record or label.
+    """
+    row, answered = entity.by_name[change.field], seen(observed, change)
+    if prepared.step.action is not WriteAction.UPDATE or is_met(change, answered) or _is_as_before(change, answered):
+        return False
+    return (row.target is not None and not row.kind.is_set) or (is_bulk and is_empty(answered))
+
+
+def _is_as_before(change: FieldChange, answered: Value) -> bool:
+    return answered == change.before or (is_empty(answered) and is_empty(change.before))
+
+
 def _needs_another(entity: EntityType, prepared: Prepared, change: FieldChange, observed: Observed, is_bulk: bool) -> bool:
     """
     Say whether a second request helps.
@@ -166,7 +186,7 @@ def _needs_another(entity: EntityType, prepared: Prepared, change: FieldChange, 
     if is_met(change, answered) or prepared.step.id.number >= FOLLOW_UP:
         return False
     row = entity.by_name[change.field]
-    is_left = is_bulk and (answered == change.before or is_empty(answered))
+    is_left = is_bulk and _is_as_before(change, answered)
     return _is_reset(entity, prepared, change) or is_left or (row.route is not None and not is_empty(change.after))
 
 

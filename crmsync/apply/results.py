@@ -10,6 +10,8 @@ from crmsync.model.events import Intent
 from crmsync.model.plan import FieldChange, Step
 from crmsync.model.records import Observed
 
+MOVED = "Changed in Copper since the plan was made."
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:

@@ -17,7 +17,7 @@ from crmsync.apply.answers import confirmed_fields, unclear, verify_all
 from crmsync.apply.classify import Executed, NotExecuted, Unclear, bulk_limit, classify
 from crmsync.apply.reading import Guard, read_guard
 from crmsync.apply.restoring import restore
-from crmsync.apply.results import Call, CallResult, Prepared, StepResult, late, stopped
+from crmsync.apply.results import MOVED, Call, CallResult, Prepared, StepResult, late, stopped
 from crmsync.apply.twins import besides, likeness
 from crmsync.apply.work import GUARD_SECONDS, SEND_SECONDS, Work
 from crmsync.model.bodies import encode_fields
@@ -31,8 +31,6 @@ from crmsync.model.records import Observed
 from crmsync.model.undo import Before
 from crmsync.model.values import Members, is_empty
 from crmsync.plan.sent import members_asked, rebase
-
-MOVED = "Changed in Copper since the plan was made."
 
 
 def create(work: Work, entity: EntityType, steps: Sequence[Step], is_bulk: bool, prefix: str) -> Call:

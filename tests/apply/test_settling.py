@@ -333,6 +333,35 @@ def test_a_link_that_a_person_cleared_is_not_set_elsewhere(world: World) -> None
     assert world.record("people.a")["company_id"] is None
 
 
+@pytest.mark.parametrize("value", [None, "another"], ids=["cleared", "set elsewhere"])
+def test_a_link_that_a_bulk_call_left_alone_is_the_persons(
+    value: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They move a contact after it was read, and the bulk call, which leaves contacts alone, shows theirs: it stays."""
+    world = World(tmp_path, quirks=Quirks(bulk_company_links="ignore"))
+    files = (
+        "people: {{p: {{name: P}}, q: {{name: Q}}, r: {{name: R}}}}\n"
+        "companies: {{a: {{name: A, details: {0}, primary_contact: {1}}}, b: {{name: B, details: {0}}}}}\n"
+    )
+    world.apply(files.format("old", "p"))
+    theirs = None if value is None else world.id("people.r")
+
+    handle = world.sandbox.handle
+
+    def moving(request: Any) -> Any:
+        if "bulk_update" in request.path:
+            world.sandbox.edit("companies", world.id("companies.a"), {"primary_contact_id": theirs})
+        return handle(request)
+
+    monkeypatch.setattr(world.sandbox, "handle", moving)
+
+    assert world.apply(files.format("new", "q")).statuses() == {"companies.a": "conflict"}
+    company = world.record("companies.a")
+    assert (company["primary_contact_id"], company["details"]) == (theirs, "new")
+    (change,) = world.plan(files.format("new", "q")).changes
+    assert [(each.field, each.cause) for each in change.fields] == [("primary_contact", Cause.CONFLICT)]
+
+
 # --- clocks that differ ---------------------------------------------------------------------------
 
 
