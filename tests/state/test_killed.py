@@ -58,6 +58,8 @@ main()
 """
 KEY = {"CRMSYNC_STATE_KEY": "a key of many words"}
 Point = tuple[str, int, str]
+#: Calls in flight together end in either order: a point late in a run is met in so many runs if it ever is.
+TRIES = 10
 
 
 @pytest.fixture(params=["sqlite", "git", "postgresql"])
@@ -134,14 +136,20 @@ def test_killed_at_a_point(desk: Desk, engine: str, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.soak
 def test_killed_at_every_point(desk: Desk, engine: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Each point of a whole run, before and after."""
+    """Each point of a whole run, before and after; one that a run does not come by it may come by the next time."""
     points = _points(desk, tmp_path)
-    codes = []
-    for point in points:
+    missed = [point for point in points if not _is_met(desk, engine, monkeypatch, point)]
+    print(f"\n{engine}: killed at {len(points) - len(missed)} of {len(points)} points")
+    assert missed == []
+
+
+def _is_met(desk: Desk, engine: str, monkeypatch: pytest.MonkeyPatch, point: Point) -> bool:
+    """Say whether a run died at *point*."""
+    for _ in range(TRIES):
         _anew(desk, engine)
-        codes += _die_at(desk, monkeypatch, point)
-    print(f"\n{engine}: killed at {codes.count(-signal.SIGKILL)} of {len(points)} points")
-    assert codes.count(-signal.SIGKILL) > 0.9 * len(points)
+        if _die_at(desk, monkeypatch, point) == [-signal.SIGKILL]:
+            return True
+    return False
 
 
 @pytest.mark.soak
