@@ -7,14 +7,19 @@ Each test ends with the same look at the sandbox's log: no address was created t
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from crmsync.apply.work import Job
 from crmsync.model.address import Address
 from crmsync.model.effects import Append, Copy, Send
 from crmsync.model.events import Origin
+from crmsync.model.plan import Plan
+from crmsync.project.planned import Planned
 from crmsync.sandbox import Fault, Quirks
 from tests.simulator import Killed
 from tests.world import World
@@ -113,7 +118,7 @@ def test_an_unclear_change_is_settled_by_looking(kind: str, step: str, world: Wo
 def test_bad_items_fail_alone(world: World) -> None:
     """In a bulk call an item that Copper refuses fails by itself; what depends on it is skipped, with the cause."""
     world.sandbox.create("people", {"name": "Taken", "emails": ["taken@a.example"]})
-    taken = world.id_taken = world.sandbox.records("people")[0]["id"]  # type: ignore[attr-defined]
+    taken = world.sandbox.records("people")[0]["id"]
     world.sandbox.hide("people", taken)
     files = (
         "people: {a: {name: A}, b: {name: B, emails: [taken@a.example]}}\n"
@@ -203,21 +208,21 @@ def test_no_connection_stops_the_run(world: World) -> None:
 class Meddling(World):
     """A world where somebody does something between the plan and the run."""
 
-    meddle = staticmethod(lambda: None)
+    act: Callable[[World], object] | None = None
 
-    def _job(self, planned, plan, settle):  # type: ignore[no-untyped-def]
-        if plan.steps:
+    def _job(self, planned: Planned, plan: Plan, settle: float) -> Job:
+        if plan.steps and self.act is not None:
             self.clock.sleep(3)
-            self.meddle()
+            self.act(self)
         return super()._job(planned, plan, settle)
 
 
-def _meddled(tmp_path: Path, before: str, after: str, act) -> tuple[Meddling, dict[str, str]]:  # type: ignore[no-untyped-def]
+def _meddled(tmp_path: Path, before: str, after: str, act: Callable[[World], object]) -> tuple[World, dict[str, str]]:
     world = Meddling(tmp_path)
     world.apply(before)
-    world.meddle = lambda: act(world)  # type: ignore[method-assign]
+    world.act = act
     statuses = world.apply(after).statuses()
-    world.meddle = lambda: None  # type: ignore[method-assign]
+    world.act = None
     return world, statuses
 
 
@@ -355,7 +360,7 @@ def test_a_crash_at_every_effect_under_doubt(quirks: Quirks, tmp_path: Path) -> 
         _crash(number, World(tmp_path, quirks=quirks))
 
 
-def test_a_crash_after_sending(tmp_path: Path) -> None:
+def test_a_crash_after_sending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever the process dies right after a request was executed, its record is found, not made again."""
     number = 0
     is_dying = True
@@ -365,40 +370,40 @@ def test_a_crash_after_sending(tmp_path: Path) -> None:
         world.apply(BEFORE)
         last, send = len(world.writes()) + number, world.send
 
-        def dying(request, world=world, last=last, send=send):  # type: ignore[no-untyped-def]
+        def dying(request: Any, world: World = world, last: int = last, send: Callable[[Any], Any] = send) -> Any:
             answer = send(request)
             if len(world.writes()) == last:
                 raise Killed
             return answer
 
-        world.send = dying  # type: ignore[method-assign]
         try:
-            world.apply(AFTER)
+            with monkeypatch.context() as patched:
+                patched.setattr(world, "send", dying)
+                world.apply(AFTER)
             is_dying = False
         except Killed:
-            world.send = send  # type: ignore[method-assign]
             assert set(world.apply(AFTER).statuses().values()) <= {"forgotten"}, number
         keeps_promises(world, AFTER)
 
     assert number > 10
 
 
-def test_a_create_that_only_looks_alike_stops(world: World) -> None:
+def test_a_create_that_only_looks_alike_stops(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """When a new record is like an unclear create but not the same, nobody guesses; the user says which it is."""
     world.fault(Fault("timeout_before", path="bulk_create", nth=1))
     sent = world.send
 
-    def with_twin(request):  # type: ignore[no-untyped-def]
+    def with_twin(request: Any) -> Any:
         try:
             return sent(request)
         except TimeoutError:
             world.sandbox.create("people", {"name": "Ann", "title": "another"})
             raise
 
-    world.send = with_twin  # type: ignore[method-assign]
     files = "people: {ann: {name: Ann, emails: [ann@a.example]}}\n"
-    assert world.apply(files).statuses() == {"people.ann": "unknown"}
-    world.send = sent  # type: ignore[method-assign]
+    with monkeypatch.context() as patched:
+        patched.setattr(world, "send", with_twin)
+        assert world.apply(files).statuses() == {"people.ann": "unknown"}
     assert world.plan(files).unsettled == (Address("people", "ann"),)
     id = world.sandbox.records("people")[0]["id"]
     adopting = files.replace("}}", f", crmsync: {{id: {id}}}}}}}")
@@ -439,7 +444,7 @@ def test_a_short_page_is_no_proof_that_a_create_was_lost(world: World) -> None:
     assert world.names("people") == ["A", "B"]
 
 
-def test_what_was_read_before_a_wait_is_read_again(world: World) -> None:
+def test_what_was_read_before_a_wait_is_read_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """While unclear creates are waited for, what was read before grows old; an edit made meanwhile is not overwritten."""
     companies = "companies: {a: {name: A}, b: {name: B}, c: {name: C}}\n"
     world.apply(companies + "people: {p: {name: P, company: a, title: old}}\n")
@@ -451,12 +456,12 @@ def test_what_was_read_before_a_wait_is_read_again(world: World) -> None:
     person, theirs = world.id("people.p"), world.id("companies.c")
     sent = world.send
 
-    def meddling(request):  # type: ignore[no-untyped-def]
+    def meddling(request: Any) -> Any:
         if request.path.startswith("/opportunities/search") and world.sandbox.record("people", person)["title"] == "new":
             world.sandbox.edit("people", person, {"company_id": theirs})
         return sent(request)
 
-    world.send = meddling  # type: ignore[method-assign]
+    monkeypatch.setattr(world, "send", meddling)
     applied = world.apply(after)
 
     assert [str(each.address) for each in applied.outcomes if each.status == "conflict"] == ["people.p"]
