@@ -24,6 +24,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Mount, Route
@@ -229,13 +230,18 @@ def build_app(sandbox: Sandbox, on_startup: Callable[[], None] = lambda: None) -
         ],
         # Other names mean that a web page has pointed its own name at this computer.
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])],
-        exception_handlers={404: _not_found},
+        exception_handlers={404: _not_found, ClientDisconnect: _left},
         lifespan=lifespan,
     )
 
 
 async def _not_found(request: HttpRequest, error: Exception) -> Response:
     return _json({"error": "not_found"}, 404)
+
+
+async def _left(request: HttpRequest, error: Exception) -> Response:
+    """Answer nobody: a command that is killed while it sends is no error of ours."""
+    return Response(status_code=400)
 
 
 def build_server(

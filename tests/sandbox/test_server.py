@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import time
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -103,6 +105,21 @@ def test_a_reset_is_a_reset(served, call, kind):
     with pytest.raises(requests.ConnectionError):
         call("GET", "/account")
     assert call("GET", "/account").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/developer_api/v1/companies", "/sandbox/create", "/uploads/a/b"])
+def test_a_client_that_leaves_in_the_middle_is_no_error(served, call, path, caplog, monkeypatch):
+    """A command that is killed while it sends leaves no trace: nothing is executed, and nothing is printed."""
+    monkeypatch.setattr(logging.getLogger("uvicorn.error"), "handlers", [caplog.handler])
+    host, port = urlsplit(served[1]).netloc.split(":")
+    method = "PUT" if "uploads" in path else "POST"
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 10\r\n\r\n{{".encode())
+        time.sleep(0.1)
+    assert call("GET", "/account").status_code == 200
+    time.sleep(0.1)
+
+    assert caplog.messages == []
 
 
 def test_a_timeout_is_silence(served, call):
