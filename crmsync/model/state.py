@@ -158,7 +158,9 @@ class _Folding:
                 self._is_missed(address, False)
             case FieldsApplied(address, fields):
                 binding = self.bindings[address]
-                self.bindings[address] = replace(binding, applied={**binding.applied, **fields})
+                # Of a new binding nothing is known yet: it is kept as it was read, which nobody may ever look at.
+                applied = {**binding.applied, **fields} if binding.applied else fields
+                self.bindings[address] = replace(binding, applied=applied)
             case FieldsReleased(address, names):
                 binding = self.bindings[address]
                 kept = {name: applied for name, applied in binding.applied.items() if name not in names}

@@ -17,49 +17,14 @@ from dataclasses import replace
 from typing import Any
 
 from crmsync.model.address import Address
-from crmsync.model.events import (
-    EVENT_FORMAT,
-    Absent,
-    Bound,
-    Done,
-    Event,
-    FieldsApplied,
-    FieldsReleased,
-    Forgotten,
-    Found,
-    Intent,
-    Missed,
-    Protected,
-    Refused,
-    Renamed,
-    Ruled,
-    RunEnded,
-    RunStarted,
-    Unknown,
-)
+from crmsync.model.events import EVENT_FORMAT, Event, Intent
 from crmsync.model.state import Binding, Head, State
 from crmsync.model.store import Unusable
+from crmsync.state.kinds import KINDS
 from crmsync.state.packed import PackedBindings, packed_bindings, texts_of
+from crmsync.state.swift import binding_in, binding_text, events_in, events_text
 from crmsync.state.typed import Odd, codec_of, expect, quoted, read_list
 
-KINDS: Mapping[str, Any] = {
-    "bound": Bound,
-    "applied": FieldsApplied,
-    "fields_released": FieldsReleased,
-    "intent": Intent,
-    "done": Done,
-    "refused": Refused,
-    "unknown": Unknown,
-    "found": Found,
-    "absent": Absent,
-    "protected": Protected,
-    "ruled": Ruled,
-    "moved": Renamed,
-    "forgotten": Forgotten,
-    "missed": Missed,
-    "run_started": RunStarted,
-    "run_ended": RunEnded,
-}
 _KIND_OF = {kind: name for name, kind in KINDS.items()}
 
 DAMAGED = (
@@ -84,11 +49,14 @@ def decode_event(data: Any) -> Event:
 
 def encode_events(events: Sequence[Event]) -> str:
     """Return one segment of the log as text."""
-    return _text({"format": EVENT_FORMAT, "events": [encode_event(event) for event in events]})
+    return events_text(events) or _text({"format": EVENT_FORMAT, "events": [encode_event(event) for event in events]})
 
 
 def decode_events(text: str) -> tuple[Event, ...]:
     """Return the events of a segment. Raises Unusable, naming the version when the segment is of a newer one."""
+    found = events_in(text)
+    if found is not None:
+        return found
     try:
         return tuple(_event(data) for data in read_list(_document(text, "events")["events"]))
     except Odd as error:
@@ -145,11 +113,14 @@ def decode_state(text: str | bytes | bytearray, head: Head, *, is_checked: bool 
 
 def encode_binding(binding: Binding) -> str:
     """Return one binding as text, as a snapshot holds it."""
-    return _text(codec_of(Binding).encode(binding))
+    return binding_text(binding) or _text(codec_of(Binding).encode(binding))
 
 
 def decode_binding(text: str) -> Binding:
     """Return the binding that `encode_binding` wrote. Raises Unusable."""
+    found = binding_in(text)
+    if found is not None:
+        return found
     try:
         binding: Binding = codec_of(Binding).decode(json.loads(text))
     except (ValueError, RecursionError) as error:

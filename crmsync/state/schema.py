@@ -16,7 +16,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from crmsync.model.address import Address
 from crmsync.model.events import EVENT_FORMAT, Applied
-from crmsync.state.codec import KINDS
+from crmsync.state.kinds import KINDS
 
 _PLAIN: Mapping[Any, Mapping[str, Any]] = {
     str: {"type": "string"},

@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 from hypothesis import strategies as st
 
 from crmsync.model.address import KEY_PATTERN, Address
-from crmsync.state.codec import KINDS
+from crmsync.state.kinds import KINDS
 
 addresses = st.builds(
     Address,

@@ -37,14 +37,18 @@ from crmsync.model.events import (
 from crmsync.model.state import Binding, Head, State
 from crmsync.model.store import Unusable
 from crmsync.state.codec import (
-    KINDS,
+    decode_binding,
     decode_event,
     decode_events,
     decode_state,
+    encode_binding,
     encode_event,
     encode_events,
     encode_state,
 )
+from crmsync.state.kinds import KINDS
+from crmsync.state.swift import binding_in, binding_text, events_in, events_text
+from crmsync.state.typed import codec_of
 from tests.state.strategies import addresses, events, of_kind, texts
 
 ACME = Address("companies", "acme")
@@ -138,6 +142,45 @@ def test_events_come_back_as_they_went(kind, data):
     event = data.draw(of_kind(kind))
 
     assert (event,) == decode_events(encode_events([event]))
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_events_are_written_and_read_at_speed_as_they_are_step_by_step(kind, data):
+    """Whatever the structures take is the same event, and the same JSON, that the codec gets to step by step."""
+    event = data.draw(of_kind(kind))
+    line = encode_event(event)
+    text = json.dumps({"format": EVENT_FORMAT, "events": [line]})
+    swift, read = events_text([event]), events_in(text)
+
+    assert swift is None or json.loads(text) == json.loads(swift)
+    assert read is None or (decode_event(line),) == read
+
+
+@pytest.mark.parametrize(("event", "line"), WRITTEN, ids=lambda each: type(each).__name__)
+def test_what_is_written_nearly_always_goes_at_speed(event, line):
+    """The first lines of every kind are taken by the structures, there and back."""
+    assert f'{{"format":{EVENT_FORMAT},"events":[{line}]}}' == events_text([event])
+    assert (event,) == events_in(f'{{"format":{EVENT_FORMAT},"events":[{line}]}}')
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_no_odd_number_is_written_at_speed(number):
+    """A time that is none is nothing that JSON has, and never becomes null."""
+    assert events_text([RunEnded("r", number, {})]) is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(binding=bindings)
+def test_bindings_are_written_and_read_at_speed_as_they_are_step_by_step(binding):
+    """A binding is the same, and the same JSON, both ways."""
+    data = codec_of(Binding).encode(binding)
+    swift, read = binding_text(binding), binding_in(json.dumps(data))
+
+    assert swift is None or data == json.loads(swift)
+    assert read is None or binding == read
+    assert binding == decode_binding(encode_binding(binding))
 
 
 @settings(max_examples=50, deadline=None)
