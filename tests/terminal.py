@@ -61,7 +61,8 @@ def terminal(folder: Path, account: AccountFile | None = None) -> Iterator[Termi
         _write_program(programs / "crmsync")
         environ = {name: text for name, text in os.environ.items() if not name.startswith(_LEAKS)}
         environ |= {
-            "PATH": f"{programs}{os.pathsep}{environ['PATH']}",
+            # Its `python` is the one that has crmsync, as where a user installed it.
+            "PATH": os.pathsep.join((str(programs), str(Path(sys.executable).parent), environ["PATH"])),
             "COPPER_BASE_URL": url,
             "COPPER_API_KEY": make_key(),
             "COPPER_USER_EMAIL": sandbox.account.users[0].email,

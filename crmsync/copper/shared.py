@@ -12,6 +12,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
+import msgspec
+
 from crmsync.copper.rhythm import Call, Rhythm
 
 try:
@@ -69,14 +71,15 @@ class Log:
     def tidy(self, now: float, window: float, patience: float) -> None:
         """Drop what is older than *window*; take requests older than *patience* as answered then."""
         # Times to come are from before the machine was started.
-        if max(self.last, self.shrunk_at, *(stamp.at for stamp in self.stamps)) > now:
+        if max(self.last, self.shrunk_at, *(stamp.at for stamp in self.stamps[-1:])) > now:
             self._start_anew()
         for token, slot in list(self.in_flight.items()):
             if now - slot.since > patience:
                 over = slot.since + patience
                 self.stamps = sorted([*self.stamps, Stamp(over, 1, over)])
                 del self.in_flight[token]
-        self.stamps = [stamp for stamp in self.stamps if now - stamp.at < window]
+        if self.stamps and now - self.stamps[0].at >= window:
+            self.stamps = [stamp for stamp in self.stamps if now - stamp.at < window]
 
     def answered(self, now: float) -> None:
         """Note that a request was answered."""
@@ -150,23 +153,30 @@ class FileShelf:
 
     @contextmanager
     def _locked(self) -> Iterator[BinaryIO]:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            handle = self._handle()
+        except FileNotFoundError:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle = self._handle()
         with os.fdopen(handle, "r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # closing gives it back
             yield file
 
+    def _handle(self) -> int:
+        return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+
 
 def _written(log: Log) -> bytes:
-    data = {name: getattr(log, name) for name in ("stamps", "in_flight", "calls", *_TIMES)}
-    return json.dumps({**data, "rhythm": astuple(log.rhythm)}).encode()
+    data = {name: getattr(log, name) for name in ("in_flight", "calls", *_TIMES)}
+    rest = json.dumps({**data, "rhythm": astuple(log.rhythm)})  # infinity among it, which only this has
+    return b"".join((b'{"stamps": ', _encode(log.stamps), b", ", rest[1:].encode()))
 
 
 def _read(text: bytes) -> Log:
     try:
         data: Any = json.loads(text)
         return Log(
-            [Stamp(float(at), int(count), float(first)) for at, count, first in data["stamps"]],
+            sorted(Stamp(float(at), int(count), float(first)) for at, count, first in data["stamps"]),
             {str(token): Slot(float(since), bool(is_bulk)) for token, (since, is_bulk) in data["in_flight"].items()},
             [Call(float(sent), float(answered)) for sent, answered in data["calls"]],
             rhythm=Rhythm(*map(float, data["rhythm"])),
@@ -175,5 +185,8 @@ def _read(text: bytes) -> Log:
     except (ValueError, TypeError, KeyError, AttributeError):
         return Log()
 
+
+# A fast account has hundreds of stamps, which are written down twice for each request.
+_encode = msgspec.json.Encoder().encode
 
 _TIMES = ("last", "last_bulk", "shrunk_to", "shrunk_at", "paused_until")
