@@ -9,7 +9,7 @@ from typing import Any
 from crmsync.apply.classify import item_id, item_message
 from crmsync.apply.results import MOVED, Prepared, StepResult
 from crmsync.apply.work import Work
-from crmsync.model.bodies import decode_body
+from crmsync.model.bodies import Sent, decode_body
 from crmsync.model.catalogue import EntityType
 from crmsync.model.effects import Answer, Append, Effect
 from crmsync.model.events import Applied, Bound, Done, Event, FieldsApplied, Intent, Origin, Refused, Unknown, WriteAction
@@ -34,15 +34,19 @@ def confirmed_fields(
     for change in changes:
         is_ours_alone = change.delta is None or not change.delta.remembered
         if intent is not None and is_ours_alone and is_same(seen(observed, change), change.after):
-            id = entity.ids[change.field]
-            digest, mine = intent.fields[id], intent.members.get(id)
-            fields[id] = Applied(digest, digest, {key: (each, each) for key, each in mine.items()} if mine else {})
+            fields[entity.ids[change.field]] = _as_intended(intent, entity.ids[change.field])
             continue
         row = entity.by_name[change.field]
         asked, members = work.digester.value(row, change.after), members_asked(row, change, work.digester)
         known = untouched(row, change, work.digester)
         fields[row.id] = confirmed(row, asked, members, observed.fields.get(change.field), work.digester, known)
     return fields
+
+
+def _as_intended(intent: Intent, id: str) -> Applied:
+    """Return what is known of a field that came back as it was sent."""
+    digest, mine = intent.fields[id], intent.members.get(id)
+    return Applied(digest, digest, {key: (each, each) for key, each in mine.items()} if mine else {})
 
 
 def unclear(prepared: Sequence[Prepared], reason: str) -> Generator[Effect, Answer, tuple[StepResult, ...]]:
@@ -77,9 +81,11 @@ def _verify(work: Work, entity: EntityType, prepared: Prepared, item: Any, is_bu
     if id is None or (intent.record_id is not None and id != intent.record_id):
         return [Unknown(intent.id, "odd answer")], _odd(prepared, "the answer is no record")
     try:
-        observed = decode_body(entity, item, work.catalogue.locale, {each.field: each.after for each in prepared.changes})
+        observed = decode_body(entity, item, work.catalogue.locale, prepared.sent)
     except (ValueError, TypeError, AttributeError):
         return [Unknown(intent.id, "odd answer")], _odd(prepared, "the answer makes no sense")
+    if step.action is WriteAction.CREATE and _is_as_sent(prepared.sent, observed):
+        return _made_as_sent(prepared, observed)
     unmet = [change for change in prepared.changes if not is_met(change, seen(observed, change))]
     again = tuple(change for change in unmet if _needs_another(entity, prepared, change, observed, is_bulk))
     others = [change for change in unmet if change not in again]
@@ -101,6 +107,19 @@ def _verify(work: Work, entity: EntityType, prepared: Prepared, item: Any, is_bu
         return events, StepResult(step, "conflict", MOVED, observed, set_aside=moved, follow=follow)
     detail = f"Copper wrote {', '.join(rewritten)} in its own way" if rewritten else ""
     return events, StepResult(step, "done", detail, observed, tuple(each.field for each in met), follow=follow)
+
+
+def _is_as_sent(sent: Sent, observed: Observed) -> bool:
+    """Say whether every value that was sent came back, and nothing with it."""
+    return bool(sent.values) and all(is_same(observed.fields[name], value) for name, value in sent.values.items())
+
+
+def _made_as_sent(prepared: Prepared, observed: Observed) -> tuple[list[Event], StepResult]:
+    """Return what `_verify` would of a new record that is as it was sent: its changes need not be looked at for that."""
+    step, intent = prepared.step, prepared.intent
+    events: list[Event] = [Done(intent.id, observed.id), Bound(step.address, observed.id, Origin.CREATED)]
+    events.append(FieldsApplied(step.address, {id: _as_intended(intent, id) for id in intent.fields}))
+    return events, StepResult(step, "done", "", observed, tuple(prepared.sent.values))
 
 
 def _odd(prepared: Prepared, reason: str) -> StepResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
+from crmsync.model.bodies import NOTHING_SENT, Sent
 from crmsync.model.effects import Answer, Effect
 from crmsync.model.events import Intent
 from crmsync.model.plan import FieldChange, Step
@@ -15,12 +16,13 @@ MOVED = "Changed in Copper since the plan was made."
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A step ready to be sent: its changes as they stand now, the record as re-read, and its intent."""
+    """A step ready to be sent: its changes as they stand now, the record as re-read, its intent, and what it sends."""
 
     step: Step
-    changes: tuple[FieldChange, ...]
+    changes: Sequence[FieldChange]
     observed: Observed | None
     intent: Intent
+    sent: Sent = NOTHING_SENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -71,7 +70,7 @@ class Work:
     unclear: dict[str, Prepared] = field(default_factory=dict)
     heard: dict[str, float] = field(default_factory=dict)
     written: set[Address] = field(default_factory=set)
-    fresh: dict[Address, tuple[Observed, float]] = field(default_factory=dict)
+    fresh: OrderedDict[Address, tuple[Observed, float]] = field(default_factory=OrderedDict)
     noting: float = 0.0
     earlier: set[tuple[str, int]] = field(default_factory=set)
     earlier_by_mark: dict[tuple[str, str], set[int]] = field(default_factory=dict)
@@ -118,10 +117,10 @@ class Work:
     def remember(self, address: Address, observed: Observed, at: float) -> None:
         """Keep what the answer to a write showed at *at*, for as long as it may be relied on."""
         self.written.add(address)
-        self.fresh.pop(address, None)
         self.fresh[address] = observed, at
-        for old in list(itertools.takewhile(lambda each: at - self.fresh[each][1] > GUARD_SECONDS, self.fresh)):
-            del self.fresh[old]
+        self.fresh.move_to_end(address)
+        while at - next(iter(self.fresh.values()))[1] > GUARD_SECONDS:
+            self.fresh.popitem(last=False)
 
     @property
     def good_for(self) -> float:

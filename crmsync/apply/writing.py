@@ -9,7 +9,7 @@ steps; it changes nothing that others see.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 
 from crmsync.apply import requests
@@ -20,16 +20,17 @@ from crmsync.apply.restoring import restore
 from crmsync.apply.results import MOVED, Call, CallResult, Prepared, StepResult, late, stopped
 from crmsync.apply.twins import besides, likeness
 from crmsync.apply.work import GUARD_SECONDS, SEND_SECONDS, Work
-from crmsync.model.bodies import encode_fields
+from crmsync.model.address import Address
+from crmsync.model.bodies import Sent, encode_fields
 from crmsync.model.catalogue import EntityType
 from crmsync.model.effects import Answer, Append, Effect, Reserve, Send
 from crmsync.model.events import Event, FieldsApplied, Intent, Refused, WriteAction
 from crmsync.model.http import Request
-from crmsync.model.packed import fields_named
+from crmsync.model.packed import fields_named, values_after
 from crmsync.model.plan import FieldChange, Step
 from crmsync.model.records import Observed
 from crmsync.model.undo import Before
-from crmsync.model.values import Members, is_empty
+from crmsync.model.values import Members, Value, is_empty
 from crmsync.plan.sent import members_asked, rebase
 
 
@@ -38,16 +39,26 @@ def create(work: Work, entity: EntityType, steps: Sequence[Step], is_bulk: bool,
     answer = yield Reserve(is_bulk)
     if answer.is_stopping:
         return stopped(steps, answer.now)
-    prepared: list[Prepared] = []
-    for number, step in enumerate(steps):
-        changes = tuple(work.with_ids(change) for change in step.fields)
-        sent = tuple(change for change in changes if not (isinstance(change.after, Members) and not change.after))
-        intent = intent_of(work, step, sent, None, f"{prefix}-{number}", answer.now)
-        prepared.append(Prepared(step, sent, None, intent))
-    values = [{change.field: change.after for change in each.changes} for each in prepared]
-    bodies = [encode_fields(entity, each, None, work.catalogue.locale) for each in values]
+    prepared = [_prepared_new(work, entity, step, f"{prefix}-{number}", answer.now) for number, step in enumerate(steps)]
+    bodies = [each.sent.body for each in prepared]
     request = requests.create(entity, bodies, is_bulk)
     return (yield from _send(work, entity, prepared, (), request, is_bulk, answer.now))
+
+
+def _prepared_new(work: Work, entity: EntityType, step: Step, id: str, now: float) -> Prepared:
+    """Return the create of *step*; its changes stay packed where they are sent as they are, which is nearly always."""
+    changes, values = step.fields, values_after(step.fields)
+    if any(map(_is_not_sent_so, values.values())):
+        linked = (work.with_ids(change) for change in step.fields)
+        changes = tuple(change for change in linked if not _is_not_sent_so(change.after))
+        values = values_after(changes)
+    body = encode_fields(entity, values, None, work.catalogue.locale)
+    return Prepared(step, changes, None, _intent_to_create(work, entity, step, values, id, now), Sent(values, body))
+
+
+def _is_not_sent_so(value: Value) -> bool:
+    """Say whether *value* stands for an id, or is a set of nobody, which a new record has anyway."""
+    return value.__class__ is Address or (isinstance(value, Members) and not value.items)
 
 
 def update(
@@ -77,17 +88,18 @@ def update(
             yield Append(events)
         return CallResult(tuple(results), answer.now)
     noting = answer.now
-    items = []
-    for each in prepared:
-        values = {change.field: change.after for change in each.changes}
-        body = encode_fields(
-            entity, values, each.observed, work.catalogue.locale, all_custom_fields=work.replaces_custom_fields
-        )
-        items.append((work.record_id(each.step), body))
+    prepared = [replace(each, sent=_update_of(work, entity, each)) for each in prepared]
+    items = [(work.record_id(each.step), each.sent.body) for each in prepared]
     if events:
         yield Append(events)
     request = requests.update(entity, items, is_bulk)
     return (yield from _send(work, entity, prepared, results, request, is_bulk, noting))
+
+
+def _update_of(work: Work, entity: EntityType, prepared: Prepared) -> Sent:
+    values, is_whole = values_after(prepared.changes), work.replaces_custom_fields
+    body = encode_fields(entity, values, prepared.observed, work.catalogue.locale, all_custom_fields=is_whole)
+    return Sent(values, body)
 
 
 def is_old(work: Work, guard: Guard, now: float) -> bool:
@@ -194,7 +206,28 @@ def intent_of(
         server_clock=now + work.skew,
         members={name: members for name, members in sets.items() if members},
         target_id=target if isinstance(target, int) else None,
-        besides=besides(work, entity, marks) if step.action is WriteAction.CREATE else (),
+    )
+
+
+def _intent_to_create(
+    work: Work, entity: EntityType, step: Step, values: Mapping[str, Value], id: str, now: float
+) -> Intent:
+    """Return the intent to make a record of *values*: all of them, and all members, are ours."""
+    digester, rows, ids = work.digester, entity.by_name, entity.ids
+    sets = {name: value for name, value in values.items() if isinstance(value, Members)}
+    marks = likeness(work, entity, values)
+    return Intent(
+        id=id,
+        run=work.job.run,
+        address=step.address,
+        action=step.action,
+        record_id=None,
+        fields={ids[name]: digester.value(rows[name], value) for name, value in values.items()},
+        likeness={} if work.changes[step.address].may_be_twin else marks,
+        send_by=now + SEND_SECONDS,
+        server_clock=now + work.skew,
+        members={ids[name]: digester.pairs(rows[name], value) for name, value in sets.items()},
+        besides=besides(work, entity, marks),
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from crmsync.model.catalogue import EntityType, Field, Locale, Write
 from crmsync.model.records import Observed
-from crmsync.model.values import Members, Value
+from crmsync.model.values import Value
 
 CUSTOM_FIELDS = "custom_fields"
 
@@ -17,30 +18,46 @@ class NoRecord(ValueError):
     """What Copper shows is no record, or has values that its fields do not hold."""
 
 
-def decode_body(
-    entity: EntityType, body: Mapping[str, Any], locale: Locale, sent: Mapping[str, Value] | None = None
-) -> Observed:
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a request said of one record: the values of fields, and the body that they went in."""
+
+    values: Mapping[str, Value]
+    body: Mapping[str, Any]
+
+
+NOTHING_SENT = Sent({}, {})
+
+
+def decode_body(entity: EntityType, body: Mapping[str, Any], locale: Locale, sent: Sent = NOTHING_SENT) -> Observed:
     """
     Return the record in *body*, with a canonical value for every field of *entity*; what is missing is empty.
 
-    *sent* are the values of the request that *body* answers: what is there as it was sent is that very value again.
-    Raises NoRecord.
+    *sent* is the request that *body* answers: what is there just as it was sent is that very value again, for what a value
+    is encoded to decodes to it. Raises NoRecord.
     """
     id = body.get("id")
     if isinstance(id, bool) or not isinstance(id, int) or id <= 0:
         raise NoRecord(f"this is no {entity.singular}: it has no id")
-    custom = _custom_values(entity, id, body)
-    sent = {} if sent is None else sent
+    custom, sent_custom = _custom_values(entity, id, body), _custom_values(entity, id, sent.body)
+    values = sent.values
     fields = {}
     for field in entity.fields:
+        name = field.name
         try:
             data = _wire_value(field, body, custom)
-            is_known = field.name in sent and _is_as_sent(field, data, sent[field.name])
-            fields[field.name] = sent[field.name] if is_known else field.kind.decode(data, locale)
+            if name in values and _is_alike(data, _wire_value(field, sent.body, sent_custom)):
+                fields[name] = values[name]
+            else:
+                fields[name] = field.kind.decode(data, locale)
         except ValueError as error:
-            raise NoRecord(f"{field.name} of {entity.singular} {id}: {error}") from error
+            raise NoRecord(f"{name} of {entity.singular} {id}: {error}") from error
     modified = body.get("date_modified")
     return Observed(entity.name, id, fields, modified if isinstance(modified, int) else None, body)
+
+
+def _is_alike(data: Any, wire: Any) -> bool:
+    return data.__class__ is wire.__class__ and bool(data == wire)  # 1 and true are equal, and are not the same
 
 
 def _custom_values(entity: EntityType, id: int, body: Mapping[str, Any]) -> Mapping[int, Any]:
@@ -49,14 +66,6 @@ def _custom_values(entity: EntityType, id: int, body: Mapping[str, Any]) -> Mapp
         return {each["custom_field_definition_id"]: each.get("value") for each in body.get(CUSTOM_FIELDS) or ()}
     except (KeyError, TypeError, AttributeError) as error:
         raise NoRecord(f"{CUSTOM_FIELDS} of {entity.singular} {id} is not a list of values by definition") from error
-
-
-def _is_as_sent(field: Field, data: Any, value: Value) -> bool:
-    """Say whether *data* is a set of texts, just as its members are sent; what is single is decoded as fast."""
-    wire = field.kind.wire
-    if wire is None or not isinstance(value, Members):
-        return False
-    return bool(data == [wire(each.text, each.category) for each in value.items])
 
 
 def _wire_value(field: Field, body: Mapping[str, Any], custom: Mapping[int, Any]) -> Any:

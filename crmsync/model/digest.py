@@ -9,20 +9,22 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import cache
+from types import NoneType
 from typing import Any
 
+from crmsync.model.address import Address
 from crmsync.model.catalogue import Field
 from crmsync.model.values import Member, Members, Value
 
 DIGEST_SIZE = 8
-#: So many digests are remembered, some megabytes of them.
-_MOST_KNOWN = 20_000
-#: And so many of one field: what has more is another one in each record.
+#: So many digests of one kind are remembered: what has more values is another one in each record.
 _MOST_OF_ONE = 2_000
 
-# One encoder for all, and for texts only its quoting: `json.dumps` takes ten times as long to set out as to encode a value.
-_quote = json.encoder.encode_basestring
-_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+#: Gives the digests of a member's key, and of the member, from its key and its category.
+Pairs = Callable[[str | int, str | None], tuple[str, str]]
+
+# For texts only the encoder's quoting: `json.dumps` takes ten times as long to set out as to encode a value.
+quoted = json.encoder.encode_basestring
 _encode_any = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str).encode
 
 
@@ -35,90 +37,99 @@ class Digester:
     """
 
     key: bytes
-    _known: dict[tuple[object, ...], str] = field(default_factory=dict, compare=False, repr=False)
     _begun: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    _of_values: dict[tuple[str, int], Callable[[Value], str]] = field(default_factory=dict, compare=False, repr=False)
+    _of_members: dict[tuple[str, int], Pairs] = field(default_factory=dict, compare=False, repr=False)
 
     def value(self, field: Field, value: Value) -> str:
         """Return the digest of a canonical value of *field*."""
-        if not isinstance(value, str | bool | int | date | None):
-            return self._digest(field, "value", canonical(value))
-        # 1 and true are equal, and have other digests; so may numbers.
-        about = (field.kind.name, field.kind.version, type(value), value)
-        return self._known.get(about) or self._note(about, self._digest(field, "value", canonical(value)))
+        kind = field.kind
+        digest = self._of_values.get((kind.name, kind.version))
+        if digest is None:
+            digest = self._of_values[kind.name, kind.version] = self._values(field)
+        return digest(value)
 
     def member_key(self, field: Field, member: Member) -> str:
         """Return the digest of which member this is."""
-        about = (field.kind.name, field.kind.version, "key", member.key)
-        return self._known.get(about) or self._note(about, self._digest(field, "key", canonical(member.key)))
+        return self.pair(field, member)[0]
 
     def member(self, field: Field, member: Member) -> str:
         """Return the digest of the member with its attributes."""
-        about = (field.kind.name, field.kind.version, "member", member.key, member.category)
-        known = self._known.get(about)
-        if known is not None:
-            return known
-        return self._note(about, self._digest(field, "member", [canonical(member.key), member.category]))
+        return self.pair(field, member)[1]
+
+    def pair(self, field: Field, member: Member) -> tuple[str, str]:
+        """Return `member_key` and `member`."""
+        kind = field.kind
+        digests = self._of_members.get((kind.name, kind.version))
+        if digests is None:
+            digests = self._of_members[kind.name, kind.version] = self._members(field)
+        return digests(member.key, member.category)
+
+    def pairs(self, field: Field, members: Members) -> dict[str, str]:
+        """Return the digests of *members* by those of their keys."""
+        return dict(self.pair(field, each) for each in members.items)
 
     def texts(self, field: Field) -> Callable[[str], str]:
-        """Return what gives the same as `value` for texts of *field*, in a third of the time."""
+        """Return what gives the same as `value` for texts of *field*."""
+        return self._values(field)
+
+    def members(self, field: Field) -> Pairs:
+        """Return what gives `member_key` and `member` for a key and a category of *field*."""
+        return self._members(field)
+
+    def _values(self, field: Field) -> Callable[[Value], str]:
         version, begun = f"{field.kind.version}.", self._begin(f"{field.kind.name}/value")
+        known: dict[Value, str] = {}
 
-        known: dict[str, str] = {}
-
-        def digest(text: str) -> str:
-            found = known.get(text)
+        def digest(value: Value) -> str:
+            # Texts alone, for 1 and true are equal and have other digests; so may numbers.
+            is_text = value.__class__ is str
+            found = known.get(value) if is_text else None
             if found is None:
                 made = begun.copy()
-                made.update(f"{_quote(text)}]".encode("utf-8", "surrogatepass"))
+                made.update(f"{canonical_text(value)}]".encode("utf-8", "surrogatepass"))
                 found = version + str(made.hexdigest())
-                if len(known) < _MOST_OF_ONE:
-                    known[text] = found
+                if is_text and len(known) < _MOST_OF_ONE:
+                    known[value] = found
             return found
 
         return digest
 
-    def members(self, field: Field) -> Callable[[str | int, str | None], tuple[str, str]]:
-        """Return what gives `member_key` and `member` for a key and a category of *field*."""
-
+    def _members(self, field: Field) -> Pairs:
         version, name = f"{field.kind.version}.", field.kind.name
         of_key, of_member = self._begin(f"{name}/key"), self._begin(f"{name}/member")
+        known: dict[tuple[str | int, str | None], tuple[str, str]] = {}
 
         @cache
         def end(category: str | None) -> bytes:
-            return f",{_written(category)}]]".encode("utf-8", "surrogatepass")
+            return f",{canonical_text(category)}]]".encode("utf-8", "surrogatepass")
 
         def digests(key: str | int, category: str | None) -> tuple[str, str]:
-            quoted = (_quote(key) if key.__class__ is str else _written(canonical(key))).encode("utf-8", "surrogatepass")
-            own, whole = of_key.copy(), of_member.copy()
-            own.update(quoted + b"]")
-            whole.update(b"[" + quoted + end(category))
-            return version + str(own.hexdigest()), version + str(whole.hexdigest())
+            about = key, category
+            found = known.get(about)
+            if found is None:
+                quoted = canonical_text(key).encode("utf-8", "surrogatepass")
+                own, whole = of_key.copy(), of_member.copy()
+                own.update(quoted + b"]")
+                whole.update(b"[" + quoted + end(category))
+                found = version + str(own.hexdigest()), version + str(whole.hexdigest())
+                if len(known) < _MOST_OF_ONE:
+                    known[about] = found
+            return found
 
         return digests
 
-    def _note(self, about: tuple[object, ...], digest: str) -> str:
-        """Remember a digest, for most values are those of many records."""
-        if len(self._known) < _MOST_KNOWN:
-            self._known[about] = digest
-        return digest
-
     def text(self, purpose: str, text: str) -> str:
         """Return the digest of a text that is not a field's value, such as a natural key."""
-        return self._hash(purpose, text)
-
-    def _digest(self, field: Field, purpose: str, data: Any) -> str:
-        return f"{field.kind.version}.{self._hash(f'{field.kind.name}/{purpose}', data)}"
-
-    def _hash(self, purpose: str, data: Any) -> str:
         made = self._begin(purpose).copy()
-        made.update(f"{_written(data)}]".encode("utf-8", "surrogatepass"))
+        made.update(f"{quoted(text)}]".encode("utf-8", "surrogatepass"))
         return str(made.hexdigest())
 
     def _begin(self, purpose: str) -> Any:
         """Return the beginning of all digests for *purpose*, to be copied: most of the time went into setting out."""
         begun = self._begun.get(purpose)
         if begun is None:
-            start = f"[{_quote(purpose)},".encode("utf-8", "surrogatepass")
+            start = f"[{quoted(purpose)},".encode("utf-8", "surrogatepass")
             begun = self._begun[purpose] = hashlib.blake2b(start, key=self.key[:64], digest_size=DIGEST_SIZE)
         return begun
 
@@ -126,21 +137,6 @@ class Digester:
 def key_mark(key: bytes, lineage: str) -> str:
     """Return what tells one secret from another in the log of *lineage*, and nothing else of it."""
     return Digester(key).text("key", lineage)
-
-
-def _written(data: Any) -> str:
-    """Return *data* as JSON, as the encoder writes it; the common forms without its setting out."""
-    if isinstance(data, str):
-        return _quote(data)
-    if data is None:
-        return "null"
-    if isinstance(data, list) and len(data) == 2 and type(data[0]) is str:
-        return f"[{_quote(data[0])},{_written(data[1])}]"
-    if isinstance(data, dict) and len(data) == 1:
-        ((name, value),) = data.items()
-        if type(value) in (int, str):
-            return f"{{{_quote(name)}:{value if isinstance(value, int) else _quote(value)}}}"
-    return _encode(data)
 
 
 def is_comparable(field: Field, digest: str) -> bool:
@@ -164,7 +160,36 @@ def canonical(value: Value) -> Any:
     return {"address": str(value)}
 
 
+def canonical_text(value: Value) -> str:
+    """Return `canonical` as JSON, which is made many times of each record."""
+    return _TEXTS[value.__class__](value)
+
+
+def _members_text(members: Members) -> str:
+    pairs = [(str(each.key), each.category or "") for each in members.items]
+    if len(pairs) > 1:
+        pairs.sort(key=lambda pair: str(list(pair)))
+    listed = ",".join(f"[{quoted(key)},{quoted(category)}]" for key, category in pairs)
+    return f'{{"members":[{listed}]}}'
+
+
+_TEXTS: Mapping[type, Callable[[Any], str]] = {
+    str: quoted,
+    NoneType: lambda _: "null",
+    bool: lambda value: "true" if value else "false",
+    Members: _members_text,
+    date: lambda value: f'{{"date":"{value.isoformat()}"}}',
+    Decimal: lambda value: f'{{"number":"{value.normalize()}"}}',
+    int: lambda value: f'{{"id":{value}}}',
+    Address: lambda value: f'{{"address":{quoted(str(value))}}}',
+}
+
+
 def document_digest(data: Mapping[str, Any] | list[Any]) -> str:
     """Return the SHA-256 of *data* as canonical JSON: what a reviewer can compare."""
-    text = _encode_any(data)
+    return text_digest(_encode_any(data))
+
+
+def text_digest(text: str) -> str:
+    """Return the SHA-256 of canonical JSON that is set out already."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -17,7 +17,7 @@ from crmsync.model.packing import flat, flat_position, from_bytes, made, made_po
 from crmsync.model.plan import Cause, Delta, FieldChange
 from crmsync.model.records import Desired, DesiredField, Observed, Policy, RecordOptions
 from crmsync.model.source import Position
-from crmsync.model.values import Members
+from crmsync.model.values import Members, Value
 
 #: So many records stay values, the first ones: where few are looked at, each is asked for several times.
 _FEW = 500
@@ -56,6 +56,10 @@ class PackedFields(Sequence[FieldChange]):
         for key, name, cause, data in zip(keys, self._names, self._causes, from_bytes(self._data), strict=True):
             if key in wanted:
                 yield _made(name, cause, data)
+
+    def after(self) -> dict[str, Value]:
+        """Return what the fields shall be, and make nothing else of the changes."""
+        return {name: made(data[1]) for name, data in zip(self._names, from_bytes(self._data), strict=True)}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -101,6 +105,11 @@ def fields_caused(changes: Sequence[FieldChange], causes: Collection[Cause]) -> 
 def names_of(changes: Sequence[FieldChange]) -> tuple[str, ...]:
     """Return the names of the fields that change."""
     return changes.names if isinstance(changes, PackedFields) else tuple(change.field for change in changes)
+
+
+def values_after(changes: Sequence[FieldChange]) -> dict[str, Value]:
+    """Return what the fields shall be that change."""
+    return changes.after() if isinstance(changes, PackedFields) else {each.field: each.after for each in changes}
 
 
 @lru_cache(maxsize=1000)

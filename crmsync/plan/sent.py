@@ -53,10 +53,11 @@ def members_asked(field: Field, change: FieldChange, digester: Digester) -> Mapp
     if not isinstance(change.after, Members):
         return {}
     if change.delta is None:
-        return {digester.member_key(field, each): digester.member(field, each) for each in change.after}
+        return digester.pairs(field, change.after)
     asked = {key: pair[0] for key, pair in change.delta.remembered.items()}
     for member in (*change.delta.added, *change.delta.changed):
-        asked[digester.member_key(field, member)] = digester.member(field, member)
+        key, digest = digester.pair(field, member)
+        asked[key] = digest
     return asked
 
 
@@ -84,7 +85,7 @@ def confirmed(
     """
     pairs: Mapping[str, tuple[str, str]] = {}
     if isinstance(answered, Members):
-        now = {digester.member_key(field, each): digester.member(field, each) for each in answered}
+        now = digester.pairs(field, answered)
         pairs = {key: (digest, now.get(key, digest)) for key, digest in members.items()} | dict(known or {})
     return Applied(asked, digester.value(field, answered), pairs)
 
@@ -120,7 +121,7 @@ def moved_fields(
             continue
         observed = record.fields.get(row.name)
         if known.members and isinstance(observed, Members):
-            now = {digester.member_key(row, each): digester.member(row, each) for each in observed}
+            now = digester.pairs(row, observed)
             is_moved = any(now.get(key) != answered for key, (_, answered) in known.members.items())
         else:
             is_moved = digester.value(row, observed) != known.answered

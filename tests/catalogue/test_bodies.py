@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from crmsync.model.address import Address
-from crmsync.model.bodies import decode_body, encode_fields
+from crmsync.model.bodies import Sent, decode_body, encode_fields
 from crmsync.model.records import Observed
 from crmsync.model.values import Member, Members, Value
 from tests.catalogue.accounts import ACCOUNT, LOCALE
@@ -231,7 +231,8 @@ def test_an_answer_with_what_was_sent_holds_the_very_value(shown: Any, is_sent_b
     """A set that comes back as it went is not decoded again; whatever else comes is, and is the same as ever."""
     sent = _phones("415-555-0101")
     body = _body(phone_numbers=shown)
-    answered = decode_body(COMPANIES, body, LOCALE, {"phone_numbers": sent})
+    request = Sent({"phone_numbers": sent}, encode_fields(COMPANIES, {"phone_numbers": sent}, None, LOCALE))
+    answered = decode_body(COMPANIES, body, LOCALE, request)
 
     assert decode_body(COMPANIES, body, LOCALE) == answered
     assert is_sent_back == (answered.fields["phone_numbers"] is sent)
