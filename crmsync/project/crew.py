@@ -250,7 +250,8 @@ def serve() -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()
-    stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
+    # Not `sys.stdout.buffer`: with PYTHONUNBUFFERED that is the file itself, and writes a part where the process is stopped.
+    stdin, stdout = sys.stdin.buffer, os.fdopen(sys.stdout.fileno(), "wb", closefd=False)
     sys.stdout = sys.stderr  # what a library prints is no answer
     try:
         while True:
