@@ -89,6 +89,18 @@ def _completes(desk: Desk, ran: Ran) -> None:
     assert "No changes." in desk.done("plan")
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_no_room_for_the_rest_of_the_output(desk: Desk, unbuffered: str) -> None:
+    """Output that fits in part is a failure, also where Python was told not to buffer, as in many container images."""
+    desk.write("crm/a.yaml", MANY)
+    environ = UNCOMPILED | {"PYTHONUNBUFFERED": unbuffered}
+    with (desk.root / "plan.txt").open("w", encoding="utf-8") as file:
+        ran = desk.call("plan", "--no-cache", stdout=file, preexec_fn=_limited(1000), environ=environ)
+
+    assert (ran.code, ran.err.splitlines()[-1]) == (1, "error: The output could not be written: File too large.")
+    assert (desk.root / "plan.txt").stat().st_size <= 1000
+
+
 SHELL = [
     ("plan | head -1", {0}),
     ("plan --json | head -1", {0}),

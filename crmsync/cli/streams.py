@@ -8,6 +8,7 @@ print, and for lines, which are only known here.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -48,10 +49,21 @@ def guarded() -> Iterator[None]:
     """Let stdout and stderr be guarded for as long as the block runs."""
     earlier = sys.stdout, sys.stderr
     try:
-        sys.stdout, sys.stderr = (each and cast(TextIO, Guarded(each)) for each in earlier)
+        sys.stdout, sys.stderr = (each and cast(TextIO, Guarded(_whole(each))) for each in earlier)
         yield
     finally:
         sys.stdout, sys.stderr = earlier
+
+
+def _whole(stream: TextIO) -> TextIO:
+    """
+    Return *stream*, or in its place one that writes all it is given, or fails.
+
+    With PYTHONUNBUFFERED there is only the file itself, which writes a part where the disk gets full, and nobody is told.
+    """
+    if not isinstance(getattr(stream, "buffer", None), io.RawIOBase):
+        return stream
+    return os.fdopen(stream.fileno(), "w", 1, encoding=stream.encoding, errors=stream.errors, closefd=False)
 
 
 def unguarded(stream: TextIO) -> TextIO:
