@@ -202,13 +202,24 @@ def test_an_edit_that_moves_no_date_is_found_after_seven_days(desk: Desk) -> Non
     assert not desk.plan(people()).plan.is_empty
 
 
-@pytest.mark.parametrize("name", ["mirror.db", "quiet.json", "ledger.db"])
+HEAP = "mirror.db-*.bodies"
+
+
+def _file(desk: Desk, name: str) -> Path:
+    """Return a file of the cache, the only one that is called so."""
+    if "*" not in name:
+        return desk.cache / name
+    (path,) = desk.cache.glob(name)
+    return path
+
+
+@pytest.mark.parametrize("name", ["mirror.db", HEAP, "quiet.json", "ledger.db"])
 @pytest.mark.parametrize("seed", range(20))
 def test_a_damaged_cache_is_noticed(desk: Desk, name: str, seed: int) -> None:
     """Whatever bytes are in it: never an error, never another plan."""
     chance = random.Random(seed)
     desk.world.edit("people.p3", title="Seller")
-    path = desk.cache / name
+    path = _file(desk, name)
     content = bytearray(path.read_bytes())
     for _ in range(chance.choice([1, 20, 400])):
         content[chance.randrange(len(content))] = chance.randrange(256)
@@ -220,7 +231,7 @@ def test_a_damaged_cache_is_noticed(desk: Desk, name: str, seed: int) -> None:
     assert with_cache == desk.text(people())
 
 
-NAMES = ["mirror.db", "ledger.db", "quiet.json", "account.json", "sheets", "."]
+NAMES = ["mirror.db", HEAP, "ledger.db", "quiet.json", "account.json", "sheets", "."]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -230,7 +241,7 @@ NAMES = ["mirror.db", "ledger.db", "quiet.json", "account.json", "sheets", "."]
 def test_what_stands_in_the_place_of_the_cache_is_no_error(desk: Desk, name: str, content: str | None) -> None:
     """A folder where a file should be, a file where a folder should be, text that is none of ours; also where it stays."""
     desk.world.edit("people.p3", title="Seller")
-    path = desk.cache / name
+    path = _file(desk, name)
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     if content is None:
         (path / "more").mkdir(parents=True)
@@ -246,6 +257,11 @@ STATEMENTS = [
     *(
         "UPDATE record SET content = 'x'",
         "UPDATE record SET body = 5",
+        "UPDATE record SET heap = 7",
+        "UPDATE record SET place = 'x'",
+        "UPDATE record SET place = -1",
+        "UPDATE record SET length = length - 1",
+        "UPDATE record SET length = 9223372036854775807",
         "UPDATE record SET id = 'a' WHERE id IN (SELECT max(id) FROM record)",
     ),
     *("DROP TABLE change", "DELETE FROM change", "UPDATE head SET data = '{}'", "PRAGMA user_version = 99"),

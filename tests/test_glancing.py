@@ -15,7 +15,7 @@ from crmsync.model.address import Address
 from crmsync.model.digest import Digester
 from crmsync.model.values import Member
 from crmsync.project import anew, crew, sifting
-from crmsync.project.glancing import Glance
+from crmsync.project.glancing import Glance, Lot
 from crmsync.project.ledger import Ledger
 from crmsync.project.ledgerfile import Entry
 from tests.catalogue.accounts import ACCOUNT
@@ -23,7 +23,7 @@ from tests.test_cache import Desk
 
 COUNT = 6
 #: How a record is packed, its body, its binding.
-Texts = tuple[bytes, bytes, str]
+Texts = tuple[bytes, bytes, bytes]
 
 PEOPLE = {
     "as ever": "",
@@ -66,16 +66,17 @@ def album(folder: Path, settings: str, monkeypatch: pytest.MonkeyPatch) -> tuple
     desk.settle(files())
     found: dict[Address, Texts] = {}
     looking: list[Glance] = []
-    settled = Glance.settled
+    read = Glance.read
 
-    def noted(self: Glance, address: Address, *texts: Any) -> Any:
+    def noted(self: Glance, lot: Lot) -> Any:
         looking.append(self)
-        found[address] = texts[:3]
-        return settled(self, address, *texts)
+        type_name, keys, _, *texts = lot
+        found.update(zip([Address(type_name, key) for key in keys], zip(*texts, strict=True), strict=True))
+        return read(self, lot)
 
-    monkeypatch.setattr(Glance, "settled", noted)
+    monkeypatch.setattr(Glance, "read", noted)
     assert desk.plan(files()).plan.is_empty
-    monkeypatch.setattr(Glance, "settled", settled)
+    monkeypatch.setattr(Glance, "read", read)
     return looking[0], found
 
 
@@ -142,7 +143,7 @@ def moved(chance: random.Random, texts: Texts, another: Texts) -> Texts:
         [of_file, without, of_copper, odd_in_copper, of_state, flag, ruled, gone], k=chance.choice([1, 1, 2])
     ):
         act()
-    return json.dumps(flat).encode(), json.dumps(body).encode(), json.dumps(binding)
+    return json.dumps(flat).encode(), json.dumps(body).encode(), json.dumps(binding).encode()
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
@@ -184,7 +185,7 @@ def test_the_quick_digests_are_the_digests() -> None:
     members = [Member("a@x.test", "A@x.test", "work"), Member("vip", "vip"), Member(501, 501), Member("\ud800", "", "né")]
 
     assert [digester.value(rows["name"], each) for each in texts] == list(map(digester.texts(rows["name"]), texts))
-    assert [(digester.member_key(rows["tags"], each), digester.member(rows["tags"], each)) for each in members] == [
+    assert [digester.member(rows["tags"], each) for each in members] == [
         digester.members(rows["tags"])(each.key, each.category) for each in members
     ]
 

@@ -70,12 +70,31 @@ class Digester:
         return dict(self.pair(field, each) for each in members.items)
 
     def texts(self, field: Field) -> Callable[[str], str]:
-        """Return what gives the same as `value` for texts of *field*."""
-        return self._values(field)
+        """Return what gives the same as `value` for texts of *field*, and remembers none."""
+        version, begun = f"{field.kind.version}.", self._begin(f"{field.kind.name}/value")
 
-    def members(self, field: Field) -> Pairs:
-        """Return what gives `member_key` and `member` for a key and a category of *field*."""
-        return self._members(field)
+        def digest(text: str) -> str:
+            made = begun.copy()
+            made.update(f"{quoted(text)}]".encode("utf-8", "surrogatepass"))
+            return version + str(made.hexdigest())
+
+        return digest
+
+    def members(self, field: Field) -> Callable[[str | int, str | None], str]:
+        """Return what gives `member` alone for a key and a category of *field*, and remembers none."""
+        version, begun = f"{field.kind.version}.", self._begin(f"{field.kind.name}/member")
+
+        @cache
+        def end(category: str | None) -> bytes:
+            return f",{canonical_text(category)}]]".encode("utf-8", "surrogatepass")
+
+        def digest(key: str | int, category: str | None) -> str:
+            text = quoted(key) if key.__class__ is str else canonical_text(key)
+            made = begun.copy()
+            made.update(b"[" + text.encode("utf-8", "surrogatepass") + end(category))
+            return version + str(made.hexdigest())
+
+        return digest
 
     def _values(self, field: Field) -> Callable[[Value], str]:
         version, begun = f"{field.kind.version}.", self._begin(f"{field.kind.name}/value")

@@ -20,7 +20,7 @@ from typing import Any, cast
 import msgspec
 
 from crmsync.config.packing import EACH, HEAD, unpack
-from crmsync.copper.rowtext import parse, text_of
+from crmsync.copper.rowtext import parse
 from crmsync.model.address import Address
 from crmsync.model.bodies import CUSTOM_FIELDS, decode_body
 from crmsync.model.catalogue import Catalogue, EntityType, Field
@@ -30,12 +30,13 @@ from crmsync.model.state import Binding
 from crmsync.model.values import Value
 from crmsync.plan.restriction import has, links, names, touches_of
 from crmsync.plan.settled import is_settled
-from crmsync.project.ledgerfile import hash_of_touch
+from crmsync.project.ledgerfile import hash_of_touch, hash_with, touch_of_address, touch_of_id
 from crmsync.resolve.resolving import Resolving, possible_targets
 from crmsync.state.codec import decode_binding
 
-#: So many verdicts are remembered for each field.
+#: So many verdicts are remembered for each field, and so many that are looked up by a digest.
 MOST_KNOWN = 5_000
+MOST_ALIKE = 2_000
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _read = msgspec.json.Decoder().decode
@@ -45,10 +46,10 @@ _PLAIN_SET = frozenset({"asked", "answered", "members"})
 
 #: Hashes of what a settled record can be met by.
 Hashes = tuple[int, ...]
-#: Records of one type: their keys, how they are packed, as Copper shows them, as the state has them. Made to be sent.
-Lot = tuple[str, list[str], list[bytes], list[bytes], list[str]]
-#: How a record always looks; hashes of what it can be met by if it is settled.
-Seen = tuple[bytes, bytes | None]
+#: Records of one type: keys, ids, how they are packed, as Copper shows them, as the state has them. Made to be sent.
+Lot = tuple[str, list[str], list[int], list[bytes], list[bytes], list[bytes]]
+#: Hashes under which the ledger finds a record of a mirrored type, in little space, if it is settled.
+Seen = bytes | None
 
 
 @dataclass
@@ -65,27 +66,28 @@ class Glance:
     key: bytes = field(repr=False)
 
     def read(self, lot: Lot) -> list[Seen]:
-        """Return how each record of a lot always looks, and what `settled` says of it, in little space."""
+        """Return what `settled` says of each record of a lot, in little space."""
         type_name, *columns = lot
-        return [self._seen(Address(type_name, key), *texts) for key, *texts in zip(*columns, strict=True)]
+        called = hash_of_touch(touch_of_address(Address(type_name, "")))
+        bound = hash_of_touch((*touch_of_id(type_name, 0)[:-1], ""))
+        kind, found = self._kinds[type_name], list[Seen]()
+        for key, id, *texts in zip(*columns, strict=True):
+            hashes, seen = kind.plainly(*texts), None
+            if hashes is None:
+                hashes = kind.closely(Address(type_name, key), *texts)
+            if hashes is not None:
+                seen = array("I", sorted({*hashes, hash_with(called, key), hash_with(bound, str(id))})).tobytes()
+            found.append(seen)
+        return found
 
-    def _seen(self, address: Address, packed: bytes, shown: bytes, binding: str) -> Seen:
-        body = parse(shown)
-        text = text_of(body)
-        hashes = self.settled(address, packed, text, binding, body)
-        return text, None if hashes is None else array("I", hashes).tobytes()
-
-    def settled(self, address: Address, packed: bytes, text: bytes, binding: str, body: Any = None) -> Hashes | None:
+    def settled(self, address: Address, packed: bytes, text: bytes, binding: bytes) -> Hashes | None:
         """
         Return what a settled record can be met by; None where a plan may have something to say of it.
 
-        *text* is how it is shown, *body* what that says, if it is known, and changed by this. Raises ValueError for no body.
+        *text* is how it is shown. Raises ValueError for no body.
         """
         kind = self._kinds[address.type]
-        try:
-            found = kind.at_a_glance(_read(packed), parse(text) if body is None else body, _read(binding))
-        except ValueError:  # half a surrogate pair, or no body, of which the other way tells what is wrong
-            found = None
+        found = kind.plainly(packed, text, binding)
         return kind.closely(address, packed, text, binding) if found is None else found
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -108,19 +110,24 @@ class _Row:
     """
     One field, and how it is looked at when a record declares it.
 
-    *place* is where Copper shows it, see `_placed`. *is_met*: records are met by what it holds. *is_whole*: its value is
-    compared as a whole; *are_ours*: its members are, those that are declared. *known* are verdicts.
+    *place* is where Copper shows it, see `_placed`. *is_met*: records are met by what it holds, *met* begins the hash of
+    that. *is_whole*: its value is compared as a whole; *are_ours*: its members are, those that are declared. Verdicts are
+    *known* by all that they were made of; *alike* has some of those that said settled, by the digest in the state: what was
+    declared, what was shown and its class, and the hashes. *empty* are the classes of empty values that can be shown there.
     """
 
     field: Field
     id: str
     place: object
     is_met: bool
+    met: int
     is_whole: bool
     are_ours: bool
     digest: Callable[[str], str]
-    digests: Callable[[str | int, str | None], tuple[str, str]]
+    whole: Callable[[str | int, str | None], str]
     known: dict[bytes, Hashes | None]
+    alike: dict[str, tuple[Any, Any, type, Hashes]]
+    empty: set[type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,20 +135,19 @@ class _Shape:
     """
     What records have in common that declare the same fields: these rows, the *ids* of them, and the *others*.
 
-    Of *declared* ones what each record asks for is at hand: where it begins in the packed record, place, id, whether it is
-    a whole value, and what gives digests. Of the others: the place, and whether any text will do there.
+    Of *declared* ones what each record asks for is at hand: where the value stands in the packed record, place, id, and
+    what is alike. Of the others: the place, and whether any text will do there.
     """
 
-    declared: tuple[tuple[int, object, str, bool, Callable[[str], str], _Row], ...]
+    declared: tuple[tuple[int, object, str, Mapping[str, tuple[Any, Any, type, Hashes]], _Row], ...]
     ids: frozenset[str]
     others: tuple[tuple[object, bool, _Row], ...]
 
     @classmethod
     def of(cls, declared: Sequence[_Row], others: Iterable[_Row]) -> _Shape:
         """Return the shape of records that declare these fields, in this order."""
-        at_hand = enumerate(declared)
         return cls(
-            tuple((HEAD + EACH * number, row.place, row.id, row.is_whole, row.digest, row) for number, row in at_hand),
+            tuple((HEAD + EACH * at + EACH - 1, row.place, row.id, row.alike, row) for at, row in enumerate(declared)),
             frozenset(row.id for row in declared),
             tuple((row.place, row.field.kind.keeps_words and not row.is_met, row) for row in others),
         )
@@ -166,11 +172,14 @@ class _Kind:
             id=row.id,
             place=_place(row),
             is_met=row in self._entity.links or row in self._entity.uniques,
+            met=hash_of_touch(has(self._entity, row, "")),
             is_whole=mode in _WHOLE or (mode is Mode.SEED and row.required),
             are_ours=mode in _OURS and not row.required,
             digest=self._digester.texts(row),
-            digests=self._digester.members(row),
+            whole=self._digester.members(row),
             known={},
+            alike={},
+            empty=set(),
         )
 
     def _shape(self, names: tuple[str, ...]) -> _Shape | None:
@@ -182,6 +191,13 @@ class _Kind:
 
     # At a glance
 
+    def plainly(self, packed: bytes, text: bytes, binding: bytes) -> Hashes | None:
+        """Return what a record can be met by that is seen to be settled; None where it must be looked at closely."""
+        try:
+            return self.at_a_glance(_read(packed), parse(text), _read(binding))
+        except ValueError:  # half a surrogate pair, or no body, of which the other way tells what is wrong
+            return None
+
     def at_a_glance(self, flat: list[Any], body: Any, binding: dict[str, Any]) -> Hashes | None:
         """Return what a record can be met by that is seen to be settled. Raises ValueError."""
         shape, shown = self._shape(tuple(flat[HEAD::EACH])), self._placed(body)
@@ -192,21 +208,26 @@ class _Kind:
             return None
         found: Hashes = ()
         now_at, known_at = shown.get, applied.get
-        for at, place, id, is_whole, digest, row in shape.declared:
-            value, now, known = flat[at + EACH - 1], now_at(place), known_at(id)
-            if value.__class__ is not str or not is_whole or value != now or not value or known != digest(value):
-                hashes = self._seen(row, flat, at, value, now, known)
-                if hashes is None:
-                    return None
-                found += hashes
-            elif row.is_met:
-                found += (hash_of_touch(has(self._entity, row.field, value)),)
+        for at, place, id, alike, row in shape.declared:
+            value, now, known = flat[at], now_at(place), known_at(id)
+            if known.__class__ is str:
+                like = alike.get(known)
+                if like is not None and like[0] == value and like[1] == now and like[2] is now.__class__:
+                    found += like[3]
+                    continue
+            hashes = self._seen(row, flat, at, value, now, known)
+            if hashes is None:
+                return None
+            found += hashes
         for place, is_any_text, row in shape.others:
             now = now_at(place)
-            if now is None or (is_any_text and now.__class__ is str):
+            if now is None or (is_any_text and now.__class__ is str) or (not now and now.__class__ in row.empty):
                 continue
             observed = row.field.kind.decode(now, self._locale)
-            found += _hashes(self._entity, {}, {row.field.name: observed}) if row.is_met else ()
+            if row.is_met:
+                found += _hashes(self._entity, {}, {row.field.name: observed})
+            elif not now:
+                row.empty.add(now.__class__)
         return found
 
     def _placed(self, body: Any) -> dict[object, Any] | None:
@@ -225,7 +246,9 @@ class _Kind:
         return shown
 
     def _seen(self, row: _Row, flat: list[Any], at: int, value: Any, now: Any, known: Any) -> Hashes | None:
-        """Return what a record is met by through one field, that at *at*; None where that is not settled."""
+        """Return what a record is met by through one field, whose value stands *at*; None where that is not settled."""
+        if row.is_whole and value.__class__ is str and value and value == now and known == row.digest(value):
+            return self._note_alike(row, value, now, known, (hash_with(row.met, value),) if row.is_met else ())
         if row.are_ours and row.is_met:
             hashes = self._ours(row, value, now, known)
             return self._judged(row, flat, at, now, known) if hashes is None else hashes
@@ -235,8 +258,16 @@ class _Kind:
         look = self._ours if row.are_ours else self._alike
         hashes = look(row, value, now, known)
         hashes = self._judged(row, flat, at, now, known) if hashes is None else hashes
+        if hashes is not None and now.__class__ in _SCALARS and known.__class__ is str and not row.field.within:
+            return self._note_alike(row, value, now, known, hashes)
         if len(row.known) < MOST_KNOWN:
             row.known[about] = hashes
+        return hashes
+
+    def _note_alike(self, row: _Row, value: Any, now: Any, known: str, hashes: Hashes) -> Hashes:
+        """Remember for the next record that a field is settled."""
+        if len(row.alike) < MOST_ALIKE:
+            row.alike[known] = value, now, now.__class__, hashes
         return hashes
 
     def _alike(self, row: _Row, value: Any, now: Any, known: Any) -> Hashes | None:
@@ -271,11 +302,11 @@ class _Kind:
         shown = zip(keys, texts, categories, strict=True)
         if now != [wire(key if text is None else text, category) for key, text, category in shown]:
             return None
-        for key, category in zip(keys, categories, strict=True):
-            own, asked = row.digests(key, category)
-            if ours.get(own) != [asked, asked]:
-                return None
-        return tuple([hash_of_touch(has(self._entity, row.field, key)) for key in keys]) if row.is_met else ()
+        # The digest of a member says which one it is as well. Where they stand in another order they are looked at closely.
+        wholes = map(row.whole, keys, categories)
+        if [*ours.values()] != [[whole, whole] for whole in wholes]:
+            return None
+        return tuple([hash_with(row.met, str(key)) for key in keys]) if row.is_met else ()
 
     def _outer(self, row: _Row, flat: list[Any]) -> list[Any]:
         """Return what a record declares of the field within which the label of *row* is looked up."""
@@ -286,7 +317,7 @@ class _Kind:
 
     def _judged(self, row: _Row, flat: list[Any], at: int, now: Any, known: Any) -> Hashes | None:
         """Judge a record of this one field."""
-        packed = _encode([*flat[:HEAD], *flat[at : at + EACH], *self._outer(row, flat)])
+        packed = _encode([*flat[:HEAD], *flat[at + 1 - EACH : at + 1], *self._outer(row, flat)])
         declared = unpack(packed, Address(self._entity.name, ""), "", 1)
         observed = Observed(self._entity.name, 1, {row.field.name: row.field.kind.decode(now, self._locale)})
         applied = {} if known is None else {row.id: known}
@@ -295,10 +326,10 @@ class _Kind:
 
     # Closely
 
-    def closely(self, address: Address, packed: bytes, body: bytes, binding: str) -> Hashes | None:
+    def closely(self, address: Address, packed: bytes, body: bytes, binding: bytes) -> Hashes | None:
         """Return what a record can be met by that is settled. Raises ValueError."""
         record = decode_body(self._entity, parse(body), self._locale)
-        return self._verdict(unpack(packed, address, "", 1), record, decode_binding(binding))
+        return self._verdict(unpack(packed, address, "", 1), record, decode_binding(binding.decode()))
 
     def _verdict(self, declared: Declared, observed: Observed, binding: Binding) -> Hashes | None:
         desired = self._resolving.record(declared)
@@ -315,6 +346,8 @@ _WHOLE = frozenset({Mode.ENFORCE, Mode.FILL, Mode.OBSERVE})
 _OURS = frozenset({Mode.OWN, Mode.ADD})
 _WRITTEN: Mapping[str, Callable[[str], Value]] = {"number": Decimal, "date": date.fromisoformat}
 _NOTHING: Mapping[str, Any] = {}
+#: What is shown and has no parts: it equals nothing that says something else but where it is of another class.
+_SCALARS = frozenset({str, int, bool, Decimal})
 
 
 def _place(row: Field) -> object:

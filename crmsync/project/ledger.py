@@ -27,6 +27,7 @@ from crmsync.project.ledgerfile import (
     FIND,
     FIND_HASHES,
     INSERT,
+    INSERT_OF_PART,
     NUMBER,
     OPEN,
     PUT,
@@ -36,6 +37,7 @@ from crmsync.project.ledgerfile import (
     Worn,
     connect,
     digest_of,
+    digest_of_entry,
     digest_of_row,
     hash_of_touch,
     hashes_of,
@@ -145,8 +147,8 @@ class Ledger:
 
     def _at(self, number: int) -> _Found:
         if number not in self._found:
-            row = self._sql(FIND, (number,)).fetchone()
-            if row is None or row[-1] != digest_of_row(*row[:-1]):
+            row = self._row(number)
+            if row is None or row[-1] != digest_of_entry(*row[:-1]):
                 raise Worn("an entry is damaged")
             _, text, id, content, binding, standing, touches, _ = row
             address = Address.parse(text)
@@ -155,6 +157,17 @@ class Ledger:
             entry = Entry(address, id, content, binding, standing == 2, standing > 0)
             self._found[number] = _Found(entry, array("I", touches), row)
         return self._found[number]
+
+    def _row(self, number: int) -> tuple[Any, ...] | None:
+        """Return an entry as if its binding were its own."""
+        row = self._sql(FIND, (number,)).fetchone()
+        if row is None or row[_AT_BINDING] is not None:
+            return None if row is None else row[:_AT_PART]
+        *others, part, place, length = row
+        with self._opened().blobopen("part", "bindings", part, readonly=True) as bindings:
+            bindings.seek(place)
+            others[_AT_BINDING] = bindings.read(length).decode()
+        return tuple(others)
 
     # What is put into it
 
@@ -250,6 +263,10 @@ class Ledger:
         return self._connection
 
 
+_AT_BINDING, _AT_PART = 4, 8
+_SETTLED = 2
+
+
 class _Found(NamedTuple):
     """An entry as it was read: the hashes under which it is found, and its row."""
 
@@ -264,7 +281,7 @@ class NewLedger:
     def __init__(self, connection: sqlite3.Connection, count: int) -> None:
         self._connection = connection
         self._buckets: list[array[int]] = [array("Q") for _ in range(count)]
-        self._last = 0
+        self._last = self._parts = 0
         connection.execute("BEGIN")
 
     def put(self, entries: Iterable[Entry], is_mirrored: Callable[[str], bool]) -> None:
@@ -279,6 +296,46 @@ class NewLedger:
             for hashed in hashes:
                 buckets[hashed % count].append(hashed << SHIFT | self._last)
             yield row_of(self._last, entry, hashes)
+
+    def put_settled(
+        self,
+        type_name: str,
+        records: Iterable[tuple[str, int, bytes, bytes, bytes | None]],
+        also: Collection[int] = (),
+    ) -> None:
+        """
+        Put into it the records of a type that are settled: key, id, content, binding, and hashes as `Entry` has touches.
+
+        Those without hashes are not settled. All are found under the hashes *also*. Their bindings are kept together.
+        """
+        self._parts += 1
+        part = bytearray()
+        self._connection.executemany(INSERT_OF_PART, self._rows_of_part(type_name, records, also, part))
+        self._connection.execute("INSERT INTO part VALUES (?, ?)", (self._parts, part))
+
+    def _rows_of_part(
+        self,
+        type_name: str,
+        records: Iterable[tuple[str, int, bytes, bytes, bytes | None]],
+        also: Collection[int],
+        part: bytearray,
+    ) -> Iterator[tuple[Any, ...]]:
+        buckets, count, place = self._buckets, len(self._buckets), 0
+        for key, id, content, binding, touches in records:
+            if touches is None:
+                continue
+            self._last = number = self._last + 1
+            hashes = array("I", touches)
+            if also:
+                hashes = array("I", sorted({*hashes, *also}))
+                touches = hashes.tobytes()
+            for hashed in hashes:
+                buckets[hashed % count].append(hashed << SHIFT | number)
+            address = f"{type_name}.{key}"
+            digest = digest_of_row(number, address, id, content, binding, _SETTLED, touches)
+            yield number, address, id, content, _SETTLED, touches, digest, self._parts, place, len(binding)
+            part += binding
+            place += len(binding)
 
     def take_back(self, address: Address) -> None:
         """Take out what was put into it about *address*."""

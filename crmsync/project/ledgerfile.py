@@ -23,7 +23,7 @@ from zlib import crc32
 from crmsync.model.address import Address
 from crmsync.plan.restriction import Touch
 
-FORMAT = 3
+FORMAT = 4
 BUSY_SECONDS = 5.0
 #: A new ledger in which nothing was written for so long will not be finished.
 LEFT_SECONDS = 3600.0
@@ -31,13 +31,20 @@ _TABLES = (
     "CREATE TABLE head (data TEXT NOT NULL, digest BLOB NOT NULL)",
     "CREATE TABLE bucket (number INTEGER PRIMARY KEY, data BLOB NOT NULL, digest BLOB NOT NULL)",
     "CREATE TABLE entry (number INTEGER PRIMARY KEY, address TEXT NOT NULL, id INTEGER, content BLOB NOT NULL, "
-    "binding TEXT NOT NULL, standing INTEGER NOT NULL, touches BLOB NOT NULL, digest BLOB NOT NULL)",
+    "binding TEXT, standing INTEGER NOT NULL, touches BLOB NOT NULL, digest BLOB NOT NULL, "
+    "part INTEGER, place INTEGER, length INTEGER)",
+    "CREATE TABLE part (number INTEGER PRIMARY KEY, bindings BLOB NOT NULL)",
 )
 
-INSERT = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+#: An entry with a binding of its own, and one whose binding stands in a part, together with others.
+INSERT = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)"
+INSERT_OF_PART = "INSERT INTO entry VALUES (?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?)"
 FIND_HASHES = "SELECT address, touches FROM entry WHERE number = ?"
 PUT = INSERT.replace("INSERT", "INSERT OR REPLACE")
-FIND = "SELECT number, address, id, content, binding, standing, touches, digest FROM entry WHERE number = ?"
+FIND = (
+    "SELECT number, address, id, content, binding, standing, touches, digest, part, place, length "
+    "FROM entry WHERE number = ?"
+)
 #: A bucket holds hashes, and below each the number of an entry.
 SHIFT = 32
 NUMBER = 2**32 - 1
@@ -61,8 +68,7 @@ class Entry:
 
     *record_id* is None for one that is not bound. *content* is the digest of its body where nothing else tells that it
     changed. *binding* is as the state writes it down. One that is not settled is *open*: it is judged each time.
-    *is_there*: it is declared, bound, and Copper has it, so that whoever names it names that record. *hashes* are those
-    of further touches.
+    *is_there*: it is declared, bound, and Copper has it, so that whoever names it names that record.
     """
 
     address: Address
@@ -72,7 +78,6 @@ class Entry:
     is_settled: bool
     is_there: bool
     touches: frozenset[Touch] | tuple[Touch, ...] = ()
-    hashes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +166,22 @@ def row_of(number: int, entry: Entry, hashes: list[int]) -> tuple[Any, ...]:
     touches = array("I", hashes).tobytes()
     standing = 2 if entry.is_settled else int(entry.is_there)
     values = (str(entry.address), entry.record_id, entry.content, entry.binding, standing, touches)
-    return number, *values, digest_of_row(number, *values)
+    return number, *values, digest_of_entry(number, *values)
 
 
-def digest_of_row(
+def digest_of_entry(
     number: int, address: str, id: int | None, content: bytes, binding: str, standing: int, touches: bytes
 ) -> bytes:
     """Return what `digest_of` would be good for as well, for rows with a long text in half the time."""
-    head = f"{number} {address} {id} {standing} {len(content)} {len(touches)} {binding}"
-    return blake2b(b"".join((head.encode("utf-8", "surrogatepass"), content, touches)), digest_size=8).digest()
+    return digest_of_row(number, address, id, content, binding.encode("utf-8", "surrogatepass"), standing, touches)
+
+
+def digest_of_row(
+    number: int, address: str, id: int | None, content: bytes, binding: bytes, standing: int, touches: bytes
+) -> bytes:
+    """Return the checksum of an entry."""
+    head = f"{number} {address} {id} {standing} {len(content)} {len(touches)} "
+    return blake2b(b"".join((head.encode("utf-8", "surrogatepass"), binding, content, touches)), digest_size=8).digest()
 
 
 def digest_of(*parts: object) -> bytes:
@@ -184,12 +196,17 @@ def hashes_of(entry: Entry, is_mirrored: bool) -> list[int]:
         touches.append(touch_of_id(entry.address.type, entry.record_id))
         touches += [] if is_mirrored else [touch_of_unmirrored(entry.address.type)]
     touches += [] if entry.is_settled else [OPEN]
-    return sorted({*entry.hashes, *map(hash_of_touch, touches)})
+    return sorted({*map(hash_of_touch, touches)})
 
 
 def hash_of_touch(touch: Touch) -> int:
     """Return the hash under which those are found that touch this, and a few others."""
     return crc32("\0".join(touch).encode("utf-8", "surrogatepass"))
+
+
+def hash_with(begun: int, word: str) -> int:
+    """Return the hash of a touch of which *begun* is that with an empty last word, where *word* is the last one."""
+    return crc32(word.encode("utf-8", "surrogatepass"), begun)
 
 
 def touch_of_address(address: Address) -> Touch:

@@ -17,7 +17,8 @@ from crmsync.copper import read
 from crmsync.copper.client import Client
 from crmsync.copper.rowtext import text_of
 from crmsync.model.catalogue import Catalogue, EntityType
-from crmsync.project.mirror import Head, Mark, Mirror, Stale, content_digest
+from crmsync.project.mirror import Mirror
+from crmsync.project.mirrorfile import Head, Mark, Stale, content_digest
 from crmsync.project.upkeep import MIRROR_REQUESTS, Body, OnPage, Told, Upkeep, alone, row_of
 
 #: So many bodies are held at a time where many are looked at.

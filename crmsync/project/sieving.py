@@ -49,7 +49,7 @@ from crmsync.project.inputs import labels_of
 from crmsync.project.ledger import Ledger
 from crmsync.project.ledgerfile import Entry, LedgerHead
 from crmsync.project.looking import Looking
-from crmsync.project.mirror import Mark, content_digest
+from crmsync.project.mirrorfile import Mark, content_digest
 from crmsync.project.reading import Reading
 from crmsync.project.session import Project
 from crmsync.state.codec import decode_binding, encode_binding

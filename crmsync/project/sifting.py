@@ -9,13 +9,12 @@ while the next ones come.
 from __future__ import annotations
 
 import sys
-from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from itertools import islice
 
-from crmsync.copper.rowtext import RawRow, canonical
+from crmsync.copper.rowtext import RawRow
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType
 from crmsync.model.records import PolicyRule
@@ -23,9 +22,9 @@ from crmsync.model.state import State, record_id, record_ids
 from crmsync.project.crew import Crew, are_known, at_work, processes_at_hand
 from crmsync.project.glancing import Glance, Lot, Seen
 from crmsync.project.ledger import NewLedger
-from crmsync.project.ledgerfile import Entry, LedgerHead
+from crmsync.project.ledgerfile import Entry, LedgerHead, hash_of_touch, touch_of_unmirrored
 from crmsync.project.looking import Looking
-from crmsync.project.mirror import Row
+from crmsync.project.mirrorfile import Row
 from crmsync.project.reading import Reading
 from crmsync.project.sheets import hash_of_address
 from crmsync.project.sieving import FEW, LARGEST_SHARE, Unsieved, asking_of
@@ -85,24 +84,25 @@ class Sifting:
         self._looking.has_all = True
 
     def _come_by(self, entity: EntityType, rows: Sequence[RawRow], wanted: Collection[int]) -> Callable[[], Sequence[Row]]:
-        """Have somebody glance at a page, and rewrite its rows."""
+        """Have somebody glance at a page, and note what is found when its rows are asked for."""
         mine = self._addresses[entity.name]
         sought = self._seek(entity.name, {row.id: row.text for row in rows if row.id in mine})
 
         def made() -> Sequence[Row]:
-            texts = self._note(*sought)
-            return [kept_row(row, (texts.get(row.id) or canonical(row.text)) if row.id in wanted else None) for row in rows]
+            self._note(*sought)
+            return [kept_row(row, is_whole=row.id in wanted) for row in rows]
 
         return made
 
-    def _seek(self, type_name: str, found: Mapping[int, bytes]) -> tuple[list[tuple[Address, int]], Lot, Answer]:
+    def _seek(self, type_name: str, found: Mapping[int, bytes]) -> tuple[list[Address], Lot, Answer]:
         """Have somebody glance at records that look so."""
         ids = {self._addresses[type_name][id]: id for id in found}
         asking = self._asking
         packed = self._reading.packed([address for address in ids if address not in asking] if asking else ids)
-        some = [(address, ids[address]) for address in packed]
-        shown, texts = [found[id] for _, id in some], [self._text(address) for address, _ in some]
-        lot = (type_name, [address.key for address, _ in some], list(packed.values()), shown, texts)
+        some = list(packed)
+        mine = [ids[address] for address in some]
+        shown, texts = [found[id] for id in mine], [self._written(address) for address in some]
+        lot = (type_name, [address.key for address in some], mine, list(packed.values()), shown, texts)
         return some, lot, self._ask(lot)
 
     def _ask(self, lot: Lot) -> Answer:
@@ -114,21 +114,15 @@ class Sifting:
         answer.set_result(self._glance.read(lot))
         return answer
 
-    def _note(self, some: list[tuple[Address, int]], lot: Lot, answer: Answer) -> dict[int, bytes]:
-        """
-        Note what was found, and return how the records always look.
-
-        What nobody answered is looked at here, which tells what is wrong.
-        """
+    def _note(self, some: list[Address], lot: Lot, answer: Answer) -> None:
+        """Note what was found; what nobody answered is looked at here, which tells what is wrong."""
         found = self._glance.read(lot) if answer.exception() is not None else answer.result()
-        told = zip(some, lot[-1], found, strict=True)
-        settled = (self._settled(*each, text, hashes) for each, text, (_, hashes) in told if hashes is not None)
-        self._ledger.put(settled, self._is_mirrored)
-        self._seen.update((address, hashes is not None) for (address, _), (_, hashes) in zip(some, found, strict=True))
-        return {id: text for (_, id), (text, _) in zip(some, found, strict=True)}
-
-    def _settled(self, address: Address, id: int, text: str, hashes: bytes) -> Entry:
-        return Entry(address, id, self._content(address.type, id), text, True, True, hashes=tuple(array("I", hashes)))
+        name, keys, ids, _, _, bindings = lot
+        contents = self._looking.small.get(name, {})
+        records = zip(keys, ids, [contents.get(id, b"") for id in ids], bindings, found, strict=True)
+        also = () if self._is_mirrored(name) else (hash_of_touch(touch_of_unmirrored(name)),)
+        self._ledger.put_settled(name, records, also)
+        self._seen.update(zip(some, [hashes is not None for hashes in found], strict=True))
 
     # What is noted of it
 
@@ -182,7 +176,7 @@ class Sifting:
             return Entry(address, None, b"", "", is_settled=False, is_there=False)
         id = self._id(address)
         is_there = id in self._there[address.type] and address in self._reading.records
-        return Entry(address, id, self._content(address.type, id), self._text(address), False, is_there)
+        return Entry(address, id, self._content(address.type, id), self._written(address).decode(), False, is_there)
 
     def _id(self, address: Address) -> int:
         """Return the record of *address*, 0 where it has none."""
@@ -191,11 +185,11 @@ class Sifting:
             return 0
         return record_id(bindings, address)
 
-    def _text(self, address: Address) -> str:
+    def _written(self, address: Address) -> bytes:
         """Return a binding as the state writes it down, as it stands there already where that is to be had."""
         bindings = self._state.bindings
-        text = bindings.text(address) if isinstance(bindings, PackedBindings) else None
-        return encode_binding(bindings[address]) if text is None else text
+        text = bindings.written(address) if isinstance(bindings, PackedBindings) else None
+        return encode_binding(bindings[address]).encode() if text is None else text
 
     def _content(self, type_name: str, id: int) -> bytes:
         return self._looking.small.get(type_name, {}).get(id, b"")

@@ -19,7 +19,8 @@ from crmsync.copper.client import Client
 from crmsync.copper.ranks import NoRanks, missing
 from crmsync.copper.rowtext import RawRow, canonical, text_of
 from crmsync.model.catalogue import Catalogue, EntityType
-from crmsync.project.mirror import Head, Known, Mirror, Row, Stale, content_digest
+from crmsync.project.mirror import Mirror
+from crmsync.project.mirrorfile import Head, Known, Row, Stale
 
 Body = dict[str, Any]
 
@@ -43,7 +44,7 @@ OnPage = Callable[[EntityType, Sequence[RawRow], Collection[int]], Callable[[], 
 
 def alone(entity: EntityType, rows: Sequence[RawRow], wanted: Collection[int]) -> Callable[[], Sequence[Row]]:
     """Make the rows of a page here."""
-    return lambda: [kept_row(row, canonical(row.text) if row.id in wanted else None) for row in rows]
+    return lambda: [kept_row(row, is_whole=row.id in wanted) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -161,9 +162,12 @@ class Upkeep:
     def unlink(self, mirror: Mirror, entity: EntityType) -> list[int]:
         """Ask again for what named a record that is gone, and return it: Copper clears or moves links and moves no date."""
         links = [(entity.name, row.key, id) for row in entity.links for id in sorted(self.gone.get(str(row.target), ()))]
-        pairs = [(key, id) for name, key, id in links if (name, key, id) not in self._seen]
+        gone: dict[str, set[int]] = {}
+        for name, key, id in links:
+            if (name, key, id) not in self._seen:
+                gone.setdefault(key, set()).add(id)
         self._seen |= set(links)
-        ids = sorted({naming for key, id in pairs for naming in mirror.naming(entity.name, key, id)})
+        ids = sorted({naming for key, those in gone.items() for naming in mirror.naming(entity.name, key, those)})
         head = self.fresh[entity.name]
         if ids and head is not None:
             self.fresh[entity.name] = self._looked_again(mirror, entity, head, ids)
@@ -212,7 +216,8 @@ class Upkeep:
     def _sorted_in(self, mirror: Mirror, entity: EntityType, bodies: list[Body]) -> tuple[list[Row], int]:
         """Return the rows that differ from the mirror's, and how many of them are of bound records."""
         known = mirror.known(entity.name, [body["id"] for body in bodies])
-        differing = [body for body in bodies if _differs(known.get(body["id"]), body)]
+        texts = mirror.texts(entity.name, [body["id"] for body in bodies if _is_dated(known.get(body["id"]), body)])
+        differing = [body for body in bodies if _differs(known.get(body["id"]), texts.get(body["id"]), body)]
         rows = [row_of(body, whole=_is_kept(known.get(body["id"]))) for body in differing]
         return rows, sum(row.text is not None for row in rows)
 
@@ -251,9 +256,9 @@ def row_of(body: Body, *, whole: bool) -> Row:
     return Row(body["id"], _created(body), _modified(body), text_of(body) if whole else None)
 
 
-def kept_row(row: RawRow, text: bytes | None) -> Row:
-    """Return what a mirror keeps of a row, with the text that it always has, or None of that. Raises Stale."""
-    return Row(row.id, _date(row.created), _date(row.modified), text)
+def kept_row(row: RawRow, *, is_whole: bool) -> Row:
+    """Return what a mirror keeps of a row, all of it when it *is whole*. Raises Stale."""
+    return Row(row.id, _date(row.created), _date(row.modified), row.text if is_whole else None)
 
 
 def _created(body: Body) -> int:
@@ -274,7 +279,12 @@ def _is_kept(known: Known | None) -> bool:
     return known is not None and known.content is not None
 
 
-def _differs(known: Known | None, body: Body) -> bool:
-    if known is None or known.modified != _modified(body) or known.created != _created(body):
+def _is_dated(known: Known | None, body: Body) -> bool:
+    """Say whether a body has the dates that are known of it."""
+    return known is not None and known.modified == _modified(body) and known.created == _created(body)
+
+
+def _differs(known: Known | None, text: bytes | None, body: Body) -> bool:
+    if not _is_dated(known, body):
         return True
-    return known.content is not None and known.content != content_digest(body)
+    return text is not None and canonical(text) != text_of(body)

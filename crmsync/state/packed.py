@@ -106,6 +106,13 @@ class PackedBindings(BindingTable):
         binding = self._bindings[address]
         return None if isinstance(binding, Binding) else _text(binding)
 
+    def written(self, address: Address) -> bytes | None:
+        """Return the same in UTF-8."""
+        binding = self._bindings[address]
+        if isinstance(binding, Raw):
+            return bytes(binding)
+        return binding.encode() if isinstance(binding, str) else None
+
     def record_id(self, address: Address) -> int:
         """Return the record of *address*, without decoding all of its binding. Raises KeyError."""
         binding = self._bindings[address]
