@@ -185,7 +185,8 @@ def test_what_is_written_is_for_its_owner_alone(desk: Desk, umask: int) -> None:
 PACKAGE = Path(__file__).parents[1] / "crmsync"
 #: Who opens files for writing: the helper for everything, the shared log of the pace, the engines of the state, the mirror
 #: and the ledger, which are databases, the heaps beside the mirror, the shelf, which makes its files whole and 0600 in the
-#: same way, streams that were closed, and the sandbox, which is another program. The schemas are written by their generators.
+#: same way, streams that were closed, and the sandbox, which is another program. The schemas are written by their
+#: generators.
 WRITERS = {
     "project/saving.py",
     "project/mirrorfile.py",
