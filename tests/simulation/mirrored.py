@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from crmsync.copper import ranks, read
-from crmsync.project import applying, looking, mirror
+from crmsync.project import applying, looking, mirrorfile
 from crmsync.project.mirror import Mirror
 from crmsync.project.session import Project
 from tests.simulation.runs import running
@@ -38,5 +38,5 @@ def mirrors() -> Iterator[Mapping[tuple[Any, str], Any]]:
             (read, "PAGE_SIZE"): SMALL_PAGE,
             (ranks, "PAGE_SIZE"): SMALL_PAGE,
             (looking, "MIRROR_REQUESTS"): 0,
-            (mirror, "BUSY_SECONDS"): 0.0,
+            (mirrorfile, "BUSY_SECONDS"): 0.0,
         }
