@@ -80,7 +80,8 @@ class Watching:
         """Print to stdout; a reader who has gone, or a full disk, must not end a run half way."""
         if self._lost_output is None:
             try:
-                click.echo(text, nl=is_line and not text.endswith("\n"))
+                # Whether this is a terminal need only be known of what has colours: to ask is most of a line's cost.
+                click.echo(text, nl=is_line and not text.endswith("\n"), color=None if "\x1b" in text else True)
             except OSError as error:
                 self._lost_output = error
 

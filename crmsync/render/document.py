@@ -189,10 +189,11 @@ def _address(address: Address) -> dict[str, Any]:
 
 
 def _field(address: Address, change: FieldChange, showing: Showing) -> dict[str, Any]:
-    after = showing.value(address, change.field, change.after)
+    shown = showing.shower(address, change.field)
+    after = shown(change.after)
     return {
         "field": change.field,
-        "before": showing.value(address, change.field, change.before),
+        "before": shown(change.before),
         "after": after,
         "cause": change.cause.value,
         "file": place(change.position),

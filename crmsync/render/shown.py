@@ -46,11 +46,15 @@ class Showing:
 
     def value(self, address: Address, name: str, value: Value) -> Plain:
         """Return *value* of the field *name* of a record as plain data."""
+        return self.shower(address, name)(value)
+
+    def shower(self, address: Address, name: str) -> Callable[[Value], Plain]:
+        """Return what shows values of the field *name* of a record as plain data."""
         known = address.type, name
         shower = self._showers.get(known)
         if shower is None:
             shower = self._showers[known] = self._shower(self.catalogue[address.type].by_name[name])
-        return shower(value)
+        return shower
 
     def _shower(self, row: Field) -> Callable[[Value], Plain]:
         """Return what shows values of *row*: set out once, for a plan has many."""

@@ -152,15 +152,20 @@ def _fields(
     fields: Sequence[Mapping[str, Any]], reason: str, paint: Paint, verbose: int, reasons: Mapping[str, str]
 ) -> list[str]:
     rows = [_row(each, reason, verbose, reasons) for each in fields]
-    width = max([cells(row.name) for row in rows if row.text], default=0)
+    width = max([_title_width(row.name) for row in rows if row.text], default=0)
     column = max([cells(row.text) for row in rows if row.comment and cells(row.text) <= _COMMENT_COLUMN], default=0)
     lines: list[str] = []
     for row in rows:
-        line = f"{pad(row.name, width)} {row.text}" if row.text else row.name
+        line = f"{_padded(row.name, width)} {row.text}" if row.text else row.name
         comment = f"{' ' * max(0, column - cells(row.text))}  {paint('dim', f'# {row.comment}')}" if row.comment else ""
         lines.append(f"      {paint(_FIELD_STYLES[row.symbol], row.symbol)} {line}{comment}")
-        lines.extend(_below(each, paint) for each in row.below)
+        lines.extend([_below(each, paint) for each in row.below] if row.below else ())
     return lines
+
+
+# Of many records the titles are the same few.
+_title_width = lru_cache(maxsize=1000)(cells)
+_padded = lru_cache(maxsize=1000)(pad)
 
 
 def _below(line: str, paint: Paint) -> str:
@@ -170,6 +175,8 @@ def _below(line: str, paint: Paint) -> str:
 
 def _row(field: Mapping[str, Any], reason: str, verbose: int, reasons: Mapping[str, str]) -> _Row:
     symbol = _symbol(field)
+    if symbol == "+" and field["cause"] == "created" and not verbose and _is_on_one_line(field["after"]):
+        return _Row(symbol, _titled(field["field"]), written(field["after"]), "")  # as `_difference` has it, and no comment
     text, below = _difference(field, symbol)
     return _Row(symbol, _titled(field["field"]), text, _comment(field, reason, verbose, reasons), below)
 
@@ -199,7 +206,7 @@ def _comment(field: Mapping[str, Any], reason: str, verbose: int, reasons: Mappi
 def _difference(field: Mapping[str, Any], symbol: str) -> tuple[str, Sequence[str]]:
     """Return how a field changes: on one line, or on the lines below."""
     before, after = field["before"], field["after"]
-    if symbol == "+" and not (isinstance(after, str) and "\n" in after):
+    if symbol == "+" and _is_on_one_line(after):
         return written(after), ()
     if isinstance(before, list) and before and isinstance(after, list):
         return set_change(before, after, field["members"]), ()
@@ -209,6 +216,10 @@ def _difference(field: Mapping[str, Any], symbol: str) -> tuple[str, Sequence[st
     if long is not None:
         return "", long
     return (written(after) if symbol == "+" else f"{written(before)} -> {written(after)}"), ()
+
+
+def _is_on_one_line(value: Any) -> bool:
+    return not (isinstance(value, str) and "\n" in value)
 
 
 def _renamed(own: Mapping[str, Any], paint: Paint) -> list[str]:
