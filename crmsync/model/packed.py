@@ -13,10 +13,9 @@ from typing import Any, overload
 
 from crmsync.model.address import Address
 from crmsync.model.events import Applied
-from crmsync.model.packing import flat, flat_position, from_bytes, made, made_position, to_bytes
+from crmsync.model.packing import FLAT_NOBODY, flat, flat_position, from_bytes, is_flat_set, made, made_position, to_bytes
 from crmsync.model.plan import Cause, Delta, FieldChange
 from crmsync.model.records import Desired, DesiredField, Observed, Policy, RecordOptions
-from crmsync.model.source import Position
 from crmsync.model.values import Members, Value
 
 #: So many records stay values, the first ones: where few are looked at, each is asked for several times.
@@ -42,6 +41,18 @@ class PackedFields(Sequence[FieldChange]):
         self._names: tuple[str, ...] = _shared(tuple(change.field for change in changes))
         self._causes: tuple[Cause, ...] = _shared(tuple(change.cause for change in changes))
         self._data = to_bytes(tuple(map(_flat, changes)))
+
+    @classmethod
+    def of_new(cls, names: Sequence[str], flat: Sequence[tuple[Any, Any, bool]]) -> PackedFields:
+        """Return what a new record gets: of each field its value and its place, both flat, and whether all is added."""
+        made = cls.__new__(cls)
+        made._names, made._causes = _shared(tuple(names)), _shared((Cause.CREATED,) * len(names))
+        rows = []
+        for value, place, is_all_added in flat:
+            before = FLAT_NOBODY if is_flat_set(value) else None
+            rows.append((before, value, place, _ALL_ADDED if is_all_added else None, False))
+        made._data = to_bytes(tuple(rows))
+        return made
 
     def __len__(self) -> int:
         return len(self._names)
@@ -244,6 +255,79 @@ class PackedObserved(MutableMapping[tuple[str, int], Observed]):
         del self._records[pair]
 
 
+class FlatFields(Mapping[str, DesiredField]):
+    """
+    Values that fields should have, out of the bytes of a record; each is made when it is asked for.
+
+    *flat* holds six entries a field: name, value, the number of its rule, line, column, length. A place in another file
+    than *file* stands whole where the length does.
+    """
+
+    __slots__ = ("_file", "_flat", "_names", "_rules")
+
+    def __init__(self, flat: tuple[Any, ...], rules: Sequence[Policy], file: str) -> None:
+        self._flat, self._rules, self._file = flat, rules, file
+        self._names: tuple[str, ...] = flat[::6]
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __getitem__(self, name: str) -> DesiredField:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._field(6 * self._names.index(name))
+
+    def items(self) -> Any:
+        """Return all, made at once."""
+        return dict(zip(self._names, map(self._field, range(0, len(self._flat), 6)), strict=True)).items()
+
+    def values(self) -> Any:
+        """Return all, made at once."""
+        return dict(self.items()).values()
+
+    def _field(self, at: int) -> DesiredField:
+        place = made_position(self._place(at))
+        assert place is not None
+        return DesiredField(made(self._flat[at + 1]), self._rules[self._flat[at + 2]], place)
+
+    @property
+    def addresses(self) -> Iterator[Address]:
+        """The records that are named."""
+        return (Address(*each[1:]) for each in self._flat[1::6] if each.__class__ is tuple and each[0] == "address")
+
+    @property
+    def policies(self) -> Iterator[Policy]:
+        """The rules of the fields."""
+        return (self._rules[rule] for rule in self._flat[2::6])
+
+    def flat(self) -> Iterator[tuple[str, Any, Policy, tuple[Any, ...]]]:
+        """Yield of each field its name, its value and its place as `flat` and `flat_position` have them, and its rule."""
+        for at, name in zip(range(0, len(self._flat), 6), self._names, strict=True):
+            yield name, self._flat[at + 1], self._rules[self._flat[at + 2]], self._place(at)
+
+    def _place(self, at: int) -> tuple[Any, ...]:
+        _, _, _, line, column, length = self._flat[at : at + 6]
+        return (self._file, line, column, length) if length.__class__ is int else length
+
+
+def addresses_in(fields: Mapping[str, DesiredField]) -> Iterable[Address]:
+    """Return the records that *fields* name."""
+    if isinstance(fields, FlatFields):
+        return fields.addresses
+    return (each.value for each in fields.values() if isinstance(each.value, Address))
+
+
+def policies_of(fields: Mapping[str, DesiredField]) -> Iterable[Policy]:
+    """Return the rules of *fields*."""
+    return fields.policies if isinstance(fields, FlatFields) else (each.policy for each in fields.values())
+
+
 class PackedDesired(Mapping[Address, Desired]):
     """Records as they should be, all but a few as bytes; made anew when asked for."""
 
@@ -273,13 +357,7 @@ class PackedDesired(Mapping[Address, Desired]):
         place, items = from_bytes(packed)
         position = made_position(place)
         assert position is not None
-        fields = {}
-        for at in range(0, len(items), 6):
-            name, value, rule, line, column, length = items[at : at + 6]
-            where = Position(position.file, line, column, length) if length.__class__ is int else made_position(length)
-            assert where is not None
-            fields[name] = DesiredField(made(value), self._rules[rule], where)
-        return Desired(address, fields, position, self.options(address))
+        return Desired(address, FlatFields(items, self._rules, position.file), position, self.options(address))
 
     def options(self, address: Address) -> RecordOptions:
         """Return what the reserved key of a record says, without making the record."""

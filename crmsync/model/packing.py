@@ -23,6 +23,8 @@ Flat = Any
 
 _AS_IS = frozenset({str, bool, int, type(None)})
 _NOBODY = Members()
+#: A set of nobody, made flat.
+FLAT_NOBODY = ("members",)
 _new: Any = tuple.__new__
 
 to_bytes: Callable[[Flat], bytes] = marshal.dumps
@@ -33,6 +35,11 @@ def flat(value: Value) -> Flat:
     """Return *value* as `to_bytes` takes it."""
     kind = value.__class__
     return value if kind in _AS_IS else _FLATTEN[kind](value)
+
+
+def is_flat_set(data: Flat) -> bool:
+    """Say whether *data* is what `flat` makes of `Members`."""
+    return data.__class__ is tuple and data[0] == "members"
 
 
 def made(data: Flat) -> Value:

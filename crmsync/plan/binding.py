@@ -7,6 +7,7 @@ from dataclasses import replace
 from crmsync.model.address import IN_ORDER, Address
 from crmsync.model.catalogue import EntityType
 from crmsync.model.codes import CODES
+from crmsync.model.packed import addresses_in
 from crmsync.model.plan import FieldChange, Held, Note
 from crmsync.model.records import Desired, DesiredField, Moved
 from crmsync.model.source import Diagnostic
@@ -141,7 +142,7 @@ def with_ids(work: Work, desired: Desired) -> Desired:
             return replace(each, value=work.ids[each.value])
         return each
 
-    if not any(isinstance(each.value, Address) and each.value in work.ids for each in desired.fields.values()):
+    if not any(address in work.ids for address in addresses_in(desired.fields)):
         return desired
     return replace(desired, fields={name: known(each) for name, each in desired.fields.items()})
 

@@ -25,7 +25,7 @@ from crmsync.plan import guard
 from crmsync.plan.binding import hold_impossible, hold_observed, identify_all, rename, waits, with_ids
 from crmsync.plan.cost import price
 from crmsync.plan.deciding import is_handed_over, obey, tell_unasked
-from crmsync.plan.diff import Judgement, creation, judge
+from crmsync.plan.diff import Judgement, creations, judge
 from crmsync.plan.identity import display_name
 from crmsync.plan.order import order, pruned
 from crmsync.plan.parts import along_with, reason_of, with_fields
@@ -98,8 +98,6 @@ def _plan_create(work: Work, desired: Desired, entity: EntityType) -> None:
         detail = f"{desired.address} does not exist in Copper yet, and a new {entity.singular} needs {', '.join(missing)}."
         work.problems.append(Diagnostic(CODES["CRM041"], detail, desired.position, desired.address))
         return
-    fields = [creation(entity.by_name[name], each) for name, each in desired.fields.items() if name in entity.by_name]
-    changed = PackedFields(each for each in fields if each is not None)
     reason = "recreated" if desired.address in work.bindings else "new"
     work.changes.append(
         Change(
@@ -107,7 +105,7 @@ def _plan_create(work: Work, desired: Desired, entity: EntityType) -> None:
             action=Action.CREATE,
             record_id=None,
             name=display_name(desired),
-            fields=changed,
+            fields=creations(entity, desired.fields),
             position=desired.position,
             reason=reason,
             origin=Origin.CREATED,

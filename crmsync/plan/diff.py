@@ -23,9 +23,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from crmsync.model.catalogue import Field
+from crmsync.model.catalogue import EntityType, Field
 from crmsync.model.digest import Digester, is_comparable
 from crmsync.model.events import Applied
+from crmsync.model.packed import FlatFields, PackedFields
+from crmsync.model.packing import FLAT_NOBODY, is_flat_set
 from crmsync.model.plan import Cause, Delta, FieldChange
 from crmsync.model.records import DesiredField, Mode, OnAdopt, OnDrift, Policy
 from crmsync.model.values import Member, Members, Value, is_empty
@@ -33,6 +35,9 @@ from crmsync.plan.sent import compose
 
 #: What Copper answered of a member that a person removed, and that stays out by the user's decision.
 ABSENT = ""
+
+#: Of a set under these only our members are ours.
+_OURS_ALONE = (Mode.OWN, Mode.ADD)
 
 #: How bad a cause is; a set takes the worst of its members.
 _SEVERITY = (Cause.EDITED, Cause.ADOPTED, Cause.DRIFTED, Cause.CONFLICT)
@@ -80,7 +85,7 @@ def judge(field: Field, desired: DesiredField, observed: Value, applied: Applied
     mode = desired.policy.mode
     if mode is Mode.SEED:
         return _NOTHING
-    if mode in (Mode.OWN, Mode.ADD) and isinstance(desired.value, Members) and isinstance(observed, Members):
+    if mode in _OURS_ALONE and isinstance(desired.value, Members) and isinstance(observed, Members):
         return _judge_members(field, desired, desired.value, observed, applied, digester)
     return _judge_value(field, desired, observed, applied, digester)
 
@@ -91,8 +96,23 @@ def creation(field: Field, desired: DesiredField) -> FieldChange | None:
         return None
     after = Members() if field.kind.is_set and desired.value is None else desired.value
     before: Value = Members() if field.kind.is_set else None
-    delta = Delta(added=after) if isinstance(after, Members) and desired.policy.mode in (Mode.OWN, Mode.ADD) else None
+    delta = Delta(added=after) if isinstance(after, Members) and desired.policy.mode in _OURS_ALONE else None
     return FieldChange(field.name, before, after, Cause.CREATED, desired.position, delta)
+
+
+def creations(entity: EntityType, fields: Mapping[str, DesiredField]) -> PackedFields:
+    """Return what a new record gets of *fields*: `creation` of each, which need not be made for it where they are flat."""
+    if not isinstance(fields, FlatFields):
+        each = (creation(entity.by_name[name], each) for name, each in fields.items() if name in entity.by_name)
+        return PackedFields(change for change in each if change is not None)
+    names, flat = [], []
+    for name, value, policy, place in fields.flat():
+        row = entity.by_name.get(name)
+        if row is not None and policy.mode is not Mode.OBSERVE:
+            after = FLAT_NOBODY if row.kind.is_set and value is None else value
+            names.append(name)
+            flat.append((after, place, policy.mode in _OURS_ALONE and is_flat_set(after)))
+    return PackedFields.of_new(names, flat)
 
 
 def _judge_value(

@@ -10,7 +10,7 @@ from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType
 from crmsync.model.decisions import Decision
 from crmsync.model.digest import Digester
-from crmsync.model.packed import PackedDesired
+from crmsync.model.packed import PackedDesired, addresses_in, policies_of
 from crmsync.model.plan import Change, Decided, Held, Kept, Note
 from crmsync.model.records import Desired, Mode, Moved, Observed, PolicyRule, RecordOptions
 from crmsync.model.settings import Limits, Pace
@@ -108,10 +108,10 @@ class Work:
 
     def note_new(self, desired: Desired) -> None:
         """Keep what decides, once all are known, whether a new record can be created: what it names, if it is written."""
-        targets = tuple(each.value for each in desired.fields.values() if isinstance(each.value, Address))
+        targets = tuple(addresses_in(desired.fields))
         if targets:
             self.naming[desired.address] = targets
-        if desired.fields and all(each.policy.mode is Mode.OBSERVE for each in desired.fields.values()):
+        if desired.fields and all(policy.mode is Mode.OBSERVE for policy in policies_of(desired.fields)):
             self.unwritten.add(desired.address)
 
     def bound_id(self, address: Address) -> int | None:

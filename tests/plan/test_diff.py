@@ -9,13 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmsync.catalogue import CATALOGUE
+from crmsync.model import packed
+from crmsync.model.address import Address
 from crmsync.model.digest import Digester
 from crmsync.model.events import Applied
+from crmsync.model.packed import PackedDesired, addresses_in, policies_of
 from crmsync.model.plan import Cause, Delta, FieldChange
-from crmsync.model.records import DesiredField, Mode, OnAdopt, OnDrift, Policy
+from crmsync.model.records import Desired, DesiredField, Mode, OnAdopt, OnDrift, Policy
 from crmsync.model.source import Position
 from crmsync.model.values import Member, Members
-from crmsync.plan.diff import judge, verdict
+from crmsync.plan.diff import creations, judge, verdict
 from crmsync.plan.sent import compose, confirmed, is_met, members_asked, rebase
 
 NAME = CATALOGUE["companies"].by_name["name"]
@@ -307,3 +310,38 @@ def test_every_policy_has_a_row() -> None:
 
     assert modes == set(Mode) - {Mode.OWN, Mode.ADD}
     assert len(list(itertools.product(OnDrift, OnAdopt))) == 9
+
+
+_COMPANIES = CATALOGUE["companies"]
+_VALUES = {
+    "name": st.sampled_from(["Acme", "", None]),
+    "assignee": st.sampled_from([None, 7]),
+    "tags": st.sampled_from([None, Members(), tags("a", "b")]),
+    "gone_from_the_account": st.just("x"),
+    "details": st.sampled_from(["two\nlines", Address("people", "ann")]),
+}
+_PLACES = st.builds(Position, st.sampled_from(["crm/a.yaml", "crm/b.yaml"]), st.integers(1, 9), st.integers(1, 9))
+
+
+@given(
+    fields=st.fixed_dictionaries(
+        {},
+        optional={
+            name: st.builds(DesiredField, value, st.builds(Policy, st.sampled_from(Mode)), _PLACES)
+            for name, value in _VALUES.items()
+        },
+    )
+)
+def test_a_new_record_is_the_same_from_bytes(fields: dict[str, DesiredField]) -> None:
+    """What a new record gets is the same where its fields are made for it and where they stay as they are packed."""
+    record = Desired(Address("companies", "acme"), fields, HERE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packed, "_FEW", 0)
+        flat = PackedDesired([record])[record.address]
+
+    assert record == flat
+    assert list(fields.items()) == list(flat.fields.items())
+    assert {name: flat.fields[name] for name in fields} == fields
+    assert list(addresses_in(fields)) == list(addresses_in(flat.fields))
+    assert list(policies_of(fields)) == list(policies_of(flat.fields))
+    assert creations(_COMPANIES, fields) == creations(_COMPANIES, flat.fields)
