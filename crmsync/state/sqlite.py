@@ -26,10 +26,22 @@ from crmsync.model.events import Event
 from crmsync.model.state import Head, State
 from crmsync.model.store import NO_COPIES, Holder, Locked, Lost, Tail, Unusable
 from crmsync.state.codec import DAMAGED, decode_events, decode_state, empty_state, encode_events, state_pieces
-from crmsync.state.deflating import deflated_pieces, inflated
+from crmsync.state.deflating import deflated_pieces
 from crmsync.state.fold import Known, extended, fold
 from crmsync.state.lease import may_take, process_is_alive
-from crmsync.state.sqlitefile import BUSY_SECONDS, COPIES, LAYOUT, build, checksum, connect, explained, is_there, naming
+from crmsync.state.sqlitefile import (
+    BUSY_SECONDS,
+    COPIES,
+    LAYOUT,
+    build,
+    checksum,
+    checksum_of_snapshot,
+    connect,
+    explained,
+    is_there,
+    naming,
+    text_of_snapshot,
+)
 
 
 def open_sqlite(
@@ -173,7 +185,7 @@ class SqliteStore:
             state = what(connection)
             self._move_on_from(connection, position)
             content = deflated_pieces(each.encode("ascii") for each in state_pieces(replace(state, position=new)))
-            digest = checksum(self._empty.lineage, content)
+            digest = checksum_of_snapshot(self._empty.lineage, content)
             connection.execute("INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?)", (content, digest))
             connection.execute(f"PRAGMA user_version = {LAYOUT}")
             connection.execute("DELETE FROM segment")
@@ -272,9 +284,7 @@ class SqliteStore:
         row = connection.execute("SELECT state, digest FROM snapshot").fetchone()
         if row is None:
             return empty_state(head)
-        if row[1] != checksum(self._empty.lineage, row[0]):
-            raise Unusable(f"Its snapshot is damaged. {DAMAGED}")
-        return decode_state(_content(row[0]), head, is_checked=True)
+        return decode_state(text_of_snapshot(self._empty.lineage, *row), head, is_checked=True)
 
     def _segments(self, connection: sqlite3.Connection, after: int = 0) -> Iterator[tuple[int, float, tuple[Event, ...]]]:
         """Yield the segments after a position: where one begins, when it was appended, its events. Raises Unusable."""
@@ -376,11 +386,6 @@ def _holder(connection: sqlite3.Connection) -> Holder | None:
 
 def _has_copies(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'copy'").fetchone() is not None
-
-
-def _content(content: str | bytes) -> str | bytearray:
-    """Return the text of a snapshot; layout 1 kept it as it is."""
-    return content if isinstance(content, str) else inflated(content)
 
 
 def _keep(connection: sqlite3.Connection, copies: Mapping[str, bytes]) -> None:

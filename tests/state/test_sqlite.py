@@ -80,15 +80,17 @@ def test_a_snapshot_is_deflated_and_what_it_frees_goes_back(path):
     assert path.stat().st_size / 300 < 450 < before / 300
 
 
-def test_a_file_of_the_first_layout_is_read_and_moves_on(path):
-    """Its snapshot is plain text; the next compaction writes one that its version must not try to read."""
+@pytest.mark.parametrize("layout", [1, 2])
+def test_a_file_of_an_earlier_layout_is_read_and_moves_on(path, layout):
+    """The snapshot of the first is plain text; the next compaction writes one that its version must not try to read."""
     store = filled(path)
     state = store.read()
     store.close()
     with sqlite3.connect(path) as connection:
-        text = inflated(connection.execute("SELECT state FROM snapshot").fetchone()[0]).decode()
-        connection.execute("UPDATE snapshot SET state = ?, digest = ?", (text, checksum("lineage", text)))
-        connection.execute("PRAGMA user_version = 1")
+        content = connection.execute("SELECT state FROM snapshot").fetchone()[0]
+        content = inflated(content).decode() if layout == 1 else content
+        connection.execute("UPDATE snapshot SET state = ?, digest = ?", (content, checksum("lineage", content)))
+        connection.execute(f"PRAGMA user_version = {layout}")
     store = open_sqlite(path, "lineage", create=False)
 
     assert state == store.read()
@@ -236,7 +238,7 @@ def make_folder(path: Path) -> None:
         (make_empty, "It is empty, and no state is. The state is damaged. Restore a copy"),
         (make_text, "It is not an SQLite file. The state is damaged. Restore a copy"),
         (make_other_database, "not one of crmsync. Put another path"),
-        (make_newer, "A newer crmsync wrote it: layout 3, this version reads 2. Install a newer"),
+        (make_newer, "A newer crmsync wrote it: layout 4, this version reads 3. Install a newer"),
         (make_newer_event, "event format 3, this version reads up to 2. Install a newer"),
         (make_foreign, "It belongs to the project somebody else, and this one is lineage. Check `project`"),
         (make_gap, "The log has a gap before position 32. The state is damaged"),
