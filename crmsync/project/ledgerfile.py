@@ -179,9 +179,9 @@ def digest_of_entry(
 def digest_of_row(
     number: int, address: str, id: int | None, content: bytes, binding: bytes, standing: int, touches: bytes
 ) -> bytes:
-    """Return the checksum of an entry."""
-    head = f"{number} {address} {id} {standing} {len(content)} {len(touches)} "
-    return blake2b(b"".join((head.encode("utf-8", "surrogatepass"), binding, content, touches)), digest_size=8).digest()
+    """Return the checksum of an entry, which holds that of its binding, the longest part by far."""
+    head = f"{number} {address} {id} {standing} {len(content)} {len(touches)} {len(binding)} {crc32(binding)} "
+    return blake2b(b"".join((head.encode("utf-8", "surrogatepass"), content, touches)), digest_size=8).digest()
 
 
 def digest_of(*parts: object) -> bytes:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, groupby
+from itertools import chain, pairwise
 from typing import Any, TypeVar
 
 from crmsync import resolve
@@ -202,7 +202,8 @@ class SheetRecords(Mapping[Address, Declared]):
         place = self._place(address)
         if place is None:
             raise KeyError(address)
-        return self._made(place[0], place[1], place[1] + 1)[0]
+        at, number = place >> _SHIFT, place & _NUMBER
+        return self._made(at, number, number + 1)[0]
 
     def items(self) -> ItemsView[Address, Declared]:
         """Return all records by address, made one file after the other, and not kept."""
@@ -220,13 +221,12 @@ class SheetRecords(Mapping[Address, Declared]):
 
     def packed(self, addresses: Iterable[Address]) -> dict[Address, bytes]:
         """Return those of *addresses* that there are, as they are packed; those beside each other are read at once."""
-        places = sorted((place, address) for address in addresses if (place := self._place(address)) is not None)
+        by_place = {place: address for address in addresses if (place := self._place(address)) is not None}
         found: dict[Address, bytes] = {}
-        for (at, _), run in groupby(enumerate(places), lambda each: (each[1][0][0], each[1][0][1] - each[0])):
-            together = [place for _, place in run]
-            start, stop = together[0][0][1], together[-1][0][1] + 1
+        for first, last in _runs(sorted(by_place)):
+            at, start, stop = first >> _SHIFT, first & _NUMBER, (last & _NUMBER) + 1
             packed = self._asked(at, partial(Sheet.packed, start=start, stop=stop))
-            found |= zip((address for _, address in together), packed, strict=True)
+            found.update(zip(map(by_place.__getitem__, range(first, last + 1)), packed, strict=True))
         return found
 
     def _made(self, at: int, start: int, stop: int) -> list[Declared]:
@@ -240,13 +240,19 @@ class SheetRecords(Mapping[Address, Declared]):
             self.sheets[at] = self.mend(at)
             return ask(self.sheets[at])
 
-    def _place(self, address: Address) -> tuple[int, int] | None:
-        """Return in which sheet *address* stands, and as which record."""
-        packed = self.places.get(hash_of_address(address))
-        if packed is None:
+    def _place(self, address: Address) -> int | None:
+        """Return in which sheet *address* stands, and in the lower half as which record."""
+        place = self.places.get(hash_of_address(address))
+        if place is None or self.sheets[place >> _SHIFT].names[place & _NUMBER] != str(address):
             return None
-        at, number = packed >> _SHIFT, packed & _NUMBER
-        return (at, number) if self.sheets[at].names[number] == str(address) else None
+        return place
+
+
+def _runs(places: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield first and last of those of *places*, in their order, that follow upon each other."""
+    ends = [at for at, (one, other) in enumerate(pairwise(places), 1) if other != one + 1]
+    starts, ends = [0, *ends], [*ends, len(places)]
+    return ((places[start], places[end - 1]) for start, end in zip(starts, ends, strict=True) if start < end)
 
 
 def places_of(sheets: Sequence[Sheet]) -> dict[int, int]:

@@ -28,7 +28,7 @@ from crmsync.project.mirrorfile import Row
 from crmsync.project.reading import Reading
 from crmsync.project.sheets import hash_of_address
 from crmsync.project.sieving import FEW, LARGEST_SHARE, Unsieved, asking_of
-from crmsync.project.upkeep import kept_row
+from crmsync.project.upkeep import kept_rows
 from crmsync.state.codec import encode_binding
 from crmsync.state.packed import PackedBindings
 
@@ -90,7 +90,7 @@ class Sifting:
 
         def made() -> Sequence[Row]:
             self._note(*sought)
-            return [kept_row(row, is_whole=row.id in wanted) for row in rows]
+            return kept_rows(rows, wanted)
 
         return made
 

@@ -35,8 +35,8 @@ _NEWEST = {"sort_by": "date_modified", "sort_direction": "desc"}
 _CREATED = {"sort_by": "date_created", "sort_direction": "asc"}
 
 
-#: So many pages wait for their rows to be made.
-WAITING = 8
+#: So many pages wait for their rows to be made: more than others work at, so that this process need not wait for them.
+WAITING = 12
 
 #: Is given what a page shows of a type, and returns what makes the rows of that page, whole ones of those that are wanted.
 OnPage = Callable[[EntityType, Sequence[RawRow], Collection[int]], Callable[[], Sequence[Row]]]
@@ -44,7 +44,7 @@ OnPage = Callable[[EntityType, Sequence[RawRow], Collection[int]], Callable[[], 
 
 def alone(entity: EntityType, rows: Sequence[RawRow], wanted: Collection[int]) -> Callable[[], Sequence[Row]]:
     """Make the rows of a page here."""
-    return lambda: [kept_row(row, is_whole=row.id in wanted) for row in rows]
+    return lambda: kept_rows(rows, wanted)
 
 
 @dataclass(frozen=True)
@@ -256,9 +256,11 @@ def row_of(body: Body, *, whole: bool) -> Row:
     return Row(body["id"], _created(body), _modified(body), text_of(body) if whole else None)
 
 
-def kept_row(row: RawRow, *, is_whole: bool) -> Row:
-    """Return what a mirror keeps of a row, all of it when it *is whole*. Raises Stale."""
-    return Row(row.id, _date(row.created), _date(row.modified), row.text if is_whole else None)
+def kept_rows(rows: Sequence[RawRow], wanted: Collection[int]) -> list[Row]:
+    """Return what a mirror keeps of rows, all of those that are *wanted*. Raises Stale."""
+    if not all(type(row.created) is type(row.modified) is int for row in rows):
+        raise Stale("a record has no date")
+    return [Row(id, created, modified, text if id in wanted else None) for id, created, modified, text in rows]
 
 
 def _created(body: Body) -> int:
