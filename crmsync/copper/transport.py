@@ -18,6 +18,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -172,7 +173,8 @@ class Transport:
         self._timeouts = timeouts
         self._largest_body = largest_body
         self._clock = clock
-        self._session = _session(urlsplit(base_url).scheme)
+        self._adapter, self._new = _adapter(urlsplit(base_url).scheme)
+        self._url = lru_cache(maxsize=32)(self._prepared_url)
         self._forms = _forms(credentials.key.reveal())
 
     def __call__(self, request: Request) -> Response:
@@ -195,21 +197,31 @@ class Transport:
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._adapter.close()
 
     def _exchange(self, request: Request) -> Response:
+        """
+        Send *request* and read the answer.
+
+        Not by a session, which takes as long as all the rest: it looks for proxies and .netrc, through which the key would
+        pass or be replaced, for cookies, redirects and hooks, and there shall be none. An adapter knows of none of them.
+        """
         deadline = self._clock() + self._timeouts.total
-        with self._session.request(
-            request.method,
-            self._base_url + request.path,
-            data=request.body or None,
-            headers={**request.headers, **self._headers()},
-            timeout=(self._timeouts.connect, self._timeouts.read),
-            allow_redirects=False,
-            stream=True,
-        ) as answer:
+        ready = self._new()
+        ready.method, ready.url = request.method, self._url(request.path)
+        ready.headers = {**request.headers, **self._headers()}
+        ready.prepare_body(request.body or None, None)
+        timeout = self._timeouts.connect, self._timeouts.read
+        with self._adapter.send(ready, stream=True, timeout=timeout, verify=True, cert=None, proxies=None) as answer:
             body = self._body(answer, deadline)
             return HttpResponse(answer.status_code, self._without_key(answer.headers), self._redacted(body))
+
+    def _prepared_url(self, path: str) -> str:
+        """Return the address of *path*, quoted where it must be."""
+        ready = self._new()
+        ready.prepare_url(self._base_url + path, None)
+        url: str = ready.url
+        return url
 
     def _headers(self) -> dict[str, str]:
         return {
@@ -218,6 +230,8 @@ class Transport:
             "X-PW-UserEmail": self._credentials.email,
             "Content-Type": "application/json",
             "Accept": "application/json",
+            "Accept-Encoding": "gzip, deflate",
+            "Connection": "keep-alive",
             "User-Agent": f"crmsync/{crmsync.__version__}",
         }
 
@@ -252,9 +266,9 @@ def _forms(key: str) -> list[str]:
     return sorted(forms, key=len, reverse=True)
 
 
-def _session(scheme: str) -> Any:
-    """Return a session for http or https that takes nothing from the environment, keeps no cookies and never tries twice."""
-    import requests  # for its cost: only commands that talk to Copper need it
+def _adapter(scheme: str) -> tuple[Any, Callable[[], Any]]:
+    """Return what sends, with nothing of the environment and never twice, and what makes a request that it can send."""
+    from requests import PreparedRequest  # for its cost: only commands that talk to Copper need it
     from requests.adapters import HTTPAdapter
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
@@ -266,16 +280,7 @@ def _session(scheme: str) -> Any:
                 settings["ssl_context"] = tls_context(DEFAULT_CA_BUNDLE_PATH)
             super().init_poolmanager(*arguments, **settings)
 
-    session = requests.Session()
-    # Proxies, .netrc and REQUESTS_CA_BUNDLE: the key would pass through the first, be replaced by the second, and be shown
-    # to whoever the third vouches for.
-    session.trust_env = False
-    session.verify = True
-    session.cookies.set_policy(_no_cookies())
-    adapter = Adapter(pool_connections=1, pool_maxsize=POOL_SIZE, max_retries=0)
-    session.adapters.clear()
-    session.mount(f"{scheme}://", adapter)
-    return session
+    return Adapter(pool_connections=1, pool_maxsize=POOL_SIZE, max_retries=0), PreparedRequest
 
 
 def tls_context(authorities: str) -> ssl.SSLContext:
@@ -289,12 +294,6 @@ def tls_context(authorities: str) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_verify_locations(authorities)
     return context
-
-
-def _no_cookies() -> Any:
-    from http.cookiejar import DefaultCookiePolicy
-
-    return DefaultCookiePolicy(allowed_domains=[])
 
 
 def _translated(error: Exception) -> ConnectionError | TimeoutError:
