@@ -15,9 +15,8 @@ from crmsync.model.codes import CODES
 from crmsync.model.digest import Digester
 from crmsync.model.events import Applied, Origin, WriteAction
 from crmsync.model.packed import PackedApplied, PackedFields
-from crmsync.model.plan import Action, Cause, Change, Counts, FieldChange, Held, Kept, Note, Plan, Step
+from crmsync.model.plan import Action, Cause, Change, Counts, FieldChange, Held, Kept, Note, Plan
 from crmsync.model.records import Desired, DesiredField, Mode, Observed
-from crmsync.model.settings import Pace
 from crmsync.model.source import Diagnostic, in_file_order
 from crmsync.model.state import Binding, own_copy, record_id
 from crmsync.model.values import Value, is_empty
@@ -27,8 +26,8 @@ from crmsync.plan.cost import price
 from crmsync.plan.deciding import is_handed_over, obey, tell_unasked
 from crmsync.plan.diff import Judgement, creations, judge
 from crmsync.plan.identity import display_name
-from crmsync.plan.order import order, pruned
-from crmsync.plan.parts import along_with, reason_of, with_fields
+from crmsync.plan.order import order
+from crmsync.plan.parts import along_with, reason_of
 from crmsync.plan.removal import plan_vanished
 from crmsync.plan.taking import hold_taken
 from crmsync.plan.world import Wishes, Work, World
@@ -306,42 +305,3 @@ def counts_of(changes: Collection[Change], kept: int, held: int) -> Counts:
         kept=kept,
         held=held,
     )
-
-
-def narrow(plan: Plan, keep: Mapping[Address, frozenset[str]], catalogue: Catalogue, pace: Pace) -> Plan:
-    """
-    Return *plan* with only the changes of the addresses in *keep*, and of those only the fields named there.
-
-    What depends on a change that is dropped stays in the plan: the engine skips it and names the cause. What would be
-    noted about a record that is not bound after all is dropped as well.
-    """
-    kept = [(change, keep[change.address]) for change in plan.changes if change.address in keep]
-    changes = [each for change, names in kept if (each := with_fields(change, names, catalogue)) is not None]
-    steps = pruned(step for step in (_narrow_step(step, keep, catalogue) for step in plan.steps) if step is not None)
-    binding = (Action.CREATE, Action.ADOPT)
-    unbound = {change.address for change in plan.changes if change.action in binding and change.address not in keep}
-    notes = tuple(note for note in plan.notes if note.address not in unbound)
-    counts = counts_of(changes, len(plan.kept), len(plan.held))
-    return replace(
-        plan, changes=tuple(changes), steps=steps, notes=notes, counts=counts, price=price(steps, catalogue, pace)
-    )
-
-
-def without_notes(plan: Plan, fields: Collection[tuple[Address, str]], catalogue: Catalogue) -> Plan:
-    """Return *plan* without what the state would learn of *fields*: a conflict that nobody looked at stays one."""
-    ids = {(address, catalogue[address.type].by_name[name].id) for address, name in fields}
-    notes = []
-    for note in plan.notes:
-        applied = {id: known for id, known in note.applied.items() if (note.address, id) not in ids}
-        left = replace(note, applied=applied)
-        if left != Note(note.address):
-            notes.append(left)
-    return replace(plan, notes=tuple(notes))
-
-
-def _narrow_step(step: Step, keep: Mapping[Address, frozenset[str]], catalogue: Catalogue) -> Step | None:
-    if step.address not in keep:
-        return None
-    fields = [each for each in step.fields if each.field in keep[step.address]]
-    along = along_with(catalogue[step.address.type], fields, (each for each in step.fields if each.is_sent_along))
-    return replace(step, fields=(*fields, *along))

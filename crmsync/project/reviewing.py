@@ -23,7 +23,8 @@ from crmsync.model.plan import Action, Cause, Held, Plan
 from crmsync.model.settings import Limits, Pace
 from crmsync.model.values import Members
 from crmsync.plan import guard
-from crmsync.plan.build import held_order, narrow, without_notes
+from crmsync.plan.build import held_order
+from crmsync.plan.narrowing import narrow, without_notes
 from crmsync.plan.world import Wishes
 from crmsync.project.approving import Approved
 from crmsync.project.files import schema

@@ -48,3 +48,25 @@ def test_a_link_that_a_person_took_away_keeps_its_record(tmp_path: Path) -> None
     plan = world.plan("companies: {b: {name: B}}\n")
 
     assert (plan.changes, [str(held.address) for held in plan.held]) == ((), ["companies.a", "people.p"])
+
+
+def test_a_record_that_is_named_since_the_review_is_not_deleted(tmp_path: Path) -> None:
+    """
+    A person makes somebody a contact who was reviewed to go: nobody agreed to set another contact in their place.
+
+    The rest of the company's change, which was reviewed, is done.
+    """
+    world = World(tmp_path)
+    files = "companies: {{b: {{name: B, details: {}, primary_contact: r}}}}\npeople: {{r: {{name: R}}{}}}\n"
+    world.apply(files.format("old", ", q: {name: Q}"))
+    after = files.format("new", "")
+    reviewed = world.document(after)
+    world.edit("companies.b", primary_contact_id=world.id("people.q"))
+    ran = world.apply(after, reviewed=reviewed)
+
+    details = {str(each.address): (each.status, each.detail) for each in ran.outcomes}
+    waited = "It waited for companies.b, which is not part of this run."
+    assert details == {"companies.b": ("applied", ""), "people.q": ("skipped", waited)}
+    assert world.record("companies.b")["details"] == "new"
+    assert world.apply(after, auto_approve=True).statuses() == {}
+    assert world.names("people") == ["R"]

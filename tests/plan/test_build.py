@@ -12,8 +12,8 @@ from crmsync.catalogue import CATALOGUE
 from crmsync.model.address import Address
 from crmsync.model.plan import Cause, Counts, Plan
 from crmsync.model.settings import Pace
-from crmsync.plan.build import narrow, without_notes
 from crmsync.plan.cost import price
+from crmsync.plan.narrowing import narrow, without_notes
 from crmsync.sandbox import Fault, Quirks
 from tests.simulator import Killed
 from tests.world import World
