@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from crmsync.sandbox.account import Definition
@@ -24,6 +25,8 @@ from crmsync.sandbox.tables import BY_SINGULAR
 from crmsync.sandbox.world import World
 
 ITEM_KEYS = {"custom_field_definition_id", "value", "computed_value"}
+#: Custom fields as JSON, each by its id.
+Dumped = list[tuple[int, str]]
 UNSET: dict[str, Json] = {"MultiSelect": (), "Connect": (), "Checkbox": False}
 
 
@@ -166,30 +169,46 @@ def show_custom_fields(
 
 def dump_custom_fields(world: World, singular: str, id: int, values: dict[int, Any]) -> str:
     """Return the JSON of `show_custom_fields`, without computed values."""
-    values = _with_links(world, singular, id, values)
+    return dump_in_order(world, *dump_each(world, singular, _with_links(world, singular, id, values)))
+
+
+def dump_each(world: World, singular: str, values: dict[int, Any]) -> tuple[Dumped, Dumped]:
+    """Return the JSON of each custom field by its id, of those that are set and of those that are shown without a value."""
     fragments = world.account.fragments.setdefault(world.quirks.unset_values, {})
     if not fragments:
         fragments |= {d.id: dump_text(_show(world, d, {}, False)) for d in world.account.definitions}
-    order = _in_order(world, singular, values)
-    shown = [
-        fragments[d.id]
-        if values.get(d.id) is None
-        else f'{{"custom_field_definition_id":{d.id},"value":{dump_text(values[d.id])}}}'
-        for d in order
-    ]
-    return f"[{','.join(shown)}]"
+    have, lack = _parted(world, singular, values)
+    return [
+        (d.id, fragments[d.id])
+        if values[d.id] is None
+        else (d.id, f'{{"custom_field_definition_id":{d.id},"value":{dump_text(values[d.id])}}}')
+        for d in have
+    ], [(d.id, fragments[d.id]) for d in lack]
+
+
+def dump_in_order(world: World, have: Dumped, lack: Dumped) -> str:
+    """Return the JSON of all custom fields, those that `dump_each` gave; where that is no order, in another each time."""
+    if world.quirks.custom_fields_order == "shuffled":
+        lack = list(lack)
+        world.rng.shuffle(lack)
+        return f"[{','.join([text for _, text in chain(have, lack)])}]"
+    return f"[{','.join([text for _, text in sorted(chain(have, lack))])}]"
 
 
 def _in_order(world: World, singular: str, values: dict[int, Any]) -> list[Definition]:
-    definitions = world.account.by_type.get(singular, ())
-    have = sorted((d for d in definitions if d.id in values), key=lambda d: d.id) if values else []
-    lack = [d for d in definitions if d.id not in values]
-    if world.quirks.unset_custom_fields == "omit":
-        lack = []
+    have, lack = _parted(world, singular, values)
     if world.quirks.custom_fields_order == "shuffled":
         world.rng.shuffle(lack)
         return have + lack
     return sorted(have + lack, key=lambda d: d.id)
+
+
+def _parted(world: World, singular: str, values: dict[int, Any]) -> tuple[list[Definition], list[Definition]]:
+    """Return the definitions of a type that have a value, by id, and those that are shown without one."""
+    definitions = world.account.by_type.get(singular, ())
+    have = sorted((d for d in definitions if d.id in values), key=lambda d: d.id) if values else []
+    is_short = world.quirks.unset_custom_fields == "omit"
+    return have, [] if is_short else [d for d in definitions if d.id not in values]
 
 
 def _with_links(world: World, singular: str, id: int, values: dict[int, Any]) -> dict[int, Any]:

@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any
 
 from crmsync.sandbox.codec import show_day
-from crmsync.sandbox.custom import dump_custom_fields, show_custom_fields
+from crmsync.sandbox.custom import dump_custom_fields, dump_each, dump_in_order, show_custom_fields
 from crmsync.sandbox.replies import Json, dump_text, raw
 from crmsync.sandbox.store import Record
 from crmsync.sandbox.tables import ADDRESS_PARTS, OWN_STATUSES, STATUSES, EntityRow
@@ -37,14 +37,14 @@ def _plain_rows(world: World, row: EntityRow, records: Iterable[Record]) -> list
     """
     Return rows as texts. What stands before and behind the custom fields is made once for each version of a record.
 
-    It depends on the record, on the company it is linked to, on account and quirks. Custom fields have another order
-    each time.
+    It depends on the record, on the company it is linked to, on account and quirks. So do the custom fields, one by one,
+    while nothing is connected, but they have another order each time.
     """
     basis, kept = world.store.rendered.get(row.plural, (None, {}))
     if basis is None or basis[0] is not world.account or basis[1] != world.quirks:
         kept = {}
         world.store.rendered[row.plural] = (world.account, world.quirks), kept
-    companies = world.store.records["companies"]
+    companies, has_links = world.store.records["companies"], bool(world.store.things["related_links"])
     rows = []
     for record in records:
         id, company = record["id"], companies.get(record.get("company_id") or 0)
@@ -52,10 +52,14 @@ def _plain_rows(world: World, row: EntityRow, records: Iterable[Record]) -> list
         if made is None or made[0] is not record or made[1] is not company:
             [whole] = _odd_rows(world, row, (record,), custom=_HERE)
             before, _, after = dump_text(whole).partition(_HERE_TEXT)
-            made = record, company, before, after
+            made = record, company, before, after, dump_each(world, row.singular, record["custom_fields"])
             if len(kept) < MOST_KEPT:
                 kept[id] = made
-        rows.append(raw(f"{made[2]}{dump_custom_fields(world, row.singular, id, record['custom_fields'])}{made[3]}"))
+        if has_links:
+            custom = dump_custom_fields(world, row.singular, id, record["custom_fields"])
+        else:
+            custom = dump_in_order(world, *made[4])
+        rows.append(raw(f"{made[2]}{custom}{made[3]}"))
     return rows
 
 
