@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -46,10 +46,34 @@ _PLAIN_SET = frozenset({"asked", "answered", "members"})
 
 #: Hashes of what a settled record can be met by.
 Hashes = tuple[int, ...]
-#: Records of one type: keys, ids, how they are packed, as Copper shows them, as the state has them. Made to be sent.
-Lot = tuple[str, list[str], list[int], list[bytes], list[bytes], list[bytes]]
 #: Hashes under which the ledger finds a record of a mirrored type, in little space, if it is settled.
 Seen = bytes | None
+
+
+class Lot(NamedTuple):
+    """Records of one type: keys, ids, how they are packed, as Copper shows them, as the state has them."""
+
+    type_name: str
+    keys: list[str]
+    ids: list[int]
+    packed: list[bytes]
+    shown: list[bytes]
+    bindings: list[bytes]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be sent in few pieces, which takes half the time."""
+        texts = [*self.packed, *self.shown, *self.bindings]
+        lengths = array("I", map(len, texts)).tobytes()
+        return _sent, (self.type_name, "\n".join(self.keys), array("q", self.ids).tobytes(), lengths, b"".join(texts))
+
+
+def _sent(type_name: str, keys: str, ids: bytes, lengths: bytes, whole: bytes) -> Lot:
+    numbers, texts, end = array("q", ids).tolist(), list[bytes](), 0
+    for length in array("I", lengths):
+        texts.append(whole[end : end + length])
+        end += length
+    one, two = len(numbers), 2 * len(numbers)
+    return Lot(type_name, keys.split("\n") if numbers else [], numbers, texts[:one], texts[one:two], texts[two:])
 
 
 @dataclass
@@ -118,7 +142,7 @@ class _Row:
 
     field: Field
     id: str
-    place: object
+    place: tuple[int, object]
     is_met: bool
     met: int
     is_whole: bool
@@ -139,17 +163,17 @@ class _Shape:
     what is alike. Of the others: the place, and whether any text will do there.
     """
 
-    declared: tuple[tuple[int, object, str, Mapping[str, tuple[Any, Any, type, Hashes]], _Row], ...]
+    declared: tuple[tuple[int, int, object, str, Mapping[str, tuple[Any, Any, type, Hashes]], _Row], ...]
     ids: frozenset[str]
-    others: tuple[tuple[object, bool, _Row], ...]
+    others: tuple[tuple[int, object, bool, _Row], ...]
 
     @classmethod
     def of(cls, declared: Sequence[_Row], others: Iterable[_Row]) -> _Shape:
         """Return the shape of records that declare these fields, in this order."""
         return cls(
-            tuple((HEAD + EACH * at + EACH - 1, row.place, row.id, row.alike, row) for at, row in enumerate(declared)),
+            tuple((HEAD + EACH * at + EACH - 1, *row.place, row.id, row.alike, row) for at, row in enumerate(declared)),
             frozenset(row.id for row in declared),
-            tuple((row.place, row.field.kind.keeps_words and not row.is_met, row) for row in others),
+            tuple((*row.place, row.field.kind.keeps_words and not row.is_met, row) for row in others),
         )
 
 
@@ -160,7 +184,7 @@ class _Kind:
         self._entity, self._locale = entity, glance.catalogue.locale
         self._resolving, self._digester = resolving, digester
         self._ids, self._records = glance.ids, glance.records
-        self._nested = frozenset(row.key for row in entity.fields if row.part is not None)
+        self._nested = list(dict.fromkeys(row.key for row in entity.fields if row.part is not None))
         self._rows = {row.name: self._row(row) for row in entity.fields}
         self._shapes: dict[tuple[str, ...], _Shape | None] = {}
 
@@ -170,7 +194,7 @@ class _Kind:
         return _Row(
             field=row,
             id=row.id,
-            place=_place(row),
+            place=self._place(row),
             is_met=row in self._entity.links or row in self._entity.uniques,
             met=hash_of_touch(has(self._entity, row, "")),
             is_whole=mode in _WHOLE or (mode is Mode.SEED and row.required),
@@ -207,9 +231,9 @@ class _Kind:
         if not shape.ids.issuperset(applied):
             return None
         found: Hashes = ()
-        now_at, known_at = shown.get, applied.get
-        for at, place, id, alike, row in shape.declared:
-            value, now, known = flat[at], now_at(place), known_at(id)
+        known_at = applied.get
+        for at, where, key, id, alike, row in shape.declared:
+            value, now, known = flat[at], shown[where].get(key), known_at(id)
             if known.__class__ is str:
                 like = alike.get(known)
                 if like is not None and like[0] == value and like[1] == now and like[2] is now.__class__:
@@ -219,8 +243,8 @@ class _Kind:
             if hashes is None:
                 return None
             found += hashes
-        for place, is_any_text, row in shape.others:
-            now = now_at(place)
+        for where, key, is_any_text, row in shape.others:
+            now = shown[where].get(key)
             if now is None or (is_any_text and now.__class__ is str) or (not now and now.__class__ in row.empty):
                 continue
             observed = row.field.kind.decode(now, self._locale)
@@ -230,20 +254,25 @@ class _Kind:
                 row.empty.add(now.__class__)
         return found
 
-    def _placed(self, body: Any) -> dict[object, Any] | None:
-        """Return what Copper shows by its place: parts of addresses by key and part, custom values by definition."""
-        shown: dict[object, Any] = body
-        for key in self._nested:
-            parts = shown.get(key)
-            if parts.__class__ is dict:
-                shown |= {(key, part): value for part, value in parts.items()}
-            elif parts is not None:
-                return None
+    def _placed(self, body: Any) -> list[dict[Any, Any]] | None:
+        """Return what Copper shows: the body, its custom values by their definitions, and each of the nested ones."""
         try:
-            shown |= {each["custom_field_definition_id"]: each.get("value") for each in shown.get(CUSTOM_FIELDS) or ()}
+            custom = {each["custom_field_definition_id"]: each.get("value") for each in body.get(CUSTOM_FIELDS) or ()}
         except (KeyError, TypeError, AttributeError):
             return None
+        shown = [body, custom]
+        for key in self._nested:
+            parts = body.get(key)
+            if parts.__class__ is not dict and parts is not None:
+                return None
+            shown.append(parts or _NOTHING)
         return shown
+
+    def _place(self, row: Field) -> tuple[int, object]:
+        """Return which part of what `_placed` gives has the value of a field, and under which key."""
+        if row.definition_id is not None:
+            return 1, row.definition_id
+        return (0, row.key) if row.part is None else (2 + self._nested.index(row.key), row.part)
 
     def _seen(self, row: _Row, flat: list[Any], at: int, value: Any, now: Any, known: Any) -> Hashes | None:
         """Return what a record is met by through one field, whose value stands *at*; None where that is not settled."""
@@ -345,15 +374,9 @@ class _Kind:
 _WHOLE = frozenset({Mode.ENFORCE, Mode.FILL, Mode.OBSERVE})
 _OURS = frozenset({Mode.OWN, Mode.ADD})
 _WRITTEN: Mapping[str, Callable[[str], Value]] = {"number": Decimal, "date": date.fromisoformat}
-_NOTHING: Mapping[str, Any] = {}
+_NOTHING: dict[str, Any] = {}
 #: What is shown and has no parts: it equals nothing that says something else but where it is of another class.
 _SCALARS = frozenset({str, int, bool, Decimal})
-
-
-def _place(row: Field) -> object:
-    if row.definition_id is not None:
-        return row.definition_id
-    return row.key if row.part is None else (row.key, row.part)
 
 
 def _hashes(entity: EntityType, declared: Mapping[str, Value], observed: Mapping[str, Value]) -> Hashes:

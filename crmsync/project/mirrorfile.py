@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from crmsync.copper.rowtext import text_of
 from crmsync.project.heap import NewHeap
 
-FORMAT = 4
+FORMAT = 5
 BUSY_SECONDS = 5.0
 _TABLES = (
     "CREATE TABLE head (type TEXT PRIMARY KEY, data TEXT NOT NULL, digest BLOB NOT NULL)",
@@ -160,8 +160,8 @@ def checked(type_name: str, row: Sequence[Any]) -> Known:
 
 def digest_of(type_name: str, id: int, created: int, modified: int, content: bytes | None) -> int:
     """Return the checksum of a row, a number to be summed up."""
-    text = f"{type_name} {id} {created} {modified} {'' if content is None else content.hex()}"
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") & MASK
+    data = b"%b %d %d %d %b" % (type_name.encode(), id, created, modified, content or b"")
+    return int.from_bytes(blake2b(data, digest_size=8).digest(), "big") & MASK
 
 
 def digest_of_change(type_name: str, number: int, id: int, tag: str) -> int:

@@ -102,7 +102,7 @@ class Sifting:
         some = list(packed)
         mine = [ids[address] for address in some]
         shown, texts = [found[id] for id in mine], [self._written(address) for address in some]
-        lot = (type_name, [address.key for address in some], mine, list(packed.values()), shown, texts)
+        lot = Lot(type_name, [address.key for address in some], mine, list(packed.values()), shown, texts)
         return some, lot, self._ask(lot)
 
     def _ask(self, lot: Lot) -> Answer:
