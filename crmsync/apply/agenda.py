@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Generator, Sequence, Set
+from collections.abc import Generator, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -17,6 +17,7 @@ from crmsync.apply import single, writing
 from crmsync.apply.reading import Guard, read_guard
 from crmsync.apply.results import CallResult
 from crmsync.apply.work import GUARD_SECONDS, Work
+from crmsync.model.address import Address
 from crmsync.model.catalogue import EntityType
 from crmsync.model.effects import Answer, Effect, Task
 from crmsync.model.events import WriteAction
@@ -147,6 +148,7 @@ def agenda_of(work: Work) -> Agenda:
     """Return the agenda of a plan; steps that wait for one that is not part of this run never become ready."""
     agenda = Agenda()
     work.todo = {step.id: step for step in work.job.plan.steps}
+    work.several = _several(work.job.plan.steps)
     for step in work.job.plan.steps:
         for id in step.after:
             agenda.dependants.setdefault(id, []).append(step.id)
@@ -156,6 +158,12 @@ def agenda_of(work: Work) -> Agenda:
         if not step.after:
             agenda.push(step)
     return agenda
+
+
+def _several(steps: Iterable[Step]) -> frozenset[Address]:
+    """Return the records that have more steps than one."""
+    counts = Counter(step.address for step in steps)
+    return frozenset(address for address, count in counts.items() if count > 1)
 
 
 def next_call(work: Work, agenda: Agenda, now: float) -> Task | None:

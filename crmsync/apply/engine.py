@@ -237,7 +237,7 @@ def _remember(work: Work, result: StepResult, at: float) -> Telling:
     """Keep the record that an answer showed; a new one gets what the plan noted about it."""
     assert result.observed is not None
     address = result.step.address
-    work.remember(address, result.observed, at)
+    work.remember(address, result.observed, at, is_over=result.status == "done" and not result.follow)
     work.ids[address] = result.observed.id
     if result.step.action is WriteAction.CREATE:
         events = [event for note in work.notes.get(address, ()) for event in _note_events(note)]

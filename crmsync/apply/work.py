@@ -56,7 +56,7 @@ class Job:
 
 @dataclass
 class Work:
-    """The tables of a run."""
+    """The tables of a run; *several* are the records that have more steps than one."""
 
     job: Job
     digester: Digester
@@ -69,6 +69,7 @@ class Work:
     failed: dict[StepId, str] = field(default_factory=dict)
     unclear: dict[str, Prepared] = field(default_factory=dict)
     heard: dict[str, float] = field(default_factory=dict)
+    several: frozenset[Address] = frozenset()
     written: set[Address] = field(default_factory=set)
     fresh: OrderedDict[Address, tuple[Observed, float]] = field(default_factory=OrderedDict)
     noting: float = 0.0
@@ -114,9 +115,11 @@ class Work:
         deletes = (change for change in self.job.plan.changes if change.action is Action.DELETE)
         return frozenset((change.address.type, change.record_id) for change in deletes)
 
-    def remember(self, address: Address, observed: Observed, at: float) -> None:
-        """Keep what the answer to a write showed at *at*, for as long as it may be relied on."""
+    def remember(self, address: Address, observed: Observed, at: float, *, is_over: bool) -> None:
+        """Keep what an answer showed at *at* for as long as it may be relied on, if there is more to do to its record."""
         self.written.add(address)
+        if is_over and address not in self.several:
+            return
         self.fresh[address] = observed, at
         self.fresh.move_to_end(address)
         while at - next(iter(self.fresh.values()))[1] > GUARD_SECONDS:
