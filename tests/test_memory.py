@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from crmsync.model import packed
+from crmsync.model import packed, wanted
 from crmsync.model.address import Address
 from crmsync.model.events import Applied, Bound, Done, Event, FieldsApplied, Intent, Origin, WriteAction
 from crmsync.model.state import Binding, State
@@ -83,6 +83,7 @@ def test_a_planned_create_is_small(tmp_path: Path) -> None:
 def test_an_adopted_record_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither what Copper showed of it nor what the state will learn stays as objects, once they are many."""
     monkeypatch.setattr(packed, "_FEW", 0)
+    monkeypatch.setattr(wanted, "_FEW", 0)
 
     def plan(count: int) -> int:
         world = World(tmp_path)
@@ -96,6 +97,7 @@ def test_an_adopted_record_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_planned_update_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is bound stays the text of the snapshot: each binding is made when its record is planned, and let go of."""
     monkeypatch.setattr(packed, "_FEW", 0)
+    monkeypatch.setattr(wanted, "_FEW", 0)
     monkeypatch.setattr(looking, "MIRROR_REQUESTS", 0)  # the bodies of a few are kept, to be asked for again
 
     def plan(count: int) -> int:

@@ -11,11 +11,10 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import Any, overload
 
-from crmsync.model.address import Address
 from crmsync.model.events import Applied
-from crmsync.model.packing import FLAT_NOBODY, flat, flat_position, from_bytes, is_flat_set, made, made_position, to_bytes
+from crmsync.model.packing import flat, flat_position, from_bytes, made, made_position, to_bytes
 from crmsync.model.plan import Cause, Delta, FieldChange
-from crmsync.model.records import Desired, DesiredField, Observed, Policy, RecordOptions
+from crmsync.model.records import Observed
 from crmsync.model.values import Members, Value
 
 #: So many records stay values, the first ones: where few are looked at, each is asked for several times.
@@ -27,7 +26,7 @@ _SETTERS: list[Callable[[FieldChange, Any], None]] = [
 _set_field, _set_before, _set_after, _set_cause, _set_position, _set_delta, _set_is_sent_along = _SETTERS
 
 #: How a delta is kept that only adds, and adds all there is after it: that of nearly every new record.
-_ALL_ADDED = 1
+ALL_ADDED = 1
 
 
 class PackedFields(Sequence[FieldChange]):
@@ -38,39 +37,32 @@ class PackedFields(Sequence[FieldChange]):
     def __init__(self, changes: Iterable[FieldChange]) -> None:
         changes = tuple(changes)
         # Those of many records are alike, and kept once.
-        self._names: tuple[str, ...] = _shared(tuple(change.field for change in changes))
-        self._causes: tuple[Cause, ...] = _shared(tuple(change.cause for change in changes))
+        self._names: tuple[str, ...] = shared(tuple(change.field for change in changes))
+        self._causes: tuple[Cause, ...] = shared(tuple(change.cause for change in changes))
         self._data = to_bytes(tuple(map(_flat, changes)))
-
-    @classmethod
-    def of_new(cls, names: Sequence[str], flat: Sequence[tuple[Any, Any, bool]]) -> PackedFields:
-        """Return what a new record gets: of each field its value and its place, both flat, and whether all is added."""
-        made = cls.__new__(cls)
-        made._names, made._causes = _shared(tuple(names)), _shared((Cause.CREATED,) * len(names))
-        rows = []
-        for value, place, is_all_added in flat:
-            before = FLAT_NOBODY if is_flat_set(value) else None
-            rows.append((before, value, place, _ALL_ADDED if is_all_added else None, False))
-        made._data = to_bytes(tuple(rows))
-        return made
 
     def __len__(self) -> int:
         return len(self._names)
 
     def __iter__(self) -> Iterator[FieldChange]:
-        return map(_made, self._names, self._causes, from_bytes(self._data))
+        return map(_made, self._names, self._causes, self._rows())
+
+    def _rows(self) -> Iterable[tuple[Any, ...]]:
+        """Return of each change what `_flat` made of it."""
+        rows: tuple[tuple[Any, ...], ...] = from_bytes(self._data)
+        return rows
 
     def those(self, keys: Sequence[Any], wanted: Collection[Any]) -> Iterator[FieldChange]:
         """Yield the changes whose key, by its place, is among the *wanted* ones, and make no others."""
         if not any(key in wanted for key in keys):
             return
-        for key, name, cause, data in zip(keys, self._names, self._causes, from_bytes(self._data), strict=True):
+        for key, name, cause, data in zip(keys, self._names, self._causes, self._rows(), strict=True):
             if key in wanted:
                 yield _made(name, cause, data)
 
     def after(self) -> dict[str, Value]:
         """Return what the fields shall be, and make nothing else of the changes."""
-        return {name: made(data[1]) for name, data in zip(self._names, from_bytes(self._data), strict=True)}
+        return {name: made(data[1]) for name, data in zip(self._names, self._rows(), strict=True)}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -124,7 +116,8 @@ def values_after(changes: Sequence[FieldChange]) -> dict[str, Value]:
 
 
 @lru_cache(maxsize=1000)
-def _shared(parts: tuple[Any, ...]) -> tuple[Any, ...]:
+def shared(parts: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return *parts*, the one of all that are alike."""
     return parts
 
 
@@ -133,7 +126,7 @@ def _flat(change: FieldChange) -> tuple[Any, ...]:
     if change.delta is not None:
         known = change.delta
         is_more = known.removed or known.changed or known.foreign or known.remembered
-        delta = _ALL_ADDED if known.added is change.after and not is_more else _flat_delta(known)
+        delta = ALL_ADDED if known.added is change.after and not is_more else _flat_delta(known)
     place = flat_position(change.position)
     return flat(change.before), flat(change.after), place, delta, change.is_sent_along
 
@@ -160,7 +153,7 @@ def _flat_delta(delta: Delta) -> tuple[Any, ...]:
 def _made_delta(data: Any, after: Any) -> Delta | None:
     if data is None:
         return None
-    if data == _ALL_ADDED:
+    if data == ALL_ADDED:
         return Delta(added=after)
     *parts, remembered = data
     added, removed, changed, foreign = (_members(part) for part in parts)
@@ -180,7 +173,7 @@ class PackedApplied(Mapping[str, Applied]):
     __slots__ = ("_data", "_names")
 
     def __init__(self, applied: Mapping[str, Applied]) -> None:
-        self._names = _shared(tuple(applied))
+        self._names = shared(tuple(applied))
         self._data = to_bytes(tuple(_flat_applied(each) for each in applied.values()))
 
     def __len__(self) -> int:
@@ -253,124 +246,3 @@ class PackedObserved(MutableMapping[tuple[str, int], Observed]):
 
     def __delitem__(self, pair: tuple[str, int]) -> None:
         del self._records[pair]
-
-
-class FlatFields(Mapping[str, DesiredField]):
-    """
-    Values that fields should have, out of the bytes of a record; each is made when it is asked for.
-
-    *flat* holds six entries a field: name, value, the number of its rule, line, column, length. A place in another file
-    than *file* stands whole where the length does.
-    """
-
-    __slots__ = ("_file", "_flat", "_names", "_rules")
-
-    def __init__(self, flat: tuple[Any, ...], rules: Sequence[Policy], file: str) -> None:
-        self._flat, self._rules, self._file = flat, rules, file
-        self._names: tuple[str, ...] = flat[::6]
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._names
-
-    def __getitem__(self, name: str) -> DesiredField:
-        if name not in self._names:
-            raise KeyError(name)
-        return self._field(6 * self._names.index(name))
-
-    def items(self) -> Any:
-        """Return all, made at once."""
-        return dict(zip(self._names, map(self._field, range(0, len(self._flat), 6)), strict=True)).items()
-
-    def values(self) -> Any:
-        """Return all, made at once."""
-        return dict(self.items()).values()
-
-    def _field(self, at: int) -> DesiredField:
-        place = made_position(self._place(at))
-        assert place is not None
-        return DesiredField(made(self._flat[at + 1]), self._rules[self._flat[at + 2]], place)
-
-    @property
-    def addresses(self) -> Iterator[Address]:
-        """The records that are named."""
-        return (Address(*each[1:]) for each in self._flat[1::6] if each.__class__ is tuple and each[0] == "address")
-
-    @property
-    def policies(self) -> Iterator[Policy]:
-        """The rules of the fields."""
-        return (self._rules[rule] for rule in self._flat[2::6])
-
-    def flat(self) -> Iterator[tuple[str, Any, Policy, tuple[Any, ...]]]:
-        """Yield of each field its name, its value and its place as `flat` and `flat_position` have them, and its rule."""
-        for at, name in zip(range(0, len(self._flat), 6), self._names, strict=True):
-            yield name, self._flat[at + 1], self._rules[self._flat[at + 2]], self._place(at)
-
-    def _place(self, at: int) -> tuple[Any, ...]:
-        _, _, _, line, column, length = self._flat[at : at + 6]
-        return (self._file, line, column, length) if length.__class__ is int else length
-
-
-def addresses_in(fields: Mapping[str, DesiredField]) -> Iterable[Address]:
-    """Return the records that *fields* name."""
-    if isinstance(fields, FlatFields):
-        return fields.addresses
-    return (each.value for each in fields.values() if isinstance(each.value, Address))
-
-
-def policies_of(fields: Mapping[str, DesiredField]) -> Iterable[Policy]:
-    """Return the rules of *fields*."""
-    return fields.policies if isinstance(fields, FlatFields) else (each.policy for each in fields.values())
-
-
-class PackedDesired(Mapping[Address, Desired]):
-    """Records as they should be, all but a few as bytes; made anew when asked for."""
-
-    def __init__(self, records: Iterable[Desired]) -> None:
-        self._policies: dict[Policy, int] = {}
-        self._options: dict[Address, RecordOptions] = {}
-        self._records: dict[Address, Desired | bytes] = {}
-        for each in records:
-            self._records[each.address] = each if len(self._records) < _FEW else self._packed(each)
-            if each.options != _NOTHING_SAID:
-                self._options[each.address] = each.options
-        self._rules = tuple(self._policies)
-
-    def __len__(self) -> int:
-        return len(self._records)
-
-    def __iter__(self) -> Iterator[Address]:
-        return iter(self._records)
-
-    def __contains__(self, address: object) -> bool:
-        return address in self._records
-
-    def __getitem__(self, address: Address) -> Desired:
-        packed = self._records[address]
-        if isinstance(packed, Desired):
-            return packed
-        place, items = from_bytes(packed)
-        position = made_position(place)
-        assert position is not None
-        return Desired(address, FlatFields(items, self._rules, position.file), position, self.options(address))
-
-    def options(self, address: Address) -> RecordOptions:
-        """Return what the reserved key of a record says, without making the record."""
-        return self._options.get(address, _NOTHING_SAID)
-
-    def _packed(self, record: Desired) -> bytes:
-        items: list[Any] = []
-        for name, each in record.fields.items():
-            rule = self._policies.setdefault(each.policy, len(self._policies))
-            file, *place = each.position
-            elsewhere = (0, 0, tuple(each.position))
-            items += (name, flat(each.value), rule, *(place if file == record.position.file else elsewhere))
-        return to_bytes((flat_position(record.position), tuple(items)))
-
-
-_NOTHING_SAID = RecordOptions()

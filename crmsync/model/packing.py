@@ -37,11 +37,6 @@ def flat(value: Value) -> Flat:
     return value if kind in _AS_IS else _FLATTEN[kind](value)
 
 
-def is_flat_set(data: Flat) -> bool:
-    """Say whether *data* is what `flat` makes of `Members`."""
-    return data.__class__ is tuple and data[0] == "members"
-
-
 def made(data: Flat) -> Value:
     """Return the value that `flat` made *data* of."""
     value: Value = _MAKE[data[0]](data) if data.__class__ is tuple else data

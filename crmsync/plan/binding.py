@@ -7,12 +7,12 @@ from dataclasses import replace
 from crmsync.model.address import IN_ORDER, Address
 from crmsync.model.catalogue import EntityType
 from crmsync.model.codes import CODES
-from crmsync.model.packed import addresses_in
 from crmsync.model.plan import FieldChange, Held, Note
 from crmsync.model.records import Desired, DesiredField, Moved
 from crmsync.model.source import Diagnostic
 from crmsync.model.state import record_id, record_ids
 from crmsync.model.values import Value
+from crmsync.model.wanted import addresses_in
 from crmsync.plan.identity import Find, display_name, identify, index
 from crmsync.plan.world import Work, describe
 

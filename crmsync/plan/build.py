@@ -104,7 +104,7 @@ def _plan_create(work: Work, desired: Desired, entity: EntityType) -> None:
             action=Action.CREATE,
             record_id=None,
             name=display_name(desired),
-            fields=creations(entity, desired.fields),
+            fields=creations(entity, desired.fields, work.shapes),
             position=desired.position,
             reason=reason,
             origin=Origin.CREATED,

@@ -20,17 +20,18 @@ A value that was kept on purpose stays kept for this D, whatever happens to O.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from crmsync.model.catalogue import EntityType, Field
 from crmsync.model.digest import Digester, is_comparable
 from crmsync.model.events import Applied
-from crmsync.model.packed import FlatFields, PackedFields
-from crmsync.model.packing import FLAT_NOBODY, is_flat_set
+from crmsync.model.packed import PackedFields
 from crmsync.model.plan import Cause, Delta, FieldChange
 from crmsync.model.records import DesiredField, Mode, OnAdopt, OnDrift, Policy
 from crmsync.model.values import Member, Members, Value, is_empty
+from crmsync.model.wanted import FlatFields, NewFields, Shape
 from crmsync.plan.sent import compose
 
 #: What Copper answered of a member that a person removed, and that stays out by the user's decision.
@@ -100,19 +101,30 @@ def creation(field: Field, desired: DesiredField) -> FieldChange | None:
     return FieldChange(field.name, before, after, Cause.CREATED, desired.position, delta)
 
 
-def creations(entity: EntityType, fields: Mapping[str, DesiredField]) -> PackedFields:
-    """Return what a new record gets of *fields*: `creation` of each, which need not be made for it where they are flat."""
+def creations(
+    entity: EntityType, fields: Mapping[str, DesiredField], shapes: dict[Any, Shape] | None = None
+) -> PackedFields:
+    """
+    Return what a new record gets of *fields*: `creation` of each, which need not be made for it where they are packed.
+
+    *shapes* remembers what records with the same fields and rules have in common.
+    """
     if not isinstance(fields, FlatFields):
         each = (creation(entity.by_name[name], each) for name, each in fields.items() if name in entity.by_name)
         return PackedFields(change for change in each if change is not None)
-    names, flat = [], []
-    for name, value, policy, place in fields.flat():
+    known = {} if shapes is None else shapes
+    about = entity.name, *fields.shape
+    shape = known.get(about)
+    if shape is None:
+        shape = known[about] = tuple(_shape(entity, fields))
+    return NewFields(fields, shape)
+
+
+def _shape(entity: EntityType, fields: FlatFields) -> Iterator[tuple[str, int, bool, bool]]:
+    for at, (name, policy) in enumerate(zip(fields, fields.policies, strict=True)):
         row = entity.by_name.get(name)
         if row is not None and policy.mode is not Mode.OBSERVE:
-            after = FLAT_NOBODY if row.kind.is_set and value is None else value
-            names.append(name)
-            flat.append((after, place, policy.mode in _OURS_ALONE and is_flat_set(after)))
-    return PackedFields.of_new(names, flat)
+            yield name, at, row.kind.is_set, row.kind.is_set and policy.mode in _OURS_ALONE
 
 
 def _judge_value(

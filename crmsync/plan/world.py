@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import Any
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType
 from crmsync.model.decisions import Decision
 from crmsync.model.digest import Digester
-from crmsync.model.packed import PackedDesired, addresses_in, policies_of
 from crmsync.model.plan import Change, Decided, Held, Kept, Note
 from crmsync.model.records import Desired, Mode, Moved, Observed, PolicyRule, RecordOptions
 from crmsync.model.settings import Limits, Pace
 from crmsync.model.source import Diagnostic
 from crmsync.model.state import Binding, State, record_id
+from crmsync.model.wanted import PackedDesired, Shape, addresses_in, policies_of
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ class Work:
     """
     The tables of a plan while it is built.
 
-    Of the new records *unwritten* are those of which nothing would be written; *naming* says which others they name.
+    Of the new records *unwritten* are those of which nothing would be written; *naming* says which others they name;
+    *shapes* is what many have in common.
     """
 
     world: World
@@ -105,6 +107,7 @@ class Work:
     unsettled: set[Address] = field(default_factory=set)
     decided: list[Decided] = field(default_factory=list)
     stale: list[Decision] = field(default_factory=list)
+    shapes: dict[Any, Shape] = field(default_factory=dict)
 
     def note_new(self, desired: Desired) -> None:
         """Keep what decides, once all are known, whether a new record can be created: what it names, if it is written."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
-from crmsync.model.packed import PackedDesired
 from crmsync.model.records import Declared, Desired, Observed, PolicyRule
 from crmsync.model.source import Diagnostic, in_file_order
+from crmsync.model.wanted import PackedDesired
 from crmsync.resolve.alone import Alone, Pointer, has_misfit, resolve_alone
 from crmsync.resolve.labels import Ambiguous, Found, NotFound, find_label
 from crmsync.resolve.policies import merged_policy

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmsync.catalogue import CATALOGUE
-from crmsync.model import packed
+from crmsync.model import wanted
 from crmsync.model.address import Address
 from crmsync.model.digest import Digester
 from crmsync.model.events import Applied
-from crmsync.model.packed import PackedDesired, addresses_in, policies_of
 from crmsync.model.plan import Cause, Delta, FieldChange
 from crmsync.model.records import Desired, DesiredField, Mode, OnAdopt, OnDrift, Policy
 from crmsync.model.source import Position
 from crmsync.model.values import Member, Members
+from crmsync.model.wanted import PackedDesired, addresses_in, policies_of
 from crmsync.plan.diff import creations, judge, verdict
 from crmsync.plan.sent import compose, confirmed, is_met, members_asked, rebase
 
@@ -336,7 +336,7 @@ def test_a_new_record_is_the_same_from_bytes(fields: dict[str, DesiredField]) ->
     """What a new record gets is the same where its fields are made for it and where they stay as they are packed."""
     record = Desired(Address("companies", "acme"), fields, HERE)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packed, "_FEW", 0)
+        patch.setattr(wanted, "_FEW", 0)
         flat = PackedDesired([record])[record.address]
 
     assert record == flat
