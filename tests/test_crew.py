@@ -65,3 +65,34 @@ def _loaded(stream: IO[bytes]) -> object:
     reading.start()
     reading.join(20)
     return found[0] if found else None
+
+
+@dataclass(frozen=True)
+class Long:
+    """Answers as long as the jobs, which are longer than a pipe holds."""
+
+    def read(self, job: bytes) -> bytes:
+        return job[::-1]
+
+
+def test_long_jobs_and_long_answers_pass_each_other() -> None:
+    """A process is given the next job while it answers, and heard meanwhile: neither waits for the other for ever."""
+    jobs = [bytes([number]) * 3_000_000 for number in range(12)]
+    with crew.at_work(Long(), 1, len(jobs)) as others:
+        answers = [others.ask(job) for job in jobs]
+
+    assert [job[::-1] for job in jobs] == [answer.result() for answer in answers if answer is not None]
+
+
+def test_of_a_process_that_ends_nobody_waits_for_an_answer() -> None:
+    """Neither for that of the job that it had, nor for those that it was given ahead or later."""
+    with crew.kept(1):
+        (process,) = crew._waiting
+        with crew.at_work(Repeating(), 1, 8) as others:
+            answers = [others.ask(1) for _ in range(4)]
+            process.kill()
+            answers += [others.ask(1) for _ in range(4)]
+
+    found = [answer.exception() for answer in answers if answer is not None]
+    assert len(found) == 8
+    assert isinstance(found[-1], crew.Unanswered)

@@ -15,10 +15,10 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from queue import Full, Queue
+from queue import Full, Queue, SimpleQueue
 from typing import Any
 
 from crmsync.catalogue import KINDS
@@ -27,6 +27,8 @@ from crmsync.model.catalogue import Catalogue, Kind
 #: Less than this is read before another process would have started.
 WORTH_BYTES = 4 * 2**20
 MOST_PROCESSES = 4
+#: So many jobs a process has at a time: the one that it does, and the next.
+AHEAD = 2
 #: What the others need not know.
 _SECRETS = ("COPPER_", "CRMSYNC_")
 
@@ -105,19 +107,78 @@ class Crew:
             thread.join()
 
     def _feed(self, process: subprocess.Popen[bytes], context: Any) -> None:
-        """Give one process job after job; one that did not answer once is asked no more, for it might answer that then."""
-        ask: Callable[[Any], Any] | None = None
+        """Give one process job after job, the next one while it works, so that it need not wait until this one has time."""
+        hearing: _Hearing | None = None
         while (each := self._jobs.get()) is not None:
             job, answer = each
+            is_new, hearing = hearing is None, hearing or _Hearing(process)
+            number = hearing.expect(answer)
             try:
-                ask = ask or _introduced(process, context)
-                answer.set_result(ask(job))
-            except Exception:  # it ended, or said something else, of which pickle may raise anything
+                _tell(process, number, job, context if is_new else None)
+            except Exception:  # it ended, or this cannot be told; no answer will come
                 process.kill()
-                ask = _nobody
-                answer.set_exception(Unanswered())
-        if ask not in (None, _nobody):
+        if hearing is not None and hearing.ended():
             _dismiss(process)
+
+
+class _Hearing:
+    """
+    Takes what a process answers, in the order of the jobs, of which it has a few at a time.
+
+    A thread of its own, for a process that is not heard may not listen. One that did not answer once is asked in vain from
+    then on, for it might answer that then.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._expected: SimpleQueue[tuple[int, Future[Any]] | None] = SimpleQueue()
+        self._room = threading.Semaphore(AHEAD)
+        self._is_well = True
+        self._is_done = threading.Event()
+        threading.Thread(target=self._hear, daemon=True).start()
+
+    def expect(self, answer: Future[Any]) -> int:
+        """Wait until one more job may be given, and return its number."""
+        self._room.acquire()
+        number = next(_numbers)
+        self._expected.put((number, answer))
+        return number
+
+    def ended(self) -> bool:
+        """Wait for the last answer, and say whether all came."""
+        self._expected.put(None)
+        self._is_done.wait()
+        return self._is_well
+
+    def _hear(self) -> None:
+        while (each := self._expected.get()) is not None:
+            number, answer = each
+            try:
+                answer.set_result(self._heard(number))
+            except Exception:  # it ended, or said something else, of which pickle may raise anything
+                self._is_well = False
+                self._process.kill()
+                answer.set_exception(Unanswered())
+            self._room.release()
+        self._is_done.set()
+
+    def _heard(self, number: int) -> Any:
+        if not self._is_well:
+            raise EOFError
+        assert self._process.stdout is not None
+        answered, answer = pickle.load(self._process.stdout)  # noqa: S301, our own process wrote it
+        if answered != number:
+            raise ValueError(f"an answer to {answered}")
+        return answer
+
+
+def _tell(process: subprocess.Popen[bytes], number: int, job: Any, context: Any) -> None:
+    """Give a process a job, and before the first one what it is to work with."""
+    assert process.stdin is not None
+    if context is not None:
+        _Pickler(process.stdin).dump(context)
+    pickle.dump((number, job), process.stdin)
+    process.stdin.flush()
 
 
 def _dismiss(process: subprocess.Popen[bytes]) -> None:
@@ -126,29 +187,6 @@ def _dismiss(process: subprocess.Popen[bytes]) -> None:
     with suppress(OSError, ValueError):
         pickle.dump(None, process.stdin)
         process.stdin.flush()
-
-
-def _nobody(job: Any) -> Any:
-    raise EOFError
-
-
-def _introduced(process: subprocess.Popen[bytes], context: Any) -> Callable[[Any], Any]:
-    """Tell a process what it is to work with, and return what asks it."""
-    stdin, stdout = process.stdin, process.stdout
-    assert stdin is not None
-    assert stdout is not None
-    _Pickler(stdin).dump(context)
-
-    def ask(job: Any) -> Any:
-        number = next(_numbers)
-        pickle.dump((number, job), stdin)
-        stdin.flush()
-        answered, answer = pickle.load(stdout)  # noqa: S301, our own process wrote it
-        if answered != number:
-            raise ValueError(f"an answer to {answered}")
-        return answer
-
-    return ask
 
 
 @contextmanager

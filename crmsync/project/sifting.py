@@ -37,7 +37,7 @@ AT_A_TIME = 500
 #: From so many bound records on other processes look at them.
 WORTH_A_CREW = 5_000
 #: So many lots of records wait for a process.
-WAITING = 4
+WAITING = 6
 #: How long a thread may keep others from running, in seconds: those that fetch pages have much to do between two answers.
 TURN_SECONDS = 0.0005
 

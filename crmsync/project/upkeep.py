@@ -36,7 +36,7 @@ _CREATED = {"sort_by": "date_created", "sort_direction": "asc"}
 
 
 #: So many pages wait for their rows to be made: more than others work at, so that this process need not wait for them.
-WAITING = 12
+WAITING = 16
 
 #: Is given what a page shows of a type, and returns what makes the rows of that page, whole ones of those that are wanted.
 OnPage = Callable[[EntityType, Sequence[RawRow], Collection[int]], Callable[[], Sequence[Row]]]
