@@ -12,7 +12,19 @@ from crmsync.apply.work import Work
 from crmsync.model.bodies import Sent, decode_body
 from crmsync.model.catalogue import EntityType
 from crmsync.model.effects import Answer, Append, Effect
-from crmsync.model.events import Applied, Bound, Done, Event, FieldsApplied, Intent, Origin, Refused, Unknown, WriteAction
+from crmsync.model.events import (
+    Applied,
+    AsIntended,
+    Bound,
+    Done,
+    Event,
+    FieldsApplied,
+    Intent,
+    Origin,
+    Refused,
+    Unknown,
+    WriteAction,
+)
 from crmsync.model.plan import Cause, FieldChange, Step, StepId
 from crmsync.model.records import Observed
 from crmsync.model.values import Members, Value, is_empty, is_same
@@ -31,22 +43,17 @@ def confirmed_fields(
     What is as it was asked for has the digests of the *intent*: to make them again is half of what an apply computes.
     """
     fields = {}
+    intended = None if intent is None else AsIntended(intent.fields, intent.members)
     for change in changes:
         is_ours_alone = change.delta is None or not change.delta.remembered
-        if intent is not None and is_ours_alone and is_same(seen(observed, change), change.after):
-            fields[entity.ids[change.field]] = _as_intended(intent, entity.ids[change.field])
+        if intended is not None and is_ours_alone and is_same(seen(observed, change), change.after):
+            fields[entity.ids[change.field]] = intended[entity.ids[change.field]]
             continue
         row = entity.by_name[change.field]
         asked, members = work.digester.value(row, change.after), members_asked(row, change, work.digester)
         known = untouched(row, change, work.digester)
         fields[row.id] = confirmed(row, asked, members, observed.fields.get(change.field), work.digester, known)
     return fields
-
-
-def _as_intended(intent: Intent, id: str) -> Applied:
-    """Return what is known of a field that came back as it was sent."""
-    digest, mine = intent.fields[id], intent.members.get(id)
-    return Applied(digest, digest, {key: (each, each) for key, each in mine.items()} if mine else {})
 
 
 def unclear(prepared: Sequence[Prepared], reason: str) -> Generator[Effect, Answer, tuple[StepResult, ...]]:
@@ -118,7 +125,7 @@ def _made_as_sent(prepared: Prepared, observed: Observed) -> tuple[list[Event], 
     """Return what `_verify` would of a new record that is as it was sent: its changes need not be looked at for that."""
     step, intent = prepared.step, prepared.intent
     events: list[Event] = [Done(intent.id, observed.id), Bound(step.address, observed.id, Origin.CREATED)]
-    events.append(FieldsApplied(step.address, {id: _as_intended(intent, id) for id in intent.fields}))
+    events.append(FieldsApplied(step.address, AsIntended(intent.fields, intent.members)))
     return events, StepResult(step, "done", "", observed, tuple(prepared.sent.values))
 
 

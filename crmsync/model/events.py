@@ -8,7 +8,7 @@ a new kind of event raises the number.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -50,6 +50,30 @@ class Applied:
     members: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     is_kept: bool = False
     is_handed_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AsIntended(Mapping[str, Applied]):
+    """What is known of fields that came back as an intent has them, *members* of sets among them; made when asked for."""
+
+    fields: Mapping[str, str]
+    members: Mapping[str, Mapping[str, str]]
+
+    def __len__(self) -> int:
+        return len(self.fields)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.fields)
+
+    def __getitem__(self, name: str) -> Applied:
+        digest, mine = self.fields[name], self.members.get(name)
+        return Applied(digest, digest, {key: (each, each) for key, each in mine.items()} if mine else {})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mapping) and dict(self) == dict(other)
+
+    def __hash__(self) -> int:
+        raise TypeError("a mapping has no hash")
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,7 @@ class PackedDesired(Mapping[Address, Desired]):
 
     def __init__(self, records: Iterable[Desired]) -> None:
         self._policies: dict[Policy, int] = {}
+        self._numbers: dict[int, tuple[int, Policy]] = {}
         self._options: dict[Address, RecordOptions] = {}
         self._records: dict[Address, Desired | bytes] = {}
         for each in records:
@@ -137,6 +138,7 @@ class PackedDesired(Mapping[Address, Desired]):
             if each.options != _NOTHING_SAID:
                 self._options[each.address] = each.options
         self._rules = tuple(self._policies)
+        self._numbers.clear()
 
     def __len__(self) -> int:
         return len(self._records)
@@ -160,12 +162,20 @@ class PackedDesired(Mapping[Address, Desired]):
 
     def _packed(self, record: Desired) -> bytes:
         items: list[Any] = []
+        file = record.position.file
         for name, each in record.fields.items():
-            rule = self._policies.setdefault(each.policy, len(self._policies))
-            file, *place = each.position
-            elsewhere = (0, 0, tuple(each.position))
-            items += (name, flat(each.value), rule, *(place if file == record.position.file else elsewhere))
+            own, line, column, length = each.position
+            place = (line, column, length) if own == file else (0, 0, tuple(each.position))
+            items += (name, flat(each.value), self._number(each.policy), *place)
         return to_bytes((flat_position(record.position), tuple(items)))
+
+    def _number(self, policy: Policy) -> int:
+        """Return the number of a rule; nearly always it is one of the same few values, and found without comparing."""
+        known = self._numbers.get(id(policy))
+        if known is None:
+            number = self._policies.setdefault(policy, len(self._policies))
+            known = self._numbers[id(policy)] = number, policy  # kept, or another one might come to have this id
+        return known[0]
 
 
 _NOTHING_SAID = RecordOptions()

@@ -18,7 +18,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from crmsync.model.address import Address
-from crmsync.model.events import EVENT_FORMAT, Applied, Event
+from crmsync.model.events import EVENT_FORMAT, Applied, AsIntended, Event
 from crmsync.model.state import Binding
 from crmsync.state.kinds import KINDS
 
@@ -63,6 +63,12 @@ class KnownFields(Mapping[str, Applied]):
 def _known_data(known: Mapping[str, Applied]) -> dict[str, str | _Known]:
     if isinstance(known, KnownFields):
         return known.data
+    if isinstance(known, AsIntended):
+        data: dict[str, str | _Known] = dict(known.fields)
+        for name, mine in known.members.items():
+            digest = known.fields[name]
+            data[name] = _Known(digest, digest, {key: (each, each) for key, each in mine.items()})
+        return data
     return {name: _known(each) for name, each in known.items()}
 
 

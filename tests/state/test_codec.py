@@ -15,6 +15,7 @@ from crmsync.model.events import (
     EVENT_FORMAT,
     Absent,
     Applied,
+    AsIntended,
     Bound,
     Done,
     Event,
@@ -163,6 +164,18 @@ def test_what_is_written_nearly_always_goes_at_speed(event, line):
     """The first lines of every kind are taken by the structures, there and back."""
     assert f'{{"format":{EVENT_FORMAT},"events":[{line}]}}' == events_text([event])
     assert (event,) == events_in(f'{{"format":{EVENT_FORMAT},"events":[{line}]}}')
+
+
+def test_what_is_as_intended_is_written_as_what_it_stands_for():
+    """What came back as an intent has it is the same in the log, and to whoever looks, as if it were set out."""
+    known = AsIntended({"name": "1.a", "tags": "1.b"}, {"tags": {"1.k": "1.m"}})
+    set_out = {"name": Applied("1.a", "1.a"), "tags": Applied("1.b", "1.b", {"1.k": ("1.m", "1.m")})}
+    event, same = FieldsApplied(ACME, known), FieldsApplied(ACME, set_out)
+
+    assert event == same
+    assert encode_event(event) == encode_event(same)
+    assert events_text([event]) == events_text([same])
+    assert (same,) == decode_events(encode_events([event]))
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
