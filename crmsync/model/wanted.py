@@ -6,19 +6,26 @@ Of a hundred thousand new records a plan keeps no more than these bytes, which i
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from sys import intern
 from typing import Any
 
 from crmsync.model.address import Address
 from crmsync.model.packed import ALL_ADDED, PackedFields, shared
-from crmsync.model.packing import FLAT_NOBODY, flat, flat_position, from_bytes, made, made_position, to_bytes
+from crmsync.model.packing import FLAT_NOBODY, flat, flat_position, from_bytes, made, to_bytes
 from crmsync.model.plan import Cause
 from crmsync.model.records import Desired, DesiredField, Policy, RecordOptions
 from crmsync.model.source import Position
 
+#: Smaller numbers take two bytes.
+_SMALL = 2**16
 #: So many records stay values, the first ones: where few are looked at, each is asked for several times.
 _FEW = 500
 
+#: What many records have in common: the names of their fields, and the rules of these.
+Alike = tuple[tuple[str, ...], tuple[Policy, ...]]
 #: Of each field of a new record: its name, its place among those that are declared, is it a set, are its members ours.
 Shape = tuple[tuple[str, int, bool, bool], ...]
 
@@ -27,17 +34,19 @@ class FlatFields(Mapping[str, DesiredField]):
     """
     Values that fields should have, out of the *data* of a record; each is made when it is asked for.
 
-    That is its place, and six entries a field: name, value, the number of its rule, line, column, length. A place in
-    another file stands whole where the length does.
+    That is a number, the place of the record, those of the fields, and the values. The number is that of the names and
+    rules, for those of many records are alike.
     """
 
-    __slots__ = ("_flat", "_rules", "data", "names", "position")
+    __slots__ = ("_places", "_rules", "_values", "alike", "data", "names", "position")
 
-    def __init__(self, data: bytes, rules: Sequence[Policy]) -> None:
-        place, self._flat = from_bytes(data)
-        self._rules, self.data = rules, data
-        self.position: Position = tuple.__new__(Position, place)
-        self.names: tuple[str, ...] = shared(self._flat[::6])
+    def __init__(self, data: bytes, alike: Sequence[Alike]) -> None:
+        self.alike, (file, *place), self._places, self._values = from_bytes(data)
+        self.position = Position(intern(file), *place)
+        self.names: tuple[str, ...]
+        self._rules: tuple[Policy, ...]
+        self.names, self._rules = alike[self.alike]
+        self.data = data
 
     def __len__(self) -> int:
         return len(self.names)
@@ -51,39 +60,50 @@ class FlatFields(Mapping[str, DesiredField]):
     def __getitem__(self, name: str) -> DesiredField:
         if name not in self.names:
             raise KeyError(name)
-        return self._field(6 * self.names.index(name))
+        at = self.names.index(name)
+        place = next(islice(_places_in(self._places, self.position), at, None))
+        return DesiredField(made(self._values[at]), self._rules[at], Position(*place))
 
     def items(self) -> Any:
         """Return all, made at once."""
-        return dict(zip(self.names, map(self._field, range(0, len(self._flat), 6)), strict=True)).items()
+        return dict(zip(self.names, self._fields(), strict=True)).items()
 
     def values(self) -> Any:
         """Return all, made at once."""
         return dict(self.items()).values()
 
-    def _field(self, at: int) -> DesiredField:
-        place = made_position(self._place(at))
-        assert place is not None
-        return DesiredField(made(self._flat[at + 1]), self._rules[self._flat[at + 2]], place)
+    def _fields(self) -> list[DesiredField]:
+        places = (Position(*each) for each in _places_in(self._places, self.position))
+        return list(map(DesiredField, map(made, self._values), self._rules, places))
 
     @property
     def addresses(self) -> Iterator[Address]:
         """The records that are named."""
-        return (Address(*each[1:]) for each in self._flat[1::6] if each.__class__ is tuple and each[0] == "address")
+        return (Address(*each[1:]) for each in self._values if each.__class__ is tuple and each[0] == "address")
 
     @property
-    def policies(self) -> Iterator[Policy]:
+    def policies(self) -> Sequence[Policy]:
         """The rules of the fields."""
-        return (self._rules[rule] for rule in self._flat[2::6])
+        return self._rules
 
-    @property
-    def shape(self) -> tuple[tuple[str, ...], tuple[int, ...]]:
-        """What is alike of many records: the names of the fields, and the numbers of their rules."""
-        return self.names, self._flat[2::6]
 
-    def _place(self, at: int) -> tuple[Any, ...]:
-        _, _, _, line, column, length = self._flat[at : at + 6]
-        return (self.position.file, line, column, length) if length.__class__ is int else length
+def _flat_places(record: Position, fields: Iterable[Position]) -> bytes | tuple[tuple[Any, ...], ...]:
+    """Return the places of the fields of a record: three small numbers each, or as they are where one is elsewhere."""
+    places, first = tuple(fields), record.line
+    numbers = [number for _, line, column, length in places for number in (line - first, column, length)]
+    is_here = all(each.file == record.file for each in places) and all(0 <= number < _SMALL for number in numbers)
+    return array("H", numbers).tobytes() if is_here else tuple(map(tuple, places))
+
+
+def _places_in(flat: bytes | tuple[tuple[Any, ...], ...], record: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    """Yield the places that `_flat_places` made *flat* of."""
+    if isinstance(flat, tuple):
+        yield from flat
+        return
+    file, first, _, _ = record
+    numbers = array("H", flat)
+    for at in range(0, len(numbers), 3):
+        yield file, first + numbers[at], numbers[at + 1], numbers[at + 2]
 
 
 def addresses_in(fields: Mapping[str, DesiredField]) -> Iterable[Address]:
@@ -116,28 +136,27 @@ class NewFields(PackedFields):
         self._shape = shape
 
     def _rows(self) -> Iterable[tuple[Any, ...]]:
-        place, items = from_bytes(self._data)
+        _, place, places, values = from_bytes(self._data)
+        where = list(_places_in(places, place))
         for _, at, is_set, is_ours in self._shape:
-            _, value, _, line, column, length = items[6 * at : 6 * at + 6]
             before = FLAT_NOBODY if is_set else None
-            after = before if value is None else value
-            where = (place[0], line, column, length) if length.__class__ is int else length
-            yield before, after, where, ALL_ADDED if is_ours else None, False
+            after = before if values[at] is None else values[at]
+            yield before, after, where[at], ALL_ADDED if is_ours else None, False
 
 
 class PackedDesired(Mapping[Address, Desired]):
     """Records as they should be, all but a few as bytes; made anew when asked for."""
 
     def __init__(self, records: Iterable[Desired]) -> None:
-        self._policies: dict[Policy, int] = {}
-        self._numbers: dict[int, tuple[int, Policy]] = {}
+        self._very_same: dict[tuple[tuple[str, ...], tuple[int, ...]], int] = {}
+        self._numbers: dict[Alike, int] = {}
+        self._alike: list[Alike] = []
         self._options: dict[Address, RecordOptions] = {}
         self._records: dict[Address, Desired | bytes] = {}
         for each in records:
             self._records[each.address] = each if len(self._records) < _FEW else self._packed(each)
             if each.options != _NOTHING_SAID:
                 self._options[each.address] = each.options
-        self._rules = tuple(self._policies)
         self._numbers.clear()
 
     def __len__(self) -> int:
@@ -153,7 +172,7 @@ class PackedDesired(Mapping[Address, Desired]):
         packed = self._records[address]
         if isinstance(packed, Desired):
             return packed
-        fields = FlatFields(packed, self._rules)
+        fields = FlatFields(packed, self._alike)
         return Desired(address, fields, fields.position, self.options(address))
 
     def options(self, address: Address) -> RecordOptions:
@@ -161,21 +180,21 @@ class PackedDesired(Mapping[Address, Desired]):
         return self._options.get(address, _NOTHING_SAID)
 
     def _packed(self, record: Desired) -> bytes:
-        items: list[Any] = []
-        file = record.position.file
-        for name, each in record.fields.items():
-            own, line, column, length = each.position
-            place = (line, column, length) if own == file else (0, 0, tuple(each.position))
-            items += (name, flat(each.value), self._number(each.policy), *place)
-        return to_bytes((flat_position(record.position), tuple(items)))
+        fields = record.fields.values()
+        places = _flat_places(record.position, [each.position for each in fields])
+        values = tuple([flat(each.value) for each in fields])
+        number = self._number(tuple(record.fields), tuple([each.policy for each in fields]))
+        return to_bytes((number, flat_position(record.position), places, values))
 
-    def _number(self, policy: Policy) -> int:
-        """Return the number of a rule; nearly always it is one of the same few values, and found without comparing."""
-        known = self._numbers.get(id(policy))
+    def _number(self, names: tuple[str, ...], rules: tuple[Policy, ...]) -> int:
+        """Return the number of these names and rules; nearly always they are the very same, and found without comparing."""
+        known = self._very_same.get((names, tuple(map(id, rules))))
         if known is None:
-            number = self._policies.setdefault(policy, len(self._policies))
-            known = self._numbers[id(policy)] = number, policy  # kept, or another one might come to have this id
-        return known[0]
+            known = self._numbers.setdefault((names, rules), len(self._alike))
+            if known == len(self._alike):
+                self._alike.append((names, rules))
+                self._very_same[names, tuple(map(id, rules))] = known  # they are kept, so that no others get these ids
+        return known
 
 
 _NOTHING_SAID = RecordOptions()

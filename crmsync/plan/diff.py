@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from crmsync.model.catalogue import EntityType, Field
 from crmsync.model.digest import Digester, is_comparable
@@ -102,7 +101,7 @@ def creation(field: Field, desired: DesiredField) -> FieldChange | None:
 
 
 def creations(
-    entity: EntityType, fields: Mapping[str, DesiredField], shapes: dict[Any, Shape] | None = None
+    entity: EntityType, fields: Mapping[str, DesiredField], shapes: dict[tuple[str, int], Shape] | None = None
 ) -> PackedFields:
     """
     Return what a new record gets of *fields*: `creation` of each, which need not be made for it where they are packed.
@@ -113,7 +112,7 @@ def creations(
         each = (creation(entity.by_name[name], each) for name, each in fields.items() if name in entity.by_name)
         return PackedFields(change for change in each if change is not None)
     known = {} if shapes is None else shapes
-    about = entity.name, *fields.shape
+    about = entity.name, fields.alike
     shape = known.get(about)
     if shape is None:
         shape = known[about] = tuple(_shape(entity, fields))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType
@@ -107,7 +106,7 @@ class Work:
     unsettled: set[Address] = field(default_factory=set)
     decided: list[Decided] = field(default_factory=list)
     stale: list[Decision] = field(default_factory=list)
-    shapes: dict[Any, Shape] = field(default_factory=dict)
+    shapes: dict[tuple[str, int], Shape] = field(default_factory=dict)
 
     def note_new(self, desired: Desired) -> None:
         """Keep what decides, once all are known, whether a new record can be created: what it names, if it is written."""
