@@ -6,6 +6,7 @@ Those of a hundred thousand records fill a gigabyte once they are values, and a 
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
@@ -32,8 +33,8 @@ _document = msgspec.json.Decoder(_Document).decode
 _texts = msgspec.json.Decoder(dict[str, Raw]).decode
 _record = msgspec.json.Decoder(_Record).decode
 
-#: A binding: a part of the snapshot's text, a text of its own, or a value.
-Packed = Raw | str | Binding
+#: A binding: a part of the snapshot's text, a text of its own, one that was pressed, or a value.
+Packed = Raw | str | bytes | Binding
 
 #: So many bindings that were put in stay values; what is put in once is mostly put in again with the next event.
 RECENT = 500
@@ -44,6 +45,7 @@ class PackedBindings(BindingTable):
     Bindings by address, each as text until it is asked for.
 
     Only the last that were put in are kept as values, and the one that was asked for last: often it is asked for again.
+    What was put in before is pressed: of a run that makes many records that is most of what it holds at its end.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class PackedBindings(BindingTable):
         self._decode = decode
         self._encode = encode
         self._recent: dict[Address, None] = {}
+        self._press: _Press | None = None
         self._last: tuple[Packed, Binding] | None = None
 
     def __getitem__(self, address: Address) -> Binding:
@@ -64,7 +67,7 @@ class PackedBindings(BindingTable):
             return packed
         last = self._last  # of other threads perhaps
         if last is None or last[0] is not packed:
-            self._last = last = packed, self._decode(_text(packed))
+            self._last = last = packed, self._decode(self._text(packed))
         return last[1]
 
     def __setitem__(self, address: Address, binding: Binding) -> None:
@@ -77,8 +80,19 @@ class PackedBindings(BindingTable):
         for address in self._recent:
             binding = self._bindings.get(address)
             if isinstance(binding, Binding):
-                self._bindings[address] = self._encode(binding)
+                text = self._encode(binding).encode()
+                self._press = self._press or _Press(text)
+                self._bindings[address] = self._press.pressed(text)
         self._recent.clear()
+
+    def _text(self, packed: Raw | str | bytes) -> str:
+        return packed if isinstance(packed, str) else self._data(packed).decode()
+
+    def _data(self, packed: Raw | str | bytes) -> bytes:
+        if isinstance(packed, bytes):
+            assert self._press is not None, "it was pressed here"
+            return self._press.text(packed)
+        return packed.encode() if isinstance(packed, str) else bytes(packed)
 
     def __delitem__(self, address: Address) -> None:
         del self._bindings[address]
@@ -94,7 +108,7 @@ class PackedBindings(BindingTable):
 
     def __copy__(self) -> PackedBindings:
         other = PackedBindings(dict(self._bindings), self._decode, self._encode)
-        other._recent = dict(self._recent)
+        other._recent, other._press = dict(self._recent), self._press
         return other
 
     def take(self, texts: Mapping[Address, str]) -> None:
@@ -104,14 +118,12 @@ class PackedBindings(BindingTable):
     def text(self, address: Address) -> str | None:
         """Return a binding as a snapshot has it; None where it was put in of late."""
         binding = self._bindings[address]
-        return None if isinstance(binding, Binding) else _text(binding)
+        return None if isinstance(binding, Binding) else self._text(binding)
 
     def written(self, address: Address) -> bytes | None:
         """Return the same in UTF-8."""
         binding = self._bindings[address]
-        if isinstance(binding, Raw):
-            return bytes(binding)
-        return binding.encode() if isinstance(binding, str) else None
+        return None if isinstance(binding, Binding) else self._data(binding)
 
     def record_id(self, address: Address) -> int:
         """Return the record of *address*, without decoding all of its binding. Raises KeyError."""
@@ -119,7 +131,7 @@ class PackedBindings(BindingTable):
         if isinstance(binding, Binding):
             return binding.record_id
         try:
-            return _record(binding).record_id
+            return _record(self._data(binding) if isinstance(binding, bytes) else binding).record_id
         except ValueError:
             return self[address].record_id  # which says what is wrong with it
 
@@ -152,5 +164,15 @@ def packed_bindings(text: str | bytes | bytearray) -> tuple[dict[Address, Packed
     return found, msgspec.json.encode(rest)
 
 
-def _text(binding: Raw | str) -> str:
-    return binding if isinstance(binding, str) else bytes(binding).decode()
+class _Press:
+    """Presses texts that have most in common with *model*: a binding is names of fields and digests, a third of it news."""
+
+    def __init__(self, model: bytes) -> None:
+        self._model = model
+
+    def pressed(self, text: bytes) -> bytes:
+        press = zlib.compressobj(1, zlib.DEFLATED, -12, 5, zlib.Z_DEFAULT_STRATEGY, self._model)
+        return press.compress(text) + press.flush()
+
+    def text(self, pressed: bytes) -> bytes:
+        return zlib.decompressobj(-12, self._model).decompress(pressed)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from copy import copy
+from dataclasses import replace
+from typing import cast
 
 import pytest
 
@@ -10,8 +12,8 @@ from crmsync.model.address import Address
 from crmsync.model.events import Applied, Origin
 from crmsync.model.state import Binding, Head, State, record_ids
 from crmsync.model.store import Unusable
-from crmsync.state.codec import decode_state, encode_state
-from crmsync.state.packed import PackedBindings
+from crmsync.state.codec import decode_binding, decode_state, encode_binding, encode_state
+from crmsync.state.packed import RECENT, PackedBindings
 
 HEAD = Head("lineage", bytes(32))
 ACME, WILE = Address("companies", "acme"), Address("people", "wile")
@@ -52,6 +54,22 @@ def test_a_copy_is_another_table() -> None:
     assert {WILE: BINDINGS[ACME]} == dict(other)
     assert dict(packed) == BINDINGS
     assert (other.text(WILE), packed.text(WILE) is None) == (None, False)
+
+
+def test_what_was_put_in_is_pressed_and_says_the_same() -> None:
+    """More bindings than stay values are a third of their texts, and the same in each way in which they are asked for."""
+    put = {Address("people", f"p{n}"): replace(BINDINGS[ACME], record_id=n + 1) for n in range(2 * RECENT)}
+    table = PackedBindings({}, decode_binding, encode_binding)
+    for address, binding in put.items():
+        table[address] = binding
+    first, other = next(iter(put)), copy(table)
+    other[first] = BINDINGS[WILE]
+    text = encode_binding(put[first])
+
+    assert (dict(table), dict(other)) == (put, put | {first: BINDINGS[WILE]})
+    assert dict(record_ids(table)) == {address: binding.record_id for address, binding in put.items()}
+    assert (table.text(first), table.written(first)) == (text, text.encode())
+    assert len(cast(bytes, table._bindings[first])) < len(text) / 3
 
 
 def test_what_is_set_out_otherwise_is_read_carefully() -> None:
