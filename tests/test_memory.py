@@ -82,8 +82,8 @@ def test_a_planned_create_is_small(tmp_path: Path) -> None:
 
 def test_an_adopted_record_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither what Copper showed of it nor what the state will learn stays as objects, once they are many."""
-    monkeypatch.setattr(packed, "_FEW", 0)
-    monkeypatch.setattr(wanted, "_FEW", 0)
+    monkeypatch.setattr(packed, "FEW", 0)
+    monkeypatch.setattr(wanted, "FEW", 0)
 
     def plan(count: int) -> int:
         world = World(tmp_path)
@@ -96,8 +96,8 @@ def test_an_adopted_record_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_planned_update_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is bound stays the text of the snapshot: each binding is made when its record is planned, and let go of."""
-    monkeypatch.setattr(packed, "_FEW", 0)
-    monkeypatch.setattr(wanted, "_FEW", 0)
+    monkeypatch.setattr(packed, "FEW", 0)
+    monkeypatch.setattr(wanted, "FEW", 0)
     monkeypatch.setattr(looking, "MIRROR_REQUESTS", 0)  # the bodies of a few are kept, to be asked for again
 
     def plan(count: int) -> int:
@@ -105,7 +105,7 @@ def test_a_planned_update_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         world.apply(files(count))
         state = world.store.read()
         snapshot = decode_state(encode_state(state), state.head, is_checked=True)
-        world.store.read = lambda: snapshot  # type: ignore[method-assign]
+        world.store.read = lambda: snapshot
         return held(lambda: world.planned(files(count).replace("Buyer", "Seller")))
 
     assert more(plan) < 2_500

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 from types import NoneType
 from typing import Any
 
@@ -84,14 +84,10 @@ class Digester:
         """Return what gives `member` alone for a key and a category of *field*, and remembers none."""
         version, begun = f"{field.kind.version}.", self._begin(f"{field.kind.name}/member")
 
-        @cache
-        def end(category: str | None) -> bytes:
-            return f",{canonical_text(category)}]]".encode("utf-8", "surrogatepass")
-
         def digest(key: str | int, category: str | None) -> str:
             text = quoted(key) if key.__class__ is str else canonical_text(key)
             made = begun.copy()
-            made.update(b"[" + text.encode("utf-8", "surrogatepass") + end(category))
+            made.update(b"[" + text.encode("utf-8", "surrogatepass") + _end(category))
             return version + str(made.hexdigest())
 
         return digest
@@ -119,18 +115,14 @@ class Digester:
         of_key, of_member = self._begin(f"{name}/key"), self._begin(f"{name}/member")
         known: dict[tuple[str | int, str | None], tuple[str, str]] = {}
 
-        @cache
-        def end(category: str | None) -> bytes:
-            return f",{canonical_text(category)}]]".encode("utf-8", "surrogatepass")
-
         def digests(key: str | int, category: str | None) -> tuple[str, str]:
             about = key, category
             found = known.get(about)
             if found is None:
-                quoted = canonical_text(key).encode("utf-8", "surrogatepass")
+                text = canonical_text(key).encode("utf-8", "surrogatepass")
                 own, whole = of_key.copy(), of_member.copy()
-                own.update(quoted + b"]")
-                whole.update(b"[" + quoted + end(category))
+                own.update(text + b"]")
+                whole.update(b"[" + text + _end(category))
                 found = version + str(own.hexdigest()), version + str(whole.hexdigest())
                 if len(known) < _MOST_OF_ONE:
                     known[about] = found
@@ -190,6 +182,12 @@ def _members_text(members: Members) -> str:
         pairs.sort(key=lambda pair: str(list(pair)))
     listed = ",".join(f"[{quoted(key)},{quoted(category)}]" for key, category in pairs)
     return f'{{"members":[{listed}]}}'
+
+
+@lru_cache(maxsize=_MOST_OF_ONE)
+def _end(category: str | None) -> bytes:
+    """Return what comes after the key of a member: there are few categories."""
+    return f",{canonical_text(category)}]]".encode("utf-8", "surrogatepass")
 
 
 _TEXTS: Mapping[type, Callable[[Any], str]] = {

@@ -18,7 +18,7 @@ from crmsync.model.records import Observed
 from crmsync.model.values import Members, Value
 
 #: So many records stay values, the first ones: where few are looked at, each is asked for several times.
-_FEW = 500
+FEW = 500
 _blank: Callable[[type[FieldChange]], FieldChange] = object.__new__
 _SETTERS: list[Callable[[FieldChange, Any], None]] = [
     getattr(FieldChange, each.name).__set__ for each in fields(FieldChange)
@@ -236,7 +236,7 @@ class PackedObserved(MutableMapping[tuple[str, int], Observed]):
         return Observed(*pair, fields, modified)
 
     def __setitem__(self, pair: tuple[str, int], record: Observed) -> None:
-        if len(self._records) < _FEW:
+        if len(self._records) < FEW:
             self._records[pair] = Observed(*pair, record.fields, record.date_modified)
             return
         own = tuple(record.fields)

@@ -13,7 +13,7 @@ from sys import intern
 from typing import Any
 
 from crmsync.model.address import Address
-from crmsync.model.packed import ALL_ADDED, PackedFields, shared
+from crmsync.model.packed import ALL_ADDED, FEW, PackedFields, shared
 from crmsync.model.packing import FLAT_NOBODY, flat, flat_position, from_bytes, made, to_bytes
 from crmsync.model.plan import Cause
 from crmsync.model.records import Desired, DesiredField, Policy, RecordOptions
@@ -21,8 +21,6 @@ from crmsync.model.source import Position
 
 #: Smaller numbers take two bytes.
 _SMALL = 2**16
-#: So many records stay values, the first ones: where few are looked at, each is asked for several times.
-_FEW = 500
 
 #: What many records have in common: the names of their fields, and the rules of these.
 Alike = tuple[tuple[str, ...], tuple[Policy, ...]]
@@ -154,7 +152,7 @@ class PackedDesired(Mapping[Address, Desired]):
         self._options: dict[Address, RecordOptions] = {}
         self._records: dict[Address, Desired | bytes] = {}
         for each in records:
-            self._records[each.address] = each if len(self._records) < _FEW else self._packed(each)
+            self._records[each.address] = each if len(self._records) < FEW else self._packed(each)
             if each.options != _NOTHING_SAID:
                 self._options[each.address] = each.options
         self._numbers.clear()

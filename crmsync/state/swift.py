@@ -137,7 +137,7 @@ def _wire(hint: Any) -> Any:
     if hint in _OTHERWISE:
         return _OTHERWISE[hint][0]
     if get_origin(hint) is Mapping:
-        return dict[str, _wire(get_args(hint)[1])]  # type: ignore[misc]
+        return dict[str, _wire(get_args(hint)[1])]  # type: ignore[misc]  # a type that is known when this runs
     return hint
 
 
@@ -152,7 +152,7 @@ _MADE_BY = {mirror.struct: mirror.made for mirror in _MIRRORS.values()}
 _BINDING = _Mirror(Binding)
 _Segment = msgspec.defstruct(
     "_Segment",
-    [("format", int), ("events", list[reduce(or_, _MADE_BY)])],  # type: ignore[misc]
+    [("format", int), ("events", list[reduce(or_, _MADE_BY)])],  # type: ignore[misc]  # as above
     forbid_unknown_fields=True,
 )
 

@@ -336,7 +336,7 @@ def test_a_new_record_is_the_same_from_bytes(fields: dict[str, DesiredField]) ->
     """What a new record gets is the same where its fields are made for it and where they stay as they are packed."""
     record = Desired(Address("companies", "acme"), fields, HERE)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wanted, "_FEW", 0)
+        patch.setattr(wanted, "FEW", 0)
         flat = PackedDesired([record])[record.address]
 
     assert record == flat
