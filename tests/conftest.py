@@ -27,6 +27,6 @@ def served() -> Iterator[tuple[str, Stage]]:
 def desk(served: tuple[str, Stage], tmp_path: Path) -> Iterator[Desk]:
     """An empty project and a new sandbox."""
     url, stage = served
-    stage.__init__()  # type: ignore[misc]
+    stage.__init__()
     yield Desk(tmp_path, url, stage)
     stage.hook = None

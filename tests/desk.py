@@ -62,7 +62,7 @@ def serving(stage: Stage) -> Iterator[str]:
         urls.append(url)
         ready.set()
 
-    server, listening = build_server(stage, on_ready=on_ready)  # type: ignore[arg-type]
+    server, listening = build_server(stage, on_ready=on_ready)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     assert ready.wait(30), "the sandbox did not start"

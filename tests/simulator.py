@@ -148,7 +148,7 @@ class Scheduler:
             case Sleep(until):
                 seconds = max(0.0, until - self.clock.now)
             case Emit(outcome):
-                (self.outcomes if isinstance(outcome, Outcome) else self.progress).append(outcome)  # type: ignore[arg-type]
+                (self.outcomes if isinstance(outcome, Outcome) else self.progress).append(outcome)
             case Start(child):
                 self._children += 1
                 self._push(child, None, 0.0, is_first=True)

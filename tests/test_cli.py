@@ -503,7 +503,7 @@ def test_the_key_is_not_among_the_arguments(desk: Desk) -> None:
 
     def look(sandbox: object, request: object) -> object:
         seen.append(Path(f"/proc/{process.pid}/cmdline").read_bytes())
-        return desk.sandbox.handle(request)  # type: ignore[arg-type]
+        return desk.sandbox.handle(request)
 
     desk.stage.hook = look
     process = desk.spawn("plan")

@@ -34,9 +34,9 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], str]:
     """A keyring, empty."""
     kept: dict[tuple[str, str], str] = {}
     module = types.ModuleType("keyring")
-    module.set_password = lambda service, name, text: kept.__setitem__((service, name), text)  # type: ignore[attr-defined]
-    module.get_password = lambda service, name: kept.get((service, name))  # type: ignore[attr-defined]
-    module.errors = types.SimpleNamespace(KeyringError=KeyringError)  # type: ignore[attr-defined]
+    module.set_password = lambda service, name, text: kept.__setitem__((service, name), text)
+    module.get_password = lambda service, name: kept.get((service, name))
+    module.errors = types.SimpleNamespace(KeyringError=KeyringError)
     monkeypatch.setitem(sys.modules, "keyring", module)
     return kept
 
@@ -77,7 +77,7 @@ def test_a_key_is_kept_and_used(desk: Desk, login: Callable[..., Ran], kept: dic
 
 
 def _key_of(request: object) -> str:
-    headers = {name.lower(): text for name, text in request.headers.items()}  # type: ignore[attr-defined]
+    headers = {name.lower(): text for name, text in request.headers.items()}
     return str(headers["x-pw-accesstoken"])
 
 

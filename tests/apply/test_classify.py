@@ -52,7 +52,7 @@ TABLE = {
 @pytest.mark.parametrize(("answer", "expected"), TABLE.values(), ids=TABLE)
 def test_classify(answer: object, expected: object) -> None:
     """An answer means not executed, executed or unclear, and nothing in between."""
-    assert classify(answer) == expected  # type: ignore[arg-type]
+    assert classify(answer) == expected
 
 
 @pytest.mark.parametrize(

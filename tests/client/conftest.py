@@ -53,7 +53,7 @@ class Shop:
 
     def __post_init__(self) -> None:
         settings = {} if self.account is None else {"account": self.account}
-        self.sandbox = Sandbox(clock=self.clock, quirks=self.quirks, populate=self.crowd, **settings)  # type: ignore[arg-type]
+        self.sandbox = Sandbox(clock=self.clock, quirks=self.quirks, populate=self.crowd, **settings)
         self.copper = self.open()
 
     def open(self, **options: Any) -> Copper:

@@ -248,7 +248,7 @@ def test_a_record_of_another_type_is_refused(shop: Shop) -> None:
     with pytest.raises(BadInput, match='"company" takes one of companies'):
         shop.copper.people.create(name="x", company=ann)
     with pytest.raises(BadInput, match="A record is named by its id"):
-        shop.copper.people.get("70000001")  # type: ignore[arg-type]
+        shop.copper.people.get("70000001")
 
 
 # ---- many at once

@@ -48,7 +48,7 @@ def _read_reference(node: Node, field: Field, locale: Locale) -> Read:
 def _kind(name: str, read: object, schema: dict[str, object], **flags: bool) -> Kind:
     def nothing(*arguments: object) -> None: ...
 
-    return Kind(name, read, nothing, nothing, nothing, schema, **flags)  # type: ignore[arg-type]
+    return Kind(name, read, nothing, nothing, nothing, schema, **flags)
 
 
 TEXT = _kind("text", _read_text, {"type": SCALAR})

@@ -485,7 +485,7 @@ def test_an_earlier_failure_does_not_colour_a_later_one(server, transport):
     """A request sent while a refused connection is being handled, and lost, is unknown and not refused."""
     server.behave = reset
     try:
-        raise urllib3.exceptions.NewConnectionError(None, "refused")  # type: ignore[arg-type]
+        raise urllib3.exceptions.NewConnectionError(None, "refused")
     except urllib3.exceptions.NewConnectionError:
         with pytest.raises(ConnectionResetError):
             transport(Request("POST", "/people"))
@@ -558,8 +558,8 @@ class KeyringError(Exception):
 
 def keyring_with(get_password: Callable[[str, str], str | None]) -> types.ModuleType:
     module = types.ModuleType("keyring")
-    module.get_password = get_password  # type: ignore[attr-defined]
-    module.errors = types.SimpleNamespace(KeyringError=KeyringError)  # type: ignore[attr-defined]
+    module.get_password = get_password
+    module.errors = types.SimpleNamespace(KeyringError=KeyringError)
     return module
 
 

@@ -99,7 +99,7 @@ HELD = {
 
 
 @pytest.mark.parametrize(("act", "reason"), HELD.values(), ids=HELD)
-def test_unsafe_deletes_are_held(act, reason: str, world: World) -> None:  # type: ignore[no-untyped-def]
+def test_unsafe_deletes_are_held(act, reason: str, world: World) -> None:
     """A record that a person worked on, or that others would miss, is not deleted; the rest of the plan goes on."""
     world.apply(FILES)
     act(world)

@@ -256,7 +256,7 @@ def test_the_laws_of_the_fields(setting: str, law: Any, tmp_path: Path, monkeypa
 
 def law_rows(law: Any) -> list[Any]:
     """Return the rows that a law of the fields is about."""
-    return next(mark.args[1] for mark in law.pytestmark if mark.name == "parametrize")  # type: ignore[no-any-return]
+    return next(mark.args[1] for mark in law.pytestmark if mark.name == "parametrize")
 
 
 def test_every_knob_is_turned() -> None:

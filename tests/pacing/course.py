@@ -115,7 +115,7 @@ class Course(World):
         self.road = road
         self.luck = Random(f"road/{seed}")
         self.hub = Hub(START, self.luck.random)
-        self.clock = Clock(self.hub)  # type: ignore[assignment]
+        self.clock = Clock(self.hub)
         self.sandbox = Sandbox(DEFAULT_ACCOUNT, clock=self.clock, rate=Rate(), seed=seed)
         self.race = Race()
         self.is_real = False
@@ -124,7 +124,7 @@ class Course(World):
     def become_real(self) -> None:
         """Run with real threads, clocks and waiting from now on, alone on the account."""
         self.is_real = True
-        self.clock = RealClock()  # type: ignore[assignment]
+        self.clock = RealClock()
         self.sandbox = Sandbox(DEFAULT_ACCOUNT, clock=self.clock, rate=Rate(), seed=self.seed)
 
     def client(self, *, may_write: bool = False) -> Client:

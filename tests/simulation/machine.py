@@ -160,7 +160,7 @@ class Machine:
                 run.process.sleep(self.rng.choice((1.0, 20.0)))
             return True
 
-        return Watch(tell, lambda warnings, line_of: None, approve, working, run.stopping)  # type: ignore[arg-type]
+        return Watch(tell, lambda warnings, line_of: None, approve, working, run.stopping)
 
     # ---- requests
 

@@ -80,7 +80,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.process = Process(self.machine.hub, f"run {self.number}", self._befall)
-        self.process.run = self  # type: ignore[attr-defined]
+        self.process.run = self
         self.stopping = Event(self.process)
 
     @property
@@ -121,7 +121,7 @@ class Network:
 
 def running() -> Run:
     """Return the run whose fiber runs now."""
-    run: Run = fiber().process.run  # type: ignore[attr-defined]
+    run: Run = fiber().process.run
     return run
 
 
