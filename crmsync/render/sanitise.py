@@ -98,7 +98,8 @@ def json_safe(text: str) -> str:
 def _stopped(match: re.Match[str]) -> str:
     if match["passes"] is not None:
         return match.group()
-    return _visible(match) if match["blank"] is None else rf"{match['blank']}\x3a"
+    # Form feeds and line separators are blank, too.
+    return _visible(match) if match["blank"] is None else rf"{gate(match['blank'])}\x3a"
 
 
 def _visible(match: re.Match[str]) -> str:

@@ -8,7 +8,7 @@ import unicodedata
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crmsync.model.address import Address
@@ -97,6 +97,8 @@ LINES = st.lists(st.one_of(st.text(max_size=4), st.sampled_from([*COMMANDS, *NAS
 
 
 @given(LINES)
+@example(" \u2028::error::x")
+@example("\x0c::x")
 def test_output_commands_nobody(text: str) -> None:
     """What passes the gate begins no command and moves no cursor; passing twice changes nothing more."""
     shown = gate(text)
