@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
@@ -88,6 +88,13 @@ class Store(Protocol):
 
     def compact(self, position: int) -> int:
         """Replace the events up to *position* by a snapshot, open intents kept, and return the new position. Raises Lost."""
+
+    def compact_overgrown(self, is_overgrown: Callable[[State], bool]) -> int:
+        """
+        Do the same for the whole log if the state *is overgrown*, at the least cost, and return the position. Raises Lost.
+
+        The state that is asked about is not for keeping: its bindings may be nowhere but on disk.
+        """
 
     def replace(self, position: int, state: State) -> int:
         """Put *state* in the place of everything up to *position*, and return the new position. Raises Lost."""

@@ -19,6 +19,7 @@ from crmsync.apply.settle import Settled
 from crmsync.apply.work import Job
 from crmsync.copper.client import Client
 from crmsync.model.address import Address
+from crmsync.model.changes import with_action
 from crmsync.model.effects import Outcome, Progress, Task
 from crmsync.model.plan import Action, Decided, Plan
 from crmsync.model.source import Diagnostic
@@ -178,15 +179,7 @@ def apply(project: Project, options: ApplyOptions, watch: Watch, clock: Callable
 def _compact(store: Store) -> None:
     """Replace the log by a snapshot once it has outgrown one. That only saves work: where it fails, the log is as good."""
     with suppress(Lost, Unusable):
-        position = _overgrown_at(store)
-        if position is not None:
-            store.compact(position)
-
-
-def _overgrown_at(store: Store) -> int | None:
-    """Return where the log ends once it has outgrown a snapshot."""
-    state = store.read()
-    return state.position if is_overgrown(state) else None
+        store.compact_overgrown(is_overgrown)
 
 
 def is_overgrown(state: State) -> bool:
@@ -349,7 +342,7 @@ def refuse_breaches(plan: Plan, options: ApplyOptions) -> None:
 
 
 def refuse_unsaved_deletes(project: Project, plan: Plan, options: ApplyOptions) -> None:
-    deletes = sum(change.action is Action.DELETE for change in plan.changes)
+    deletes = sum(1 for _ in with_action(plan.changes, Action.DELETE))
     if deletes and is_ci(project) and options.backup is None and state_key(project.environ) is None:
         records = f"{deletes} record{'s' if deletes != 1 else ''}"
         raise RefusedTrouble(

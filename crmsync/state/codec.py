@@ -21,6 +21,7 @@ from crmsync.model.events import EVENT_FORMAT, Event, Intent
 from crmsync.model.state import Binding, Head, State
 from crmsync.model.store import Unusable
 from crmsync.state.kinds import KINDS
+from crmsync.state.ondisk import BindingsOnDisk
 from crmsync.state.packed import PackedBindings, packed_bindings, texts_of
 from crmsync.state.swift import binding_in, binding_text, events_in, events_text
 from crmsync.state.typed import Odd, codec_of, expect, quoted, read_list
@@ -82,7 +83,8 @@ def state_pieces(state: State) -> Iterator[str]:
     }
     yield f'{{"format":{EVENT_FORMAT},"state":{_text(before)[:-1]},"bindings":{{'
     comma = ""
-    for address, text in texts_of(state.bindings, encode_binding):
+    on_disk = state.bindings.texts() if isinstance(state.bindings, BindingsOnDisk) else None
+    for address, text in on_disk or texts_of(state.bindings, encode_binding):
         yield f"{comma}{_text(str(address))}:{text}"
         comma = ","
     yield f"}},{_text(after)[1:]}}}"
@@ -91,6 +93,11 @@ def state_pieces(state: State) -> Iterator[str]:
 def empty_state(head: Head) -> State:
     """Return the state of a log of nothing, whose bindings take little room as they become many."""
     return State(head, bindings=PackedBindings({}, decode_binding, encode_binding))
+
+
+def empty_state_on_disk(head: Head) -> State:
+    """Return the same for a log that is only folded, to write down what comes of it: its bindings are not in memory."""
+    return State(head, bindings=BindingsOnDisk(decode_binding, encode_binding))
 
 
 def decode_state(text: str | bytes | bytearray, head: Head, *, is_checked: bool = False) -> State:

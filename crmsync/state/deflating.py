@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 #: What is longer than this is worth it.
 PLAIN_BYTES = 4096
@@ -18,10 +18,11 @@ def deflated(body: bytes) -> bytes:
     return zlib.compress(body, _LEVEL)
 
 
-def deflated_pieces(pieces: Iterable[bytes]) -> bytes:
-    """Return the bytes of all *pieces* deflated, which are not in memory at once."""
+def deflated_pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the bytes of all *pieces* deflated, piece by piece: they are not in memory at once."""
     writer = zlib.compressobj(_LEVEL)
-    return b"".join([*map(writer.compress, pieces), writer.flush()])
+    yield from map(writer.compress, pieces)
+    yield writer.flush()
 
 
 def inflated(body: bytes) -> bytearray:

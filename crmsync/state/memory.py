@@ -92,6 +92,11 @@ class MemoryStore:
         with self._lock:
             return self.replace(position, self.read())
 
+    def compact_overgrown(self, is_overgrown: Callable[[State], bool]) -> int:
+        """Replace the log by a snapshot if the state *is overgrown*, and return the position. Raises Lost, Unusable."""
+        state = self.read()
+        return self.compact(state.position) if is_overgrown(state) else state.position
+
     def replace(self, position: int, state: State) -> int:
         """Put *state* in the place of everything up to *position*, and return the new position. Raises Lost."""
         with self._lock:

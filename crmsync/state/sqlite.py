@@ -17,31 +17,36 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from threading import RLock
 
 from crmsync.model.events import Event
 from crmsync.model.state import Head, State
 from crmsync.model.store import NO_COPIES, Holder, Locked, Lost, Tail, Unusable
-from crmsync.state.codec import DAMAGED, decode_events, decode_state, empty_state, encode_events, state_pieces
+from crmsync.state.codec import (
+    DAMAGED,
+    decode_events,
+    decode_state,
+    empty_state,
+    empty_state_on_disk,
+    encode_events,
+    state_pieces,
+)
 from crmsync.state.deflating import deflated_pieces
 from crmsync.state.fold import Known, extended, fold
 from crmsync.state.lease import may_take, process_is_alive
+from crmsync.state.ondisk import NoRoom
 from crmsync.state.sqlitefile import (
     BUSY_SECONDS,
     COPIES,
     LAYOUT,
     build,
     checksum,
-    checksum_of_snapshot,
-    connect,
-    explained,
-    is_there,
     naming,
     text_of_snapshot,
+    write_snapshot,
 )
+from crmsync.state.transactions import Transactions
 
 
 def open_sqlite(
@@ -73,6 +78,10 @@ def open_sqlite(
     return store
 
 
+#: Makes the state of a log of nothing.
+Empty = Callable[[Head], State]
+
+
 class SqliteStore:
     """The contract of `crmsync.model.store.Store` on one file; several threads may share it."""
 
@@ -91,44 +100,42 @@ class SqliteStore:
         self._digest_key = digest_key
         self._clock = clock
         self._is_alive = is_alive
-        self._busy_seconds = busy_seconds
-        self._lock = RLock()
-        self._connection: sqlite3.Connection | None = None
-        self._inode = 0
+        self._file = Transactions(path, busy_seconds)
         self._known: State | Known | None = None
         self._known_mark: str | None = None
 
     def read(self) -> State:
         """Return the state at the head of the log. Raises Unusable."""
-        with self._reading() as connection:
+        with self._file.reading() as connection:
+            self._known = None  # what it was made of may be large
             state = self._known = State(self._empty) if connection is None else self._state(connection)
             self._known_mark = None if connection is None else self._mark(connection, state.position)
             return state
 
     def read_head(self) -> Head:
         """Return whose log it is, without reading the log. Raises Unusable."""
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             return self._empty if connection is None else self._head(connection)[0]
 
     def peek(self) -> tuple[Head, int]:
         """Return whose log it is and how long, without reading it. Raises Unusable."""
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             return (self._empty, 0) if connection is None else self._head(connection)
 
     def events(self) -> Sequence[tuple[int, float, Event]]:
         """Return the events since the last compaction: position, time of appending (unix seconds), event."""
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             segments = () if connection is None else self._segments(connection)
             return [(position, at, event) for position, at, events in segments for event in events]
 
     def mark(self, position: int) -> str | None:
         """Return what tells a log that reached *position* from every other: who wrote there, or what the snapshot holds."""
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             return None if connection is None else self._mark(connection, position)
 
     def since(self, position: int, mark: str) -> Tail | None:
         """Return what came after *position*; None when the log is not that of *mark*, or was compacted. Raises Unusable."""
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             if connection is None or self._mark(connection, position) != mark:
                 return None
             head, end = self._head(connection)
@@ -154,14 +161,14 @@ class SqliteStore:
             _keep(connection, copies)
 
         grown: list[Known] = []
-        with self._lock:
-            self._change_log(change, lambda connection: self._writer_of(connection, position + 1) == writer)
+        with self._file.lock:
+            self._file.change(change, lambda connection: self._writer_of(connection, position + 1) == writer)
             self._known = grown[-1]
         return position + 1
 
     def compact(self, position: int) -> int:
         """Replace the events up to *position* by a snapshot, and return the new position. Raises Lost, Unusable."""
-        with self._lock:
+        with self._file.lock:
             known, self._known = self._known, None
             read = known if isinstance(known, State) and known.position == position else None
 
@@ -172,30 +179,56 @@ class SqliteStore:
 
             return self._snapshot_at(position, state)
 
+    def compact_overgrown(self, is_overgrown: Callable[[State], bool]) -> int:
+        """Replace the log by a snapshot if the state *is overgrown*, and return the position. Raises Lost, Unusable."""
+        with self._file.lock:
+            self._known = None
+            try:
+                return self._compact_overgrown(is_overgrown, empty_state_on_disk)
+            except NoRoom:
+                return self._compact_overgrown(is_overgrown, empty_state)
+
+    def _compact_overgrown(self, is_overgrown: Callable[[State], bool], empty: Empty) -> int:
+        positions: list[int] = []
+
+        def change(connection: sqlite3.Connection) -> None:
+            state = self._state(connection, empty=empty)
+            positions.append(state.position)
+            if is_overgrown(state):
+                positions.append(self._put_snapshot(connection, state))
+
+        def is_done(connection: sqlite3.Connection) -> bool:
+            return len(positions) == 1 or self._snapshot(connection, self._empty).position == positions[-1]
+
+        self._file.change(change, is_done)
+        return positions[-1]
+
     def replace(self, position: int, state: State) -> int:
         """Put *state* in the place of everything up to *position*, and return the new position. Raises Lost, Unusable."""
-        with self._lock:
+        with self._file.lock:
             self._known = None
             return self._snapshot_at(position, lambda _: state)
 
     def _snapshot_at(self, position: int, what: Callable[[sqlite3.Connection], State]) -> int:
-        new = position + 1
-
         def change(connection: sqlite3.Connection) -> None:
-            state = what(connection)
-            self._move_on_from(connection, position)
-            content = deflated_pieces(each.encode("ascii") for each in state_pieces(replace(state, position=new)))
-            digest = checksum_of_snapshot(self._empty.lineage, content)
-            connection.execute("INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?)", (content, digest))
-            connection.execute(f"PRAGMA user_version = {LAYOUT}")
-            connection.execute("DELETE FROM segment")
+            self._put_snapshot(connection, replace(what(connection), position=position))
 
-        self._change_log(change, lambda connection: self._snapshot(connection, self._empty).position == new)
+        self._file.change(change, lambda connection: self._snapshot(connection, self._empty).position == position + 1)
+        return position + 1
+
+    def _put_snapshot(self, connection: sqlite3.Connection, state: State) -> int:
+        """Put *state* in the place of everything up to its position, and return the new one. Raises Lost."""
+        new = state.position + 1
+        self._move_on_from(connection, state.position)
+        pieces = (each.encode("ascii") for each in state_pieces(replace(state, position=new)))
+        write_snapshot(connection, self._path, self._empty.lineage, deflated_pieces(pieces))
+        connection.execute(f"PRAGMA user_version = {LAYOUT}")
+        connection.execute("DELETE FROM segment")
         return new
 
     def acquire(self, holder: Holder, now: float) -> None:
         """Take the lease for *holder*; over one silent for 60 s, or whose process here is dead. Raises Locked."""
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             current = _holder(connection)
             if current is not None and not may_take(current, holder, now, self._is_alive):
                 raise Locked(current)
@@ -204,44 +237,44 @@ class SqliteStore:
 
     def renew(self, nonce: str, now: float) -> None:
         """Say that the holder is alive. Raises Lost when the lease was taken over."""
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             if connection.execute("UPDATE lease SET renewed = ? WHERE nonce = ?", (now, nonce)).rowcount != 1:
                 raise Lost
 
     def release(self, nonce: str) -> None:
         """Give the lease back, if it is still ours."""
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             connection.execute("DELETE FROM lease WHERE nonce = ?", (nonce,))
 
     def holder(self) -> Holder | None:
         """Return who holds the lease."""
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             return None if connection is None else _holder(connection)
 
     def break_lease(self) -> Holder | None:
         """Take the lease from whoever holds it and return them."""
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             holder = _holder(connection)
             connection.execute("DELETE FROM lease")
         return holder
 
     def keep(self, copies: Mapping[str, bytes]) -> None:
         """Keep *copies*, sealed before, durably and by name. Raises Unusable, also for a name that is taken."""
-        self._change_log(
+        self._file.change(
             lambda connection: _keep(connection, copies),
             lambda connection: all(_copy(connection, each) == copies[each] for each in copies),
         )
 
     def kept(self) -> Mapping[str, int]:
         """Return the names of the kept copies with their sizes in bytes, in the order of the names."""
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             if connection is None or not _has_copies(connection):
                 return {}
             return dict(connection.execute("SELECT name, length(content) FROM copy ORDER BY name").fetchall())
 
     def copy(self, name: str) -> bytes:
         """Return one kept copy. Raises KeyError, Unusable."""
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             content = None if connection is None else _copy(connection, name)
         if content is None:
             raise KeyError(name)
@@ -249,16 +282,13 @@ class SqliteStore:
 
     def drop(self, names: Iterable[str]) -> None:
         """Keep these copies no longer; a name that is not there is fine."""
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             if _has_copies(connection):
                 connection.executemany("DELETE FROM copy WHERE name = ?", [(name,) for name in names])
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-            self._connection = None
+        self._file.close()
 
     # What the rows say.
 
@@ -274,16 +304,16 @@ class SqliteStore:
             )
         return Head(lineage, self._digest_key or key), position
 
-    def _state(self, connection: sqlite3.Connection, at: int | None = None) -> State:
+    def _state(self, connection: sqlite3.Connection, at: int | None = None, empty: Empty = empty_state) -> State:
         """Return the state that the rows tell, at the head or at an earlier position where they end."""
         head, position = self._head(connection)
         segments = ((each, events) for each, _, events in self._segments(connection))
-        return fold(self._snapshot(connection, head), segments, position if at is None else at)
+        return fold(self._snapshot(connection, head, empty), segments, position if at is None else at)
 
-    def _snapshot(self, connection: sqlite3.Connection, head: Head) -> State:
+    def _snapshot(self, connection: sqlite3.Connection, head: Head, empty: Empty = empty_state) -> State:
         row = connection.execute("SELECT state, digest FROM snapshot").fetchone()
         if row is None:
-            return empty_state(head)
+            return empty(head)
         return decode_state(text_of_snapshot(self._empty.lineage, *row), head, is_checked=True)
 
     def _segments(self, connection: sqlite3.Connection, after: int = 0) -> Iterator[tuple[int, float, tuple[Event, ...]]]:
@@ -315,69 +345,6 @@ class SqliteStore:
         digest = checksum(*row, position + 1)
         connection.execute("UPDATE head SET position = ?, digest = ?", (position + 1, digest))
 
-    # Transactions.
-
-    def _change_log(
-        self, change: Callable[[sqlite3.Connection], None], is_done: Callable[[sqlite3.Connection], bool]
-    ) -> None:
-        """Bring *change* about in one transaction; where its end is unclear, ask *is_done* on a new connection."""
-        try:
-            with self._writing() as connection:
-                change(connection)
-        except _Unclear as unclear:
-            self.close()
-            with self._reading() as fresh:
-                is_written = fresh is not None and is_done(fresh)
-            if not is_written:
-                raise Unusable(str(unclear)) from unclear
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection | None]:
-        """Give a connection that sees one moment of the file, or None while there is no file."""
-        with self._lock, naming(self._path, self._busy_seconds):
-            connection = self._opened()
-            if connection is None:
-                yield None
-                return
-            connection.execute("BEGIN")
-            try:
-                yield connection
-            finally:
-                _roll_back(connection)
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection that holds the file for itself, and commit at the end."""
-        with self._lock, naming(self._path, self._busy_seconds):
-            connection = self._opened()
-            if connection is None:
-                raise Unusable("It does not exist, and this command creates none. Run: crmsync apply")
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                self._commit(connection)
-            finally:
-                _roll_back(connection)
-
-    def _commit(self, connection: sqlite3.Connection) -> None:
-        try:
-            connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise _Unclear(explained(error, self._busy_seconds)) from error
-
-    def _opened(self) -> sqlite3.Connection | None:
-        if self._connection is None and is_there(self._path):
-            self._inode = self._path.stat().st_ino
-            self._connection = connect(self._path, self._busy_seconds)
-        elif self._connection is not None and (not is_there(self._path) or self._path.stat().st_ino != self._inode):
-            # What is written to a deleted file is gone with the process, acknowledged or not.
-            raise Unusable("It was moved away or replaced while in use. Put it back and run again.")
-        return self._connection
-
-
-class _Unclear(Unusable):
-    """The end of a transaction is not known; reading back tells."""
-
 
 def _holder(connection: sqlite3.Connection) -> Holder | None:
     row = connection.execute("SELECT nonce, who, host, pid, since, renewed FROM lease").fetchone()
@@ -402,9 +369,3 @@ def _copy(connection: sqlite3.Connection, name: str) -> bytes | None:
         return None
     row = connection.execute("SELECT content FROM copy WHERE name = ?", (name,)).fetchone()
     return None if row is None else bytes(row[0])
-
-
-def _roll_back(connection: sqlite3.Connection) -> None:
-    if connection.in_transaction:
-        with suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")

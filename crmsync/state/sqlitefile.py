@@ -12,26 +12,30 @@ import os
 import secrets
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from crmsync.model.store import Unusable
 from crmsync.state.codec import DAMAGED
 from crmsync.state.deflating import inflated
 
 APPLICATION_ID = 0x63726D73  # "crms"
-#: 2: a snapshot may be deflated. 3: its checksum is that of its bytes. A file of an earlier layout is read, and becomes one
-#: of the last when it is compacted.
-LAYOUT = 3
+#: 2: a snapshot may be deflated. 3: its checksum is that of its bytes. 4: it stands last in its row, for only so SQLite need
+#: not have it in memory. A file of an earlier layout is read, and becomes one of the last when it is compacted.
+LAYOUT = 4
 BUSY_SECONDS = 10.0
+_PIECE_BYTES = 2**20
 
-_SCHEMA = """
+_SNAPSHOT = "CREATE TABLE snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), digest BLOB NOT NULL, state TEXT NOT NULL)"
+_SCHEMA = f"""
 CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), lineage TEXT NOT NULL, digest_key BLOB NOT NULL,
     position INTEGER NOT NULL, digest BLOB NOT NULL);
 CREATE TABLE segment (position INTEGER PRIMARY KEY, at REAL NOT NULL, events TEXT NOT NULL, writer TEXT NOT NULL,
     digest BLOB NOT NULL);
-CREATE TABLE snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL, digest BLOB NOT NULL);
+{_SNAPSHOT};
 CREATE TABLE lease (id INTEGER PRIMARY KEY CHECK (id = 1), nonce TEXT NOT NULL, who TEXT NOT NULL, host TEXT NOT NULL,
     pid INTEGER NOT NULL, since REAL NOT NULL, renewed REAL NOT NULL);
 """
@@ -161,16 +165,40 @@ def checksum(*content: object) -> bytes:
     return hashlib.blake2b(repr(content).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def checksum_of_snapshot(lineage: str, content: bytes) -> bytes:
-    """Return the same of a deflated snapshot, which is long: of 100,000 records in a tenth of the time."""
+def checksum_of_snapshot(lineage: str, pieces: Iterable[bytes]) -> bytes:
+    """Return the same of the *pieces* of a deflated snapshot, which is long: of 100,000 records in a tenth of the time."""
     found = hashlib.blake2b(f"{lineage}\0".encode("utf-8", "surrogatepass"), digest_size=16, person=b"crmsync snapshot")
-    found.update(content)
+    for piece in pieces:
+        found.update(piece)
     return found.digest()
+
+
+def write_snapshot(connection: sqlite3.Connection, path: Path, lineage: str, pieces: Iterable[bytes]) -> None:
+    """
+    Put a deflated snapshot into the file at *path*. Raises Unusable.
+
+    It is written down beside it first, where nobody sees it: SQLite must know how long it is, and it need not be in memory.
+    """
+    try:
+        with TemporaryFile(dir=path.parent) as file:
+            file.writelines(pieces)
+            size = file.tell()
+            file.seek(0)
+            digest = checksum_of_snapshot(lineage, iter(partial(file.read, _PIECE_BYTES), b""))
+            connection.execute("DROP TABLE snapshot")  # of an earlier layout perhaps
+            connection.execute(_SNAPSHOT)
+            connection.execute("INSERT INTO snapshot (id, digest, state) VALUES (1, ?, zeroblob(?))", (digest, size))
+            file.seek(0)
+            with connection.blobopen("snapshot", "state", 1) as blob:
+                for piece in iter(partial(file.read, _PIECE_BYTES), b""):
+                    blob.write(piece)
+    except OSError as error:
+        raise Unusable(f"A snapshot could not be written down beside it: {error.strerror}.") from error
 
 
 def text_of_snapshot(lineage: str, content: str | bytes, digest: bytes) -> str | bytearray:
     """Return the text of a snapshot, under whichever layout it was written. Raises Unusable, ValueError."""
-    if isinstance(content, bytes) and digest == checksum_of_snapshot(lineage, content):
+    if isinstance(content, bytes) and digest == checksum_of_snapshot(lineage, [content]):
         return inflated(content)
     if digest != checksum(lineage, content):
         raise Unusable(f"Its snapshot is damaged. {DAMAGED}")

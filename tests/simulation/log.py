@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from crmsync.model.events import Event as StateEvent
@@ -105,6 +105,11 @@ class Handle:
         self._run.machine.tell("compact", self._run, position)
         self._run.machine.on_compact(position, new)
         return new
+
+    def compact_overgrown(self, is_overgrown: Callable[[State], bool]) -> int:
+        """Put a snapshot in the place of a log that is long beside its state."""
+        state = self.read()
+        return self.compact(state.position) if is_overgrown(state) else state.position
 
     def keep(self, copies: Mapping[str, bytes]) -> None:
         """Keep copies beside the state."""

@@ -123,7 +123,7 @@ def _contend(url: str, root: Path, rounds: int) -> tuple[int, int]:
                     assert wins.setdefault(int(position), who.name) == who.name, "one position, two winners"
             # Where it was stopped while it held the file's own lock, the other can only say so; then nobody has lost.
             # A commit that waits for a stopped reader is unclear, which is an unusable too.
-            assert taken in ("held", "unusable", "_unclear"), taken
+            assert taken in ("held", "unusable", "unclear"), taken
             assert won.isdecimal() or won in ("lost", "unusable"), won
             late, in_time = late + (first == "lost"), in_time + first.isdecimal()
         final = open_store(url, root=root, lineage="contended", create=False)

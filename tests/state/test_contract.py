@@ -98,6 +98,26 @@ def test_a_writer_paused_over_a_compaction_loses(store, open_again):
     assert paused.append(2, [INTENT]) == 3
 
 
+def test_a_log_is_compacted_where_it_is_overgrown(store, open_again):
+    """Whoever is asked sees the state whole; what is written down is that, and otherwise nothing is."""
+    store.append(0, BIRTH)
+    store.append(1, [INTENT])
+    seen = []
+
+    def is_overgrown(state):
+        seen.append((dict(state.bindings), state.open_intents, state.logged))
+        return len(seen) == 2
+
+    before = open_again().read()
+    assert (store.compact_overgrown(is_overgrown), store.read()) == (2, before)
+    assert store.compact_overgrown(is_overgrown) == 3
+
+    assert [(dict(before.bindings), before.open_intents, before.logged)] * 2 == seen
+    after = open_again().read()
+    assert (dict(after.bindings), after.open_intents, after.position) == (*seen[0][:2], 3)
+    assert (after.logged, len(store.events())) == (0, 0)
+
+
 def test_what_came_since_is_read_alone(store, open_again):
     """Whoever remembers a position and its mark is told the events after it, by any handle."""
     store.append(0, BIRTH)

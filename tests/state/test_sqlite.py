@@ -20,8 +20,9 @@ from crmsync.model.store import Holder, Lost, Unusable
 from crmsync.state import SqliteStore, open_sqlite, open_store
 from crmsync.state.deflating import inflated
 from crmsync.state.lease import process_is_alive
-from crmsync.state.sqlite import _Unclear
-from crmsync.state.sqlitefile import LAYOUT, checksum
+from crmsync.state.ondisk import BindingsOnDisk
+from crmsync.state.sqlitefile import LAYOUT, checksum, checksum_of_snapshot
+from crmsync.state.transactions import Transactions, Unclear
 
 ACME = Address("companies", "acme")
 INTENT = Intent("i1", "r1", ACME, WriteAction.UPDATE, 7, {"name": "d"}, {}, 115.0, 100.0)
@@ -80,7 +81,25 @@ def test_a_snapshot_is_deflated_and_what_it_frees_goes_back(path):
     assert path.stat().st_size / 300 < 450 < before / 300
 
 
-@pytest.mark.parametrize("layout", [1, 2])
+def test_a_log_is_compacted_where_no_other_file_can_be_written(path, monkeypatch):
+    """What is otherwise in a temporary file of SQLite is in memory then: the log must not grow for ever."""
+
+    def no_room(self):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(BindingsOnDisk, "_write", no_room)
+    store = filled(path)
+    before = store.read()
+
+    assert store.compact_overgrown(lambda state: True) == before.position + 1
+    assert dict(store.read().bindings) == dict(before.bindings)
+    assert len(store.events()) == 0
+
+
+EARLIER = "CREATE TABLE snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL, digest BLOB NOT NULL)"
+
+
+@pytest.mark.parametrize("layout", [1, 2, 3])
 def test_a_file_of_an_earlier_layout_is_read_and_moves_on(path, layout):
     """The snapshot of the first is plain text; the next compaction writes one that its version must not try to read."""
     store = filled(path)
@@ -89,7 +108,10 @@ def test_a_file_of_an_earlier_layout_is_read_and_moves_on(path, layout):
     with sqlite3.connect(path) as connection:
         content = connection.execute("SELECT state FROM snapshot").fetchone()[0]
         content = inflated(content).decode() if layout == 1 else content
-        connection.execute("UPDATE snapshot SET state = ?, digest = ?", (content, checksum("lineage", content)))
+        digest = checksum_of_snapshot("lineage", [content]) if layout == 3 else checksum("lineage", content)
+        connection.execute("DROP TABLE snapshot")
+        connection.execute(EARLIER)
+        connection.execute("INSERT INTO snapshot VALUES (1, ?, ?)", (content, digest))
         connection.execute(f"PRAGMA user_version = {layout}")
     store = open_sqlite(path, "lineage", create=False)
 
@@ -238,7 +260,7 @@ def make_folder(path: Path) -> None:
         (make_empty, "It is empty, and no state is. The state is damaged. Restore a copy"),
         (make_text, "It is not an SQLite file. The state is damaged. Restore a copy"),
         (make_other_database, "not one of crmsync. Put another path"),
-        (make_newer, "A newer crmsync wrote it: layout 4, this version reads 3. Install a newer"),
+        (make_newer, "A newer crmsync wrote it: layout 5, this version reads 4. Install a newer"),
         (make_newer_event, "event format 3, this version reads up to 2. Install a newer"),
         (make_foreign, "It belongs to the project somebody else, and this one is lineage. Check `project`"),
         (make_gap, "The log has a gap before position 32. The state is damaged"),
@@ -368,16 +390,16 @@ def _refused(tmp_path, path, damage, count):
 def test_a_commit_that_failed_is_settled_by_reading_back(path, monkeypatch):
     """When the end of a commit is unclear the log is asked: what is there was written, what is not was not."""
     store = filled(path)
-    commit = SqliteStore._commit
+    commit = Transactions._commit
 
     def lose_the_answer(self, connection):
         commit(self, connection)
-        raise _Unclear("disk on fire")
+        raise Unclear("disk on fire")
 
-    monkeypatch.setattr(SqliteStore, "_commit", lose_the_answer)
+    monkeypatch.setattr(Transactions, "_commit", lose_the_answer)
     assert store.append(32, [INTENT]) == 33
 
-    monkeypatch.setattr(SqliteStore, "_commit", lambda self, connection: (_ for _ in ()).throw(_Unclear("disk on fire")))
+    monkeypatch.setattr(Transactions, "_commit", lambda self, connection: (_ for _ in ()).throw(Unclear("disk on fire")))
     with pytest.raises(Unusable, match="disk on fire"):
         store.append(33, [INTENT])
     assert store.read().position == 33
@@ -386,8 +408,8 @@ def test_a_commit_that_failed_is_settled_by_reading_back(path, monkeypatch):
 def test_a_full_disk_is_told(path):
     """When SQLite cannot grow the file nothing is written and the message speaks of the disk."""
     store = filled(path)
-    pages = store._opened().execute("PRAGMA page_count").fetchone()[0]
-    store._opened().execute(f"PRAGMA max_page_count = {pages}")
+    pages = store._file._opened().execute("PRAGMA page_count").fetchone()[0]
+    store._file._opened().execute(f"PRAGMA max_page_count = {pages}")
     big = Intent("i" * 100_000, "r1", ACME, WriteAction.UPDATE, 7, {}, {}, 1.0, 1.0)
 
     with pytest.raises(Unusable, match=r"Nothing was written: .* disk is neither full"):
