@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain, pairwise
 from typing import Any, TypeVar
 
@@ -183,14 +183,13 @@ def _said_to_others(sheets: Collection[Sheet]) -> list[list[Any]]:
 
 @dataclass(eq=False)
 class SheetRecords(Mapping[Address, Declared]):
-    """The records of sheets and their `places_of`; *mend* makes one anew of which a record turned out to be damaged."""
+    """The records of sheets; *mend* makes a sheet anew of which a record turned out to be damaged."""
 
     sheets: list[Sheet]
-    places: Mapping[int, int]
     mend: Callable[[int], Sheet]
 
     def __len__(self) -> int:
-        return sum(len(sheet.names) for sheet in self.sheets)
+        return sum(len(sheet.ends) for sheet in self.sheets)
 
     def __iter__(self) -> Iterator[Address]:
         return (address_of(name) for sheet in self.sheets for name in sheet.names)
@@ -216,7 +215,7 @@ class SheetRecords(Mapping[Address, Declared]):
     def each(self) -> Iterator[Declared]:
         """Yield all records."""
         for at, sheet in enumerate(self.sheets):
-            for start in range(0, len(sheet.names), _AT_A_TIME):
+            for start in range(0, len(sheet.ends), _AT_A_TIME):
                 yield from self._made(at, start, start + _AT_A_TIME)
 
     def packed(self, addresses: Iterable[Address]) -> dict[Address, bytes]:
@@ -228,6 +227,15 @@ class SheetRecords(Mapping[Address, Declared]):
             packed = self._asked(at, partial(Sheet.packed, start=start, stop=stop))
             found.update(zip(map(by_place.__getitem__, range(first, last + 1)), packed, strict=True))
         return found
+
+    @cached_property
+    def places(self) -> Mapping[int, int]:
+        """By hashes of addresses in which sheet they stand, and in the lower half as which record: for who looks one up."""
+        places: dict[int, int] = {}
+        for at, sheet in enumerate(self.sheets):
+            first = at << _SHIFT
+            places.update(zip(sheet.own, range(first, first + len(sheet.own)), strict=True))
+        return places
 
     def _made(self, at: int, start: int, stop: int) -> list[Declared]:
         return self._asked(at, lambda sheet: sheet.records(start, stop))
@@ -253,15 +261,6 @@ def _runs(places: Sequence[int]) -> Iterator[tuple[int, int]]:
     ends = [at for at, (one, other) in enumerate(pairwise(places), 1) if other != one + 1]
     starts, ends = [0, *ends], [*ends, len(places)]
     return ((places[start], places[end - 1]) for start, end in zip(starts, ends, strict=True) if start < end)
-
-
-def places_of(sheets: Sequence[Sheet]) -> dict[int, int]:
-    """Return by hashes of addresses in which sheet they stand, and in the lower half as which record."""
-    places: dict[int, int] = {}
-    for at, sheet in enumerate(sheets):
-        first = at << _SHIFT
-        places.update(zip(sheet.own, range(first, first + len(sheet.own)), strict=True))
-    return places
 
 
 class _Items(ItemsView[Address, Declared]):

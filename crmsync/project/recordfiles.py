@@ -19,7 +19,7 @@ from crmsync.model.source import Diagnostic, Position, in_file_order
 from crmsync.project.files import Sources, schema, unreadable
 from crmsync.project.hashing import Hashes
 from crmsync.project.pieces import Piece, parse_piece, pieces_of
-from crmsync.project.reading import Ahead, Mark, Reading, SheetRecords, places_of
+from crmsync.project.reading import Ahead, Mark, Reading, SheetRecords
 from crmsync.project.session import Project
 from crmsync.project.sheetreader import Parsed, SheetReader, mended, sheets_of
 from crmsync.project.sheets import Sheet
@@ -72,11 +72,9 @@ def read_project(
     sheets = sheets_of(pieces, reader, shelf)
     if shelf is not None and sheets:
         shelf.collect(sheet.id for sheet in sheets)
-    places = places_of(sheets)
-    if len(places) < sum(len(sheet.own) for sheet in sheets):
+    if len(set(chain.from_iterable(sheet.own for sheet in sheets))) < sum(len(sheet.own) for sheet in sheets):
         sheets = _without_repeated(pieces, sheets, reader)
-        places = places_of(sheets)
-    records = SheetRecords(sheets, places, lambda at: mended(pieces[at], reader, shelf))
+    records = SheetRecords(sheets, lambda at: mended(pieces[at], reader, shelf))
     moved = tuple(move for sheet in sheets for move in sheet.moved)
     outside = (*sources.diagnostics, *unopened)
     is_sound = bool(sheets) and all(sheet.is_sound for sheet in sheets) and not any(each.is_error for each in outside)
@@ -86,7 +84,7 @@ def read_project(
     if all(sheet.is_readable for sheet in sheets):
         found += stray_moves(moved, records)
     found += nothing_declared(bool(records), found)
-    found += [*outside, *(() if fits else _strays(reading, places, catalogue, settings))]
+    found += [*outside, *(() if fits else _strays(reading, records, catalogue, settings))]
     return replace(reading, diagnostics=in_file_order(found))
 
 
@@ -135,11 +133,12 @@ def _repeated(sheets: Iterable[Sheet]) -> set[int]:
     return {each for each, count in counts.items() if count > 1}
 
 
-def _strays(reading: Reading, declared: dict[int, int], catalogue: Catalogue, settings: Settings) -> Sequence[Diagnostic]:
+def _strays(reading: Reading, records: SheetRecords, catalogue: Catalogue, settings: Settings) -> Sequence[Diagnostic]:
     """Return what is wrong because a record names none that is declared, or a lookup finds several."""
     asked = set(chain.from_iterable(sheet.questions.hashes for sheet in reading.sheets))
     answers = Counter(each for sheet in reading.sheets for each in sheet.keys.hashes if each in asked) if asked else {}
     several = {each for each, count in answers.items() if count > 1}
+    declared = records.places if any(sheet.targets.hashes or sheet.others.hashes for sheet in reading.sheets) else {}
 
     def suspects(sheet: Sheet) -> Iterator[int]:
         named = set(sheet.targets.hashes).difference(declared)

@@ -28,6 +28,7 @@ from crmsync.model.codes import CODES
 from crmsync.model.records import Declared, Moved
 from crmsync.model.source import Diagnostic, Position, Severity
 from crmsync.model.values import Lookup
+from crmsync.project.names import Names
 from crmsync.resolve import Alone, Pointer, Question, keys_of
 
 #: Returns the bytes of a sheet's packed records from one offset to another.
@@ -73,7 +74,7 @@ class Sheet:
     line: int
     moved: tuple[Moved, ...]
     diagnostics: tuple[Diagnostic, ...]
-    names: tuple[str, ...]
+    names: Names
     lines: Sequence[int]
     ends: Sequence[int]
     digests: Sequence[int]
@@ -209,7 +210,7 @@ def sheet_of(id: str, file: str, line: int, entries: Sequence[PackedRecord], tol
         line=line,
         moved=told.moved,
         diagnostics=told.diagnostics,
-        names=tuple(f"{each.type}.{each.key}" for each in entries),
+        names=Names(f"{each.type}.{each.key}" for each in entries),
         lines=array("Q", [each.line for each in entries]),
         ends=array("Q", accumulate(len(each.data) for each in entries)),
         digests=array("Q", [hash_of_bytes(each.data) for each in entries]),
@@ -289,12 +290,11 @@ _ARRAYS = ("lines", "ends", "digests", "own")
 
 def to_bytes(sheet: Sheet) -> bytes:
     """Return *sheet*, which must be one without errors, as bytes, its packed records last."""
-    names = "\n".join(sheet.names).encode()
     arrays = [getattr(sheet, name) for name in _ARRAYS]
     for name in _COLUMNS:
         column: Column = getattr(sheet, name)
         arrays += [column.hashes, column.owners]
-    parts = [names, *(array("Q", each).tobytes() for each in arrays)]
+    parts = [sheet.names.text, *(array("Q", each).tobytes() for each in arrays)]
     about = {
         "id": sheet.id,
         "file": sheet.file,
@@ -342,7 +342,7 @@ def from_head(id: str, prefix: bytes, head: bytes, bodies: Bodies) -> Sheet:
         line=about["line"],
         moved=tuple(_moved(file, *each) for each in about["moved"]),
         diagnostics=tuple(_diagnostic(each) for each in about["diagnostics"]),
-        names=tuple(names.decode().split("\n")) if names else (),
+        names=Names(text=names),
         bodies=bodies,
         **values,
     )
