@@ -191,6 +191,7 @@ WRITERS = {
     "project/saving.py",
     "project/mirrorfile.py",
     "project/heap.py",
+    "project/filepile.py",
     "project/ledgerfile.py",
     "project/shelf.py",
     "copper/shared.py",
@@ -206,7 +207,7 @@ def _writes(tree: ast.AST) -> bool:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
             modes = [each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str)]
-            if name in ("write_text", "write_bytes", "NamedTemporaryFile", "mkstemp", "copyfile"):
+            if name in ("write_text", "write_bytes", "NamedTemporaryFile", "TemporaryFile", "mkstemp", "copyfile"):
                 return True
             if name == "open" and {"w", "a", "x", "wb", "ab", "xb", "r+", "r+b", "w+"} & set(modes):
                 return True

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from crmsync.model import packed, wanted
+from crmsync.model import packed, rows, wanted
 from crmsync.model.address import Address
 from crmsync.model.events import Applied, Bound, Done, Event, FieldsApplied, Intent, Origin, WriteAction
 from crmsync.model.state import Binding, State
 from crmsync.plan.world import Wishes
-from crmsync.project import looking
+from crmsync.project import filepile, looking
 from crmsync.project.planfile import sealed, write_plan
 from crmsync.render.document import plan_document, with_digest
 from crmsync.render.text import plan_pieces
@@ -70,20 +70,30 @@ def more(measure: Callable[[int], int]) -> float:
     return (measure(3 * FEW) - measure(FEW)) / (2 * FEW)
 
 
+@pytest.fixture
+def _many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a few records count as many: none stay values, and what is put aside goes to the file at once."""
+    monkeypatch.setattr(packed, "FEW", 0)
+    monkeypatch.setattr(wanted, "FEW", 0)
+    monkeypatch.setattr(rows, "_REMEMBERED", 1)
+    monkeypatch.setattr(filepile, "_AT_ONCE_BYTES", 4_000)
+    monkeypatch.setattr(filepile, "_BLOCKS", 1)
+
+
+@pytest.mark.usefixtures("_many")
 def test_a_planned_create_is_small(tmp_path: Path) -> None:
-    """The plan of a new record is bytes: some two kilobytes with its addresses, where objects took twelve."""
+    """What the plan says of a new record is in a file: what is left is its place, where objects took twelve kilobytes."""
 
     def plan(count: int) -> int:
         world = World(tmp_path)
         return held(lambda: world.planned(files(count)).plan)
 
-    assert more(plan) < 2_500
+    assert more(plan) < 400
 
 
-def test_an_adopted_record_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("_many")
+def test_an_adopted_record_is_small(tmp_path: Path) -> None:
     """Neither what Copper showed of it nor what the state will learn stays as objects, once they are many."""
-    monkeypatch.setattr(packed, "FEW", 0)
-    monkeypatch.setattr(wanted, "FEW", 0)
 
     def plan(count: int) -> int:
         world = World(tmp_path)
@@ -91,13 +101,12 @@ def test_an_adopted_record_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         world.store.replace(world.store.read().position, State(world.store.read().head))
         return held(lambda: world.planned(files(count)))
 
-    assert more(plan) < 3_500
+    assert more(plan) < 1_200
 
 
+@pytest.mark.usefixtures("_many")
 def test_a_planned_update_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is bound stays the text of the snapshot: each binding is made when its record is planned, and let go of."""
-    monkeypatch.setattr(packed, "FEW", 0)
-    monkeypatch.setattr(wanted, "FEW", 0)
     monkeypatch.setattr(looking, "MIRROR_REQUESTS", 0)  # the bodies of a few are kept, to be asked for again
 
     def plan(count: int) -> int:
@@ -108,7 +117,7 @@ def test_a_planned_update_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         world.store.read = lambda: snapshot
         return held(lambda: world.planned(files(count).replace("Buyer", "Seller")))
 
-    assert more(plan) < 2_500
+    assert more(plan) < 1_000
 
 
 def test_printing_a_plan_holds_no_change(tmp_path: Path) -> None:
@@ -157,17 +166,25 @@ def appended(store: SqliteStore, start: int, count: int) -> None:
         position = store.append(position, [event for each in range(number, number + 10) for event in write(each)])
 
 
-def test_folding_a_log_holds_no_event(tmp_path: Path) -> None:
-    """A log is read and compacted entry by entry: bindings stay as text, and what was decoded is let go of."""
+@pytest.mark.parametrize(
+    ("compact", "most"),
+    [
+        (lambda store: store.compact(store.read().position), 600),
+        (lambda store: store.compact_overgrown(lambda state: True), 50),
+    ],
+    ids=["of a state that was read", "after a run"],
+)
+def test_folding_a_log_holds_no_event(tmp_path: Path, compact: Callable[[SqliteStore], int], most: int) -> None:
+    """A log is compacted entry by entry: bindings stay as text, after a run on disk, and what was decoded is let go of."""
 
     def folded(count: int) -> int:
         store = open_sqlite(tmp_path / f"{count}.db", "lineage", create=not (tmp_path / f"{count}.db").exists())
         appended(store, 0, count)
         store.close()
         again = open_sqlite(tmp_path / f"{count}.db", "lineage", create=False)
-        return highest(lambda: again.compact(again.read().position))
+        return highest(lambda: compact(again))
 
-    assert (folded(6_000) - folded(2_000)) / 4_000 < 2_500
+    assert (folded(6_000) - folded(2_000)) / 4_000 < most
 
 
 @pytest.mark.parametrize("bound", [1_000, 10_000])

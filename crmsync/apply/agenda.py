@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Generator, Iterable, Sequence, Set
+from collections.abc import Generator, Sequence, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from crmsync.apply import single, writing
 from crmsync.apply.reading import Guard, read_guard
 from crmsync.apply.results import CallResult
+from crmsync.apply.tables import Line
 from crmsync.apply.work import GUARD_SECONDS, Work
-from crmsync.model.address import Address
 from crmsync.model.catalogue import EntityType
 from crmsync.model.effects import Answer, Effect, Task
 from crmsync.model.events import WriteAction
@@ -76,9 +76,10 @@ class Agenda:
     *wait* and *took* are how long the last calls waited for the pace, and for Copper, in seconds.
     """
 
+    steps: Sequence[Step] = ()
     waiting: dict[StepId, int] = field(default_factory=dict)
     dependants: dict[StepId, list[StepId]] = field(default_factory=dict)
-    ready: dict[QueueKey, deque[Step]] = field(default_factory=dict)
+    ready: dict[QueueKey, Line] = field(default_factory=dict)
     read: dict[QueueKey, Batch] = field(default_factory=dict)
     reading: set[QueueKey] = field(default_factory=set)
     room: dict[QueueKey, int] = field(default_factory=dict)
@@ -91,12 +92,17 @@ class Agenda:
 
     def push(self, step: Step) -> None:
         """Line up a step that waits for nothing any more."""
-        self.ready.setdefault((step.address.type, step.action), deque()).append(step)
+        self.line((step.address.type, step.action)).append(step)
+
+    def line(self, key: QueueKey) -> Line:
+        """Return the line of a queue."""
+        if key not in self.ready:
+            self.ready[key] = Line(self.steps)
+        return self.ready[key]
 
     def put_back(self, steps: Sequence[Step]) -> None:
         """Line up steps of one queue once more, before all others."""
-        key = steps[0].address.type, steps[0].action
-        self.ready.setdefault(key, deque()).extendleft(reversed(steps))
+        self.line((steps[0].address.type, steps[0].action)).put_back(steps)
 
     def read_again(self, key: QueueKey) -> None:
         """Line up again what waits for its turn with a reading that is too old."""
@@ -106,8 +112,8 @@ class Agenda:
 
     def drop(self, ids: Set[StepId]) -> None:
         """Take steps out of the line."""
-        for key, queue in self.ready.items():
-            self.ready[key] = deque(step for step in queue if step.id not in ids)
+        for line in self.ready.values() if ids else ():
+            line.drop(ids)
 
     @property
     def in_flight(self) -> int:
@@ -146,24 +152,23 @@ def _average(known: dict[Lane, float], lane: Lane, seconds: float) -> None:
 
 def agenda_of(work: Work) -> Agenda:
     """Return the agenda of a plan; steps that wait for one that is not part of this run never become ready."""
-    agenda = Agenda()
-    work.todo = {step.id: step for step in work.job.plan.steps}
-    work.several = _several(work.job.plan.steps)
-    for step in work.job.plan.steps:
+    steps = work.job.plan.steps
+    agenda, several, creating = Agenda(steps), set(), set()
+    for place, step in enumerate(steps):
         for id in step.after:
             agenda.dependants.setdefault(id, []).append(step.id)
             if id not in work.todo:
                 work.failed.setdefault(id, f"It waited for {id.address}, which is not part of this run.")
-        agenda.waiting[step.id] = len(step.after)
-        if not step.after:
-            agenda.push(step)
+            elif id.address == step.address:  # of several steps of a record each waits for the one before it
+                several.add(step.address)
+        if step.action is WriteAction.CREATE:
+            creating.add(step.address.type)
+        if step.after:
+            agenda.waiting[step.id] = len(step.after)
+        else:
+            agenda.line((step.address.type, step.action)).plan(place)
+    work.several, work.creating = frozenset(several), frozenset(creating)
     return agenda
-
-
-def _several(steps: Iterable[Step]) -> frozenset[Address]:
-    """Return the records that have more steps than one."""
-    counts = Counter(step.address for step in steps)
-    return frozenset(address for address, count in counts.items() if count > 1)
 
 
 def next_call(work: Work, agenda: Agenda, now: float) -> Task | None:
@@ -202,7 +207,7 @@ def _call_of(
 ) -> tuple[Lane, Generator[Effect, Answer, CallResult | Reading]] | None:
     """Return a call that takes from one queue, if one can be started now."""
     entity, action = work.catalogue[key[0]], key[1]
-    queue, size = agenda.ready.setdefault(key, deque()), _call_size(work, key)
+    queue, size = agenda.line(key), _call_size(work, key)
     if size > 1 and agenda.under_way[Lane.BULK] >= _bulk_at_a_time(work, agenda):
         return None
     batch = _good_batch(work, agenda, key, now)
@@ -236,12 +241,12 @@ def _lane(work: Work, agenda: Agenda, entity: EntityType, steps: Sequence[Step])
     return Lane.BULK if size > 1 and not any(step.id in agenda.singly for step in steps) else Lane.SINGLE
 
 
-def _take(agenda: Agenda, queue: deque[Step], size: int) -> tuple[Step, ...]:
+def _take(agenda: Agenda, queue: Line, size: int) -> tuple[Step, ...]:
     """Take up to *size* steps for one call; one that must go alone goes alone."""
-    if queue[0].id in agenda.singly:
+    if queue.first.id in agenda.singly:
         return (queue.popleft(),)
     taken: list[Step] = []
-    while queue and len(taken) < size and queue[0].id not in agenda.singly:
+    while queue and len(taken) < size and queue.first.id not in agenda.singly:
         taken.append(queue.popleft())
     return tuple(taken)
 

@@ -16,11 +16,13 @@ from crmsync.apply.answers import follow_reset
 from crmsync.apply.restoring import restore, took_effect
 from crmsync.apply.results import CallResult, Prepared, StepResult
 from crmsync.apply.settle import Settled, settle
+from crmsync.apply.tables import Ids, Tally, Todo
 from crmsync.apply.twins import find_twins
 from crmsync.apply.work import Job, Work
 from crmsync.model.address import Address
+from crmsync.model.changes import as_changes
 from crmsync.model.digest import Digester, key_mark
-from crmsync.model.effects import Answer, Append, Effect, Emit, Join, Outcome, Progress, Start
+from crmsync.model.effects import Answer, Append, Effect, Emit, Join, Outcome, Start
 from crmsync.model.events import (
     Absent,
     Bound,
@@ -56,7 +58,7 @@ def run(job: Job) -> Engine:
     """Carry out a plan and return its ledger: how many records had which outcome."""
     work = _work(job)
     agenda = agenda_of(work)
-    answer = yield Emit(Progress(0, len(job.plan.steps)))
+    answer = yield Emit(work.progress)
     head = job.state.head
     key = key_mark(head.digest_key, head.lineage)
     started = RunStarted(job.run, answer.now, job.account_id, job.plan_digest, job.by, key)
@@ -70,8 +72,8 @@ def run(job: Job) -> Engine:
         yield from _fail(work, agenda, StepResult(step, "conflict", detail))
     yield from _carry_out(work, agenda)
     yield from _leave_rest(work)
-    answer = yield Emit(Progress(len(work.done), len(job.plan.steps)))
-    ledger = work.ledger()
+    answer = yield Emit(work.progress)
+    ledger = work.tally.ledger()
     yield Append([RunEnded(job.run, answer.now, ledger)])
     return ledger
 
@@ -90,13 +92,18 @@ def _work(job: Job) -> Work:
         if note.renamed_from is not None:
             bindings[note.address] = bindings.pop(note.renamed_from)
     ids = dict(record_ids(bindings))
-    adopted = {change.address: change.record_id for change in job.plan.changes if change.action is Action.ADOPT}
+    changes = as_changes(job.plan.changes)
+    for change in changes.with_action(Action.ADOPT):
+        if change.record_id is not None:
+            ids[change.address] = change.record_id
     return Work(
         job=job,
         digester=Digester(job.state.head.digest_key),
-        ids=ids | {address: id for address, id in adopted.items() if id is not None},
+        ids=Ids(ids, changes),
         bindings=bindings,
-        changes={change.address: change for change in job.plan.changes},
+        changes=changes,
+        todo=Todo(job.plan.steps),
+        tally=Tally(changes),
         notes=_by_address(job.plan.notes),
         bulk_size=job.bulk_size,
         skew=job.skew_seconds,
@@ -112,7 +119,7 @@ def _by_address(notes: Sequence[Note]) -> dict[Address, list[Note]]:
 
 def _carry_out(work: Work, agenda: Agenda) -> Telling:
     """Make calls until there is nothing left to do, or nothing more may be done."""
-    answer = yield Emit(Progress(len(work.done), len(work.job.plan.steps)))
+    answer = yield Emit(work.progress)
     while True:
         if work.may_go_on and agenda.in_flight < work.job.parallel:
             task = next_call(work, agenda, answer.now)
@@ -127,10 +134,10 @@ def _carry_out(work: Work, agenda: Agenda) -> Telling:
             if isinstance(answer.value.result, CallResult):
                 yield from _absorb(work, agenda, answer.value.result)
             else:
-                yield Emit(Progress(len(work.done), len(work.job.plan.steps)))
+                yield Emit(work.progress)
         elif work.unclear and work.may_go_on:
             yield from _settle_unclear(work, agenda)
-            answer = yield Emit(Progress(len(work.done), len(work.job.plan.steps)))
+            answer = yield Emit(work.progress)
         elif not work.may_go_on or not agenda.has_ready:
             return
 
@@ -147,14 +154,14 @@ def _opening(work: Work) -> Iterator[list[Event]]:
     plan = work.job.plan
     yield [Renamed(note.renamed_from, note.address) for note in plan.notes if note.renamed_from is not None]
     yield [Absent(id) for id, intent in sorted(work.job.state.open_intents.items()) if _is_said(work, intent.address)]
-    for change in plan.changes:
+    for change in work.changes.with_action(Action.ADOPT, Action.FORGET):
         if change.action is Action.ADOPT and change.record_id is not None:
             bound = Bound(change.address, change.record_id, Origin.ADOPTED)
             yield [bound, *(event for note in work.notes.get(change.address, ()) for event in _note_events(note))]
         elif change.action is Action.FORGET:
             yield [Forgotten(change.address, "forgotten")]
     for note in plan.notes:
-        mine = work.changes.get(note.address)
+        mine = work.changes.of(note.address)
         if mine is None or mine.action not in (Action.CREATE, Action.ADOPT):
             yield _note_events(note)
 
@@ -173,7 +180,7 @@ def _portions(groups: Iterable[list[Event]]) -> Iterator[list[Event]]:
 
 def _is_said(work: Work, address: Address) -> bool:
     """Say whether the user settled an unclear create by saying which record it is."""
-    change = work.changes.get(address)
+    change = work.changes.of(address)
     return change is not None and change.action is Action.ADOPT
 
 
@@ -190,14 +197,13 @@ def _note_events(note: Note) -> list[Event]:
 
 def _tell_opening(work: Work) -> Telling:
     words = {Action.ADOPT: "adopted", Action.FORGET: "forgotten"}
-    for change in work.job.plan.changes:
-        if change.action in words:
-            status = words[change.action]
-            yield from _tell(work, Outcome(change.address, change.action.value, status, "", change.name, change.record_id))
+    for change in work.changes.with_action(*words):
+        status = words[change.action]
+        yield from _tell(work, Outcome(change.address, change.action.value, status, "", change.name, change.record_id))
 
 
 def _tell(work: Work, outcome: Outcome) -> Telling:
-    work.count(outcome)
+    work.tally.count(outcome)
     yield Emit(outcome)
 
 
@@ -238,7 +244,7 @@ def _remember(work: Work, result: StepResult, at: float) -> Telling:
     assert result.observed is not None
     address = result.step.address
     work.remember(address, result.observed, at, is_over=result.status == "done" and not result.follow)
-    work.ids[address] = result.observed.id
+    work.ids.learn(address, result.observed.id)
     if result.step.action is WriteAction.CREATE:
         events = [event for note in work.notes.get(address, ()) for event in _note_events(note)]
         if events:
@@ -255,7 +261,7 @@ def _absorb_step(work: Work, agenda: Agenda, result: StepResult) -> Telling:
     elif result.status == "retry":
         work.attempts[step.id] += 1
         if work.attempts[step.id] < MAX_ATTEMPTS and not work.stop_reason:
-            agenda.push(work.todo.get(step.id, step))
+            agenda.push(work.todo.get(step.id) or step)
         else:
             yield from _fail(work, agenda, StepResult(step, "failed", result.detail))
     elif result.is_partly:
@@ -275,8 +281,8 @@ def _finish(work: Work, agenda: Agenda, result: StepResult, *, is_quiet: bool = 
     What waited for an update that must be followed up waits for that: a value may not be released yet.
     """
     step = result.step
-    work.done.add(step.id)
-    work.todo.pop(step.id, None)
+    work.done += 1
+    work.todo.pop(step.id)
     if _is_first_half(work, step):
         work.withheld[step.address] = _outcome(work, result, "applied")
     elif not is_quiet and not (result.follow and not result.fields):
@@ -291,14 +297,15 @@ def _finish(work: Work, agenda: Agenda, result: StepResult, *, is_quiet: bool = 
         return
     for id in waiting:
         agenda.waiting[id] -= 1
-        if agenda.waiting[id] == 0 and id in work.todo:
-            agenda.push(work.todo[id])
+        step_due = work.todo.get(id) if agenda.waiting[id] == 0 else None
+        if step_due is not None:
+            agenda.push(step_due)
 
 
 def _is_first_half(work: Work, step: Step) -> bool:
     """Say whether a step only gave up a value for another record, and the one that writes its own is still to come."""
     is_release = bool(step.fields) and len(list(fields_caused(step.fields, (Cause.RELEASED,)))) == len(step.fields)
-    return is_release and any(other.address == step.address for other in work.todo.values())
+    return is_release and work.todo.is_left(step.address)
 
 
 def _tell_withheld(work: Work, address: Address) -> Telling:
@@ -309,7 +316,7 @@ def _tell_withheld(work: Work, address: Address) -> Telling:
 
 def _line_up(work: Work, agenda: Agenda, result: StepResult) -> None:
     for step in result.follow:
-        work.todo[step.id] = step
+        work.todo.line_up(step)
         agenda.singly.add(step.id)
         agenda.push(step)
 
@@ -323,14 +330,14 @@ def _fail(work: Work, agenda: Agenda, result: StepResult) -> Telling:
         yield from _tell_withheld(work, step.address)
         yield from _tell(work, _outcome(work, failed, failed.status))
         work.failed[step.id] = failed.detail
-        work.todo.pop(step.id, None)
-        waiting = [work.todo.pop(id) for id in agenda.dependants.get(step.id, ()) if id in work.todo]
+        work.todo.pop(step.id)
+        waiting = filter(None, map(work.todo.pop, agenda.dependants.get(step.id, ())))
         failing += [StepResult(each, "skipped", f"It waited for {step.address}.") for each in waiting]
 
 
 def _outcome(work: Work, result: StepResult, status: str) -> Outcome:
     address = result.step.address
-    change = work.changes.get(address)
+    change = work.changes.of(address)
     return Outcome(
         address=address,
         action=result.step.action,
@@ -348,7 +355,7 @@ def _settle_unclear(work: Work, agenda: Agenda) -> Telling:
     work.unclear.clear()
     bound = {(address.type, id) for address, id in work.ids.items()} | work.earlier
     settled = yield from settle(work, [each.intent for each in unclear.values()], bound)
-    yield Emit(Progress(len(work.done), len(work.job.plan.steps)))
+    yield Emit(work.progress)
     for each in settled:
         prepared = unclear[each.intent.id]
         if each.status == "found":
@@ -387,13 +394,13 @@ def _take_absent(work: Work, agenda: Agenda, prepared: Prepared, observed: Obser
 def _leave_rest(work: Work) -> Telling:
     """Account for everything that was not done."""
     for prepared in work.unclear.values():
-        work.todo.pop(prepared.step.id, None)
+        work.todo.pop(prepared.step.id)
         result = StepResult(prepared.step, "unknown", "Its request had no clear answer; the next run settles it.")
         yield from _tell(work, _outcome(work, result, "unknown"))
     why = "interrupted" if work.is_stopping else work.stop_reason
     for address in list(work.withheld):
         yield from _tell_withheld(work, address)
-    for step in list(work.todo.values()):
+    for step in work.todo:
         cause = next((work.failed[id] for id in step.after if id in work.failed), "")
         work.failed[step.id] = cause  # steps come in their order: those that waited for this one are told the same
         yield from _tell(work, _outcome(work, StepResult(step, "skipped", why or cause), "skipped"))

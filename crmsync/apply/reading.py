@@ -163,7 +163,7 @@ def find_naming(work: Work, entity: EntityType, step: Step) -> Generator[Effect,
     data = data_of(answer)
     if not isinstance(data, list):
         return _trouble(answer)
-    orphans = set(work.changes[step.address].orphans)
+    orphans = set(work.change(step.address).orphans)
     for other, other_id in _namers(work, entity, data):
         if (other.name, other_id) in work.leaving or (other.name, other_id) in orphans:
             continue

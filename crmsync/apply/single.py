@@ -18,7 +18,7 @@ from crmsync.apply.results import Call, CallResult, Prepared, StepResult, late, 
 from crmsync.apply.work import GUARD_SECONDS, Work
 from crmsync.apply.writing import before, intent_of, prepare, refused, young
 from crmsync.model.catalogue import EntityType
-from crmsync.model.effects import Answer, Append, Copy, Effect, Emit, Progress, Reserve, Send
+from crmsync.model.effects import Answer, Append, Copy, Effect, Emit, Reserve, Send
 from crmsync.model.events import Done, FieldsApplied, Forgotten, Refused, WriteAction
 from crmsync.model.plan import Step
 from crmsync.model.records import Observed
@@ -82,7 +82,7 @@ def delete(work: Work, entity: EntityType, step: Step, prefix: str) -> Call:
         singular = work.catalogue[naming.type].singular
         detail = f'The {singular} "{naming.name}" (#{naming.id}) names it since the plan was made; it is not deleted.'
         return CallResult((StepResult(step, "conflict", detail, left),), answer.now)
-    looked = yield Emit(Progress(len(work.done), len(work.job.plan.steps)))
+    looked = yield Emit(work.progress)
     if looked.now - answer.now > GUARD_SECONDS / 2:  # so many are related to it that the reading grew old
         answer, left = looked, (yield from _as_left(work, entity, step))
         if not isinstance(left, Observed):

@@ -41,19 +41,17 @@ def find_twins(work: Work) -> Generator[Effect, Answer, list[tuple[Step, Observe
     A record that is to be created although a likeness exists (`new: true`) has no twin. What was there before the first
     request is remembered: it cannot be what a request without an answer made.
     """
-    creates = [step for step in work.job.plan.steps if step.action is WriteAction.CREATE]
     bound = {(address.type, id) for address, id in work.ids.items()}
     twins: list[tuple[Step, Observed]] = []
     for entity in work.catalogue.types:
-        steps = [step for step in creates if step.address.type == entity.name]
-        if not steps:
+        if entity.name not in work.creating:
             continue
         free = yield from newest(work, entity, int(work.job.planned_at) - LOOK_BACK_SECONDS, bound)
         if isinstance(free, str):
             work.stop_reason = free
             return []
         _remember(work, entity, free)
-        twins += _pairs(work, entity, steps, free)
+        twins += _pairs(work, entity, free)
     return twins
 
 
@@ -70,19 +68,20 @@ def besides(work: Work, entity: EntityType, marks: Mapping[str, str]) -> tuple[i
     return tuple(sorted({id for mark in marks.values() for id in work.earlier_by_mark.get((entity.name, mark), ())}))
 
 
-def _pairs(
-    work: Work, entity: EntityType, steps: Sequence[Step], records: Sequence[Observed]
-) -> list[tuple[Step, Observed]]:
+def _pairs(work: Work, entity: EntityType, records: Sequence[Observed]) -> list[tuple[Step, Observed]]:
+    """Return the creates that one of *records* is a twin of, with that."""
     if not records:
         return []
     names = {name for match in entity.match_on for name in (match.by, match.within) if name is not None}
     table = {mark: record for record in records for mark in _marks(entity, record.fields)}
     anywhere = {mark[:2]: record for mark, record in table.items()}
     pairs = []
-    for step in steps:
-        if work.changes[step.address].may_be_twin:
+    for step in work.job.plan.steps:
+        if step.address.type != entity.name or step.action is not WriteAction.CREATE:
             continue
-        fields = {change.field: change.after for change in fields_named(work.changes[step.address].fields, names)}
+        if work.change(step.address).may_be_twin:
+            continue
+        fields = {change.field: change.after for change in fields_named(work.change(step.address).fields, names)}
         # Without a declared company the name alone decides: whose deal it is will be a person's business.
         found = [
             anywhere.get(mark[:2]) if mark[0].within not in fields else table.get(mark) for mark in _marks(entity, fields)

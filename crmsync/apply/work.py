@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from crmsync.apply.results import Prepared
+from crmsync.apply.tables import Ids, Tally, Todo
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType
+from crmsync.model.changes import Changes
 from crmsync.model.digest import Digester
-from crmsync.model.effects import Outcome
+from crmsync.model.effects import Outcome, Progress
 from crmsync.model.plan import Action, Change, FieldChange, Note, Plan, Step, StepId
 from crmsync.model.records import Observed
 from crmsync.model.settings import Pace
@@ -56,27 +58,28 @@ class Job:
 
 @dataclass
 class Work:
-    """The tables of a run; *several* are the records that have more steps than one."""
+    """The tables of a run; *several* are the records with more steps than one, *creating* the types of new ones."""
 
     job: Job
     digester: Digester
-    ids: dict[Address, int]
+    ids: Ids
     bindings: Mapping[Address, Binding]
-    changes: Mapping[Address, Change]
+    changes: Changes
+    todo: Todo
+    tally: Tally
     notes: Mapping[Address, Sequence[Note]] = field(default_factory=dict)
-    todo: dict[StepId, Step] = field(default_factory=dict)
-    done: set[StepId] = field(default_factory=set)
+    done: int = 0
     failed: dict[StepId, str] = field(default_factory=dict)
     unclear: dict[str, Prepared] = field(default_factory=dict)
     heard: dict[str, float] = field(default_factory=dict)
     several: frozenset[Address] = frozenset()
+    creating: frozenset[str] = frozenset()
     written: set[Address] = field(default_factory=set)
     fresh: OrderedDict[Address, tuple[Observed, float]] = field(default_factory=OrderedDict)
     noting: float = 0.0
     earlier: set[tuple[str, int]] = field(default_factory=set)
     earlier_by_mark: dict[tuple[str, str], set[int]] = field(default_factory=dict)
     deleted: set[tuple[str, int]] = field(default_factory=set)
-    outcomes: dict[str, set[Address]] = field(default_factory=dict)
     withheld: dict[Address, Outcome] = field(default_factory=dict)
     attempts: Counter[StepId] = field(default_factory=Counter)
     bulk_size: int = 10
@@ -90,6 +93,12 @@ class Work:
     def catalogue(self) -> Catalogue:
         """The rows."""
         return self.job.catalogue
+
+    def change(self, address: Address) -> Change:
+        """Return the change of an address that has one."""
+        change = self.changes.of(address)
+        assert change is not None, address
+        return change
 
     def entity(self, address: Address) -> EntityType:
         """Return the row of an address."""
@@ -112,14 +121,14 @@ class Work:
     @cached_property
     def leaving(self) -> frozenset[tuple[str, int | None]]:
         """The types and ids of the records that the plan deletes."""
-        deletes = (change for change in self.job.plan.changes if change.action is Action.DELETE)
+        deletes = self.changes.with_action(Action.DELETE)
         return frozenset((change.address.type, change.record_id) for change in deletes)
 
     def remember(self, address: Address, observed: Observed, at: float, *, is_over: bool) -> None:
         """Keep what an answer showed at *at* for as long as it may be relied on, if there is more to do to its record."""
-        self.written.add(address)
         if is_over and address not in self.several:
             return
+        self.written.add(address)
         self.fresh[address] = observed, at
         self.fresh.move_to_end(address)
         while at - next(iter(self.fresh.values()))[1] > GUARD_SECONDS:
@@ -135,14 +144,7 @@ class Work:
         """Say whether new calls may be started: nobody asked to stop, and nothing makes every call fail."""
         return not self.is_stopping and not self.stop_reason
 
-    def count(self, outcome: Outcome) -> None:
-        """Add an outcome to the ledger: a record counts once a status."""
-        self.outcomes.setdefault(outcome.status, set()).add(outcome.address)
-
-    def ledger(self) -> dict[str, int]:
-        """Return how many records had which outcome; an adopted record is not counted as applied as well."""
-        adopted = self.outcomes.get("adopted", set())
-        names = ("applied", "adopted", "forgotten", "conflict", "failed", "skipped", "unknown")
-        counts = {name: len(self.outcomes.get(name, ())) for name in names}
-        counts["applied"] = len(self.outcomes.get("applied", set()) - adopted)
-        return counts
+    @property
+    def progress(self) -> Progress:
+        """How far the run is."""
+        return Progress(self.done, len(self.job.plan.steps))

@@ -168,7 +168,7 @@ def _is_cleared(work: Work, step: Step, planned: FieldChange, observed: Observed
     """Say whether a link that the plan moves elsewhere is gone: nobody asked for the new one in the place of none."""
     if step.action is not WriteAction.UNRELATE or not is_empty(observed.fields.get(planned.field)):
         return False
-    mine = fields_named(work.changes[step.address].fields, (planned.field,))
+    mine = fields_named(work.change(step.address).fields, (planned.field,))
     return any(not is_empty(each.after) for each in mine)
 
 
@@ -201,7 +201,7 @@ def intent_of(
         action=step.action,
         record_id=record_id,
         fields={id: work.digester.value(row, change.after) for id, row, change in rows},
-        likeness={} if work.changes[step.address].may_be_twin else marks,
+        likeness={} if work.change(step.address).may_be_twin else marks,
         send_by=now + SEND_SECONDS if read_at is None else min(now + SEND_SECONDS, read_at + GUARD_SECONDS),
         server_clock=now + work.skew,
         members={name: members for name, members in sets.items() if members},
@@ -223,7 +223,7 @@ def _intent_to_create(
         action=step.action,
         record_id=None,
         fields={ids[name]: digester.value(rows[name], value) for name, value in values.items()},
-        likeness={} if work.changes[step.address].may_be_twin else marks,
+        likeness={} if work.change(step.address).may_be_twin else marks,
         send_by=now + SEND_SECONDS,
         server_clock=now + work.skew,
         members={ids[name]: digester.pairs(rows[name], value) for name, value in sets.items()},

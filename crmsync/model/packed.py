@@ -15,6 +15,7 @@ from crmsync.model.events import Applied
 from crmsync.model.packing import flat, flat_position, from_bytes, made, made_position, to_bytes
 from crmsync.model.plan import Cause, Delta, FieldChange
 from crmsync.model.records import Observed
+from crmsync.model.rows import MemoryPile, Pile
 from crmsync.model.values import Members, Value
 
 #: So many records stay values, the first ones: where few are looked at, each is asked for several times.
@@ -29,17 +30,48 @@ _set_field, _set_before, _set_after, _set_cause, _set_position, _set_delta, _set
 ALL_ADDED = 1
 
 
-class PackedFields(Sequence[FieldChange]):
-    """Field changes as bytes; each is made anew when it is asked for, so two looks give equal ones, not the same."""
+#: What the field changes of many records have in common: names, causes, and what else their bytes are to be read with.
+Common = tuple[tuple[str, ...], tuple[Cause, ...], Any]
 
-    __slots__ = ("_causes", "_data", "_names")
+
+class PackedFields(Sequence[FieldChange]):
+    """
+    Field changes as bytes; each is made anew when it is asked for, so two looks give equal ones, not the same.
+
+    The bytes may be put aside: then *data* is their number in a *pile*.
+    """
+
+    __slots__ = ("_causes", "_data", "_names", "_pile")
 
     def __init__(self, changes: Iterable[FieldChange]) -> None:
         changes = tuple(changes)
         # Those of many records are alike, and kept once.
         self._names: tuple[str, ...] = shared(tuple(change.field for change in changes))
         self._causes: tuple[Cause, ...] = shared(tuple(change.cause for change in changes))
-        self._data = to_bytes(tuple(map(_flat, changes)))
+        self._data: Any = to_bytes(tuple(map(_flat, changes)))
+        self._pile: Pile | None = None
+
+    @classmethod
+    def aside(cls, alike: Common, pile: Pile, number: int) -> PackedFields:
+        """Return the changes whose bytes have this *number* in *pile*."""
+        made = cls.__new__(cls)
+        made._names, made._causes, _ = alike
+        made._data, made._pile = number, pile
+        return made
+
+    @property
+    def alike(self) -> Common:
+        """What those of many records have in common."""
+        return self._names, self._causes, None
+
+    def number_in(self, pile: Pile) -> int:
+        """Return the number of the bytes in *pile*, where they are put if they are not there."""
+        number: int = self._data if self._pile is pile else pile.put(self._bytes())
+        return number
+
+    def _bytes(self) -> bytes:
+        data: bytes = self._data if self._pile is None else self._pile.get(self._data)
+        return data
 
     def __len__(self) -> int:
         return len(self._names)
@@ -49,7 +81,7 @@ class PackedFields(Sequence[FieldChange]):
 
     def _rows(self) -> Iterable[tuple[Any, ...]]:
         """Return of each change what `_flat` made of it."""
-        rows: tuple[tuple[Any, ...], ...] = from_bytes(self._data)
+        rows: tuple[tuple[Any, ...], ...] = from_bytes(self._bytes())
         return rows
 
     def those(self, keys: Sequence[Any], wanted: Collection[Any]) -> Iterator[FieldChange]:
@@ -168,13 +200,14 @@ def _members(data: Any) -> Members:
 
 
 class PackedApplied(Mapping[str, Applied]):
-    """What is known of fields, by field id, as bytes; made anew when it is asked for."""
+    """What is known of fields, by field id, as bytes in a *pile*; made anew when it is asked for."""
 
-    __slots__ = ("_data", "_names")
+    __slots__ = ("_names", "_number", "_pile")
 
-    def __init__(self, applied: Mapping[str, Applied]) -> None:
+    def __init__(self, applied: Mapping[str, Applied], pile: Pile) -> None:
         self._names = shared(tuple(applied))
-        self._data = to_bytes(tuple(_flat_applied(each) for each in applied.values()))
+        self._pile = pile
+        self._number = pile.put(to_bytes(tuple(_flat_applied(each) for each in applied.values())))
 
     def __len__(self) -> int:
         return len(self._names)
@@ -185,11 +218,15 @@ class PackedApplied(Mapping[str, Applied]):
     def __getitem__(self, name: str) -> Applied:
         if name not in self._names:
             raise KeyError(name)
-        return _made_applied(from_bytes(self._data)[self._names.index(name)])
+        return _made_applied(self._rows()[self._names.index(name)])
 
     def items(self) -> Any:
         """Return all, made at once."""
-        return dict(zip(self._names, map(_made_applied, from_bytes(self._data)), strict=True)).items()
+        return dict(zip(self._names, map(_made_applied, self._rows()), strict=True)).items()
+
+    def _rows(self) -> tuple[Any, ...]:
+        rows: tuple[Any, ...] = from_bytes(self._pile.get(self._number))
+        return rows
 
     def values(self) -> Any:
         """Return all, made at once."""
@@ -212,11 +249,16 @@ def _made_applied(data: Any) -> Applied:
 
 
 class PackedObserved(MutableMapping[tuple[str, int], Observed]):
-    """Records as Copper showed them, by type and id, all but a few as bytes; made anew when asked for. Without bodies."""
+    """
+    Records as Copper showed them, by type and id, all but a few as bytes in a pile; made anew when asked for.
 
-    def __init__(self) -> None:
+    They are without bodies.
+    """
+
+    def __init__(self, pile: Pile | None = None) -> None:
+        self._pile = pile or MemoryPile()
         self._names: dict[str, tuple[str, ...]] = {}
-        self._records: dict[tuple[str, int], Observed | bytes] = {}
+        self._records: dict[tuple[str, int], Observed | int] = {}
 
     def __len__(self) -> int:
         return len(self._records)
@@ -231,7 +273,7 @@ class PackedObserved(MutableMapping[tuple[str, int], Observed]):
         packed = self._records[pair]
         if isinstance(packed, Observed):
             return packed
-        names, modified, values = from_bytes(packed)
+        names, modified, values = from_bytes(self._pile.get(packed))
         fields = dict(zip(self._names[pair[0]] if names is None else names, map(made, values), strict=True))
         return Observed(*pair, fields, modified)
 
@@ -242,7 +284,7 @@ class PackedObserved(MutableMapping[tuple[str, int], Observed]):
         own = tuple(record.fields)
         names = None if self._names.setdefault(pair[0], own) == own else own
         values = tuple(map(flat, record.fields.values()))
-        self._records[pair] = to_bytes((names, record.date_modified, values))
+        self._records[pair] = self._pile.put(to_bytes((names, record.date_modified, values)))
 
     def __delitem__(self, pair: tuple[str, int]) -> None:
         del self._records[pair]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -230,8 +230,8 @@ class Plan:
     *decided* are the user's decisions that it obeys, *stale* those that do not count any more.
     """
 
-    changes: tuple[Change, ...] = ()
-    steps: tuple[Step, ...] = ()
+    changes: Sequence[Change] = ()
+    steps: Sequence[Step] = ()
     kept: tuple[Kept, ...] = ()
     held: tuple[Held, ...] = ()
     gone: tuple[tuple[Address, int], ...] = ()
@@ -248,9 +248,17 @@ class Plan:
     @property
     def has_notes_to_remember(self) -> bool:
         """Say whether applying would make the state remember a decision, or another name, protection or rule."""
-        binding = {change.address for change in self.changes if change.action in (Action.CREATE, Action.ADOPT)}
-        is_noted = any((note.renamed_from or note.rules) and note.address not in binding for note in self.notes)
-        return is_noted or bool(self.decided)
+        return bool(self.decided or self.noted)
+
+    @property
+    def noted(self) -> Collection[Address]:
+        """The records that were bound before, and of which applying makes the state remember a name or rules."""
+        noted = {note.address for note in self.notes if note.renamed_from or note.rules}
+        binding = (Action.CREATE, Action.ADOPT)
+        for change in self.changes if noted else ():
+            if change.action in binding:
+                noted.discard(change.address)
+        return noted
 
     @property
     def is_empty(self) -> bool:

@@ -13,10 +13,11 @@ from sys import intern
 from typing import Any
 
 from crmsync.model.address import Address
-from crmsync.model.packed import ALL_ADDED, FEW, PackedFields, shared
+from crmsync.model.packed import ALL_ADDED, FEW, Common, PackedFields, shared
 from crmsync.model.packing import FLAT_NOBODY, flat, flat_position, from_bytes, made, to_bytes
 from crmsync.model.plan import Cause
 from crmsync.model.records import Desired, DesiredField, Policy, RecordOptions
+from crmsync.model.rows import MemoryPile, Pile
 from crmsync.model.source import Position
 
 #: Smaller numbers take two bytes.
@@ -30,21 +31,21 @@ Shape = tuple[tuple[str, int, bool, bool], ...]
 
 class FlatFields(Mapping[str, DesiredField]):
     """
-    Values that fields should have, out of the *data* of a record; each is made when it is asked for.
+    Values that fields should have, out of the bytes of a record in a pile; each is made when it is asked for.
 
-    That is a number, the place of the record, those of the fields, and the values. The number is that of the names and
+    Those are a number, the place of the record, those of the fields, and the values. The number is that of the names and
     rules, for those of many records are alike.
     """
 
-    __slots__ = ("_places", "_rules", "_values", "alike", "data", "names", "position")
+    __slots__ = ("_places", "_rules", "_values", "alike", "names", "number", "pile", "position")
 
-    def __init__(self, data: bytes, alike: Sequence[Alike]) -> None:
-        self.alike, (file, *place), self._places, self._values = from_bytes(data)
+    def __init__(self, pile: Pile, number: int, alike: Sequence[Alike]) -> None:
+        self.pile, self.number = pile, number
+        self.alike, (file, *place), self._places, self._values = from_bytes(pile.get(number))
         self.position = Position(intern(file), *place)
         self.names: tuple[str, ...]
         self._rules: tuple[Policy, ...]
         self.names, self._rules = alike[self.alike]
-        self.data = data
 
     def __len__(self) -> int:
         return len(self.names)
@@ -130,11 +131,24 @@ class NewFields(PackedFields):
         is_whole = len(shape) == len(fields)
         self._names = fields.names if is_whole else shared(tuple(name for name, _, _, _ in shape))
         self._causes = shared((Cause.CREATED,) * len(shape))
-        self._data = fields.data
+        self._data, self._pile = fields.number, fields.pile
         self._shape = shape
 
+    @classmethod
+    def aside(cls, alike: Common, pile: Pile, number: int) -> NewFields:
+        """Return what a new record gets whose bytes have this *number* in *pile*."""
+        made = cls.__new__(cls)
+        made._names, made._causes, made._shape = alike
+        made._data, made._pile = number, pile
+        return made
+
+    @property
+    def alike(self) -> Common:
+        """What those of many records have in common."""
+        return self._names, self._causes, self._shape
+
     def _rows(self) -> Iterable[tuple[Any, ...]]:
-        _, place, places, values = from_bytes(self._data)
+        _, place, places, values = from_bytes(self._bytes())
         where = list(_places_in(places, place))
         for _, at, is_set, is_ours in self._shape:
             before = FLAT_NOBODY if is_set else None
@@ -142,17 +156,23 @@ class NewFields(PackedFields):
             yield before, after, where[at], ALL_ADDED if is_ours else None, False
 
 
-class PackedDesired(Mapping[Address, Desired]):
-    """Records as they should be, all but a few as bytes; made anew when asked for."""
+def fields_aside(alike: Common, pile: Pile, number: int) -> PackedFields:
+    """Return the field changes whose bytes have this *number* in *pile*; *alike* says which sort they are of."""
+    return (PackedFields if alike[2] is None else NewFields).aside(alike, pile, number)
 
-    def __init__(self, records: Iterable[Desired]) -> None:
+
+class PackedDesired(Mapping[Address, Desired]):
+    """Records as they should be, all but a few as bytes in a pile; made anew when asked for."""
+
+    def __init__(self, records: Iterable[Desired], pile: Pile | None = None) -> None:
+        self._pile = pile or MemoryPile()
         self._very_same: dict[tuple[tuple[str, ...], tuple[int, ...]], int] = {}
         self._numbers: dict[Alike, int] = {}
         self._alike: list[Alike] = []
         self._options: dict[Address, RecordOptions] = {}
-        self._records: dict[Address, Desired | bytes] = {}
+        self._records: dict[Address, Desired | int] = {}
         for each in records:
-            self._records[each.address] = each if len(self._records) < FEW else self._packed(each)
+            self._records[each.address] = each if len(self._records) < FEW else self._pile.put(self._packed(each))
             if each.options != _NOTHING_SAID:
                 self._options[each.address] = each.options
         self._numbers.clear()
@@ -170,7 +190,7 @@ class PackedDesired(Mapping[Address, Desired]):
         packed = self._records[address]
         if isinstance(packed, Desired):
             return packed
-        fields = FlatFields(packed, self._alike)
+        fields = FlatFields(self._pile, packed, self._alike)
         return Desired(address, fields, fields.position, self.options(address))
 
     def options(self, address: Address) -> RecordOptions:

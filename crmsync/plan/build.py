@@ -6,11 +6,13 @@ The way: renames; who each record is; what each field needs; what vanished; the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from crmsync.model.address import IN_ORDER, Address
 from crmsync.model.catalogue import Catalogue, EntityType, Field
+from crmsync.model.changes import TO_EXISTING, with_action
 from crmsync.model.codes import CODES
 from crmsync.model.digest import Digester
 from crmsync.model.events import Applied, Origin, WriteAction
@@ -53,13 +55,13 @@ def build(world: World, catalogue: Catalogue, wishes: Wishes) -> tuple[Plan, tup
 def _plan_removals(work: Work) -> None:
     """Plan what vanished, again as long as something is held that relied on a delete, or on which a delete relied."""
     while True:
-        before = len(work.held)
+        held, changed = len(work.held), work.changes.filled
         plan_vanished(work)
         after = len(work.held)
         if not hold_taken(work):
             return
-        del work.held[before:after]
-        work.changes = [each for each in work.changes if each.action not in (Action.DELETE, Action.FORGET)]
+        del work.held[held:after]
+        work.changes.cut(changed)
 
 
 def _unsettled(world: World) -> set[Address]:
@@ -158,7 +160,7 @@ def _plan_existing(work: Work, desired: Desired, entity: EntityType, record: Obs
     managed = {entity.by_name[name].id for name in desired.fields if name in entity.by_name}
     released = tuple(sorted(set(known) - managed))
     if learnt or released:
-        work.notes.append(Note(address, applied=PackedApplied(learnt), released=released))
+        work.notes.append(Note(address, applied=PackedApplied(learnt, work.world.pile), released=released))
     if is_adopted or changed:
         action, origin = (Action.ADOPT, Origin.ADOPTED) if is_adopted else (Action.UPDATE, None)
         work.changes.append(
@@ -245,10 +247,10 @@ def _note_rules(work: Work, desired: Desired, binding: Binding | None) -> None:
 
 
 def _finish(work: Work) -> Plan:
-    changes = tuple(sorted(work.changes, key=lambda change: IN_ORDER(change.address)))
+    changes = work.changes.in_order()
     steps = order(changes, work.catalogue, work.world.observed)
     bound = _counted(work, work.bindings)
-    totals = _counted(work, {*work.bindings, *(change.address for change in changes if change.action is Action.ADOPT)})
+    totals = _counted(work, {*work.bindings, *(change.address for change in changes.with_action(Action.ADOPT))})
     return Plan(
         changes=changes,
         steps=steps,
@@ -288,18 +290,18 @@ def held_order(held: Held) -> tuple[Address, str]:
 def counts_of(changes: Collection[Change], kept: int, held: int) -> Counts:
     """Return how many records and values *changes* come to."""
 
-    def number(action: Action) -> int:
-        return sum(change.action is action for change in changes)
-
-    written = sum(len(change.fields) for change in changes if change.action is not Action.CREATE)
-    others = (each for change in changes if change.action is not Action.CREATE for each in change.fields)
-    filled = sum(is_empty(each.before) for each in others)
+    records: Counter[Action] = Counter()
+    written = filled = 0
+    for change in with_action(changes, *TO_EXISTING):
+        records[change.action] += 1
+        written += len(change.fields)
+        filled += sum(is_empty(each.before) for each in change.fields)
     return Counts(
-        add=number(Action.CREATE),
-        change=number(Action.UPDATE),
-        destroy=number(Action.DELETE),
-        adopt=number(Action.ADOPT),
-        forget=number(Action.FORGET),
+        add=len(changes) - records.total(),
+        change=records[Action.UPDATE],
+        destroy=records[Action.DELETE],
+        adopt=records[Action.ADOPT],
+        forget=records[Action.FORGET],
         filled=filled,
         overwritten=written - filled,
         kept=kept,

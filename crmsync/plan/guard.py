@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
+from crmsync.model.changes import with_action
 from crmsync.model.plan import Action, Breach, Cause, Change
 from crmsync.model.records import Observed
 from crmsync.model.settings import Limit, Limits
@@ -25,7 +26,7 @@ _ACTIONS = {"updates": Action.UPDATE, "deletes": Action.DELETE, "adopts": Action
 def breaches(changes: Iterable[Change], totals: Mapping[str, int], limits: Limits) -> tuple[Breach, ...]:
     """Return the limits that *changes* exceed; *totals* are the records of each type bound or adopted in the plan."""
     counted: Counter[tuple[str, str]] = Counter()
-    for change in changes:
+    for change in with_action(changes, *_ACTIONS.values()):
         for kind, action in _ACTIONS.items():
             if change.action is action and (kind != "adopts" or overwrites(change)):
                 counted[kind, change.address.type] += 1

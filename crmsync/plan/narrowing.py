@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
+from crmsync.model.changes import Changes, Steps, as_changes
 from crmsync.model.events import WriteAction
 from crmsync.model.packed import fields_named
 from crmsync.model.plan import Action, Note, Plan, Step, StepId
@@ -30,17 +31,17 @@ def narrow(plan: Plan, keep: Keep, catalogue: Catalogue, pace: Pace) -> Plan:
     of a record that a link was to lead away from. What would be noted about a record that is not bound after all is dropped
     as well.
     """
-    kept = [(change, keep[change.address]) for change in plan.changes if change.address in keep]
-    changes = [each for change, names in kept if (each := with_fields(change, names, catalogue)) is not None]
+    kept = ((change, keep[change.address]) for change in plan.changes if change.address in keep)
+    narrowed = (with_fields(change, names, catalogue) for change, names in kept)
+    changes = Changes(as_changes(plan.changes).pile, filter(None, narrowed))
     left = _left_links(plan, keep, catalogue)
-    steps = pruned(step for step in (_narrow_step(step, keep, catalogue, left) for step in plan.steps) if step is not None)
+    steps = Steps(changes)
+    steps.extend(pruned(filter(None, (_narrow_step(step, keep, catalogue, left) for step in plan.steps))))
     binding = (Action.CREATE, Action.ADOPT)
     unbound = {change.address for change in plan.changes if change.action in binding and change.address not in keep}
     notes = tuple(note for note in plan.notes if note.address not in unbound)
     counts = counts_of(changes, len(plan.kept), len(plan.held))
-    return replace(
-        plan, changes=tuple(changes), steps=steps, notes=notes, counts=counts, price=price(steps, catalogue, pace)
-    )
+    return replace(plan, changes=changes, steps=steps, notes=notes, counts=counts, price=price(steps, catalogue, pace))
 
 
 def without_notes(plan: Plan, fields: Collection[tuple[Address, str]], catalogue: Catalogue) -> Plan:

@@ -9,6 +9,7 @@ first; deletes that wait for each other need not.
 
 from __future__ import annotations
 
+import heapq
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -17,60 +18,124 @@ from graphlib import CycleError, TopologicalSorter
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, Field, Write
+from crmsync.model.changes import MOST_STEPS, TO_EXISTING, WRITE, Changes, Steps, as_changes, step_of
 from crmsync.model.events import WriteAction
-from crmsync.model.packed import PackedFields, fields_named
+from crmsync.model.packed import PackedFields, fields_named, names_of
 from crmsync.model.plan import Action, Cause, Change, Delta, FieldChange, Step, StepId
 from crmsync.model.records import Observed
 from crmsync.model.values import Members, Value
 from crmsync.plan.identity import keys_of
 
 #: Step numbers of one record; each waits for the lower ones.
-_RELEASE, _WRITE, _UNRELATE, _RELATE, _FOLLOW_UP, _FOLLOW_RELATE = range(6)
+_RELEASE, _WRITE, _UNRELATE, _RELATE, _FOLLOW_UP, _FOLLOW_RELATE = range(MOST_STEPS)
+assert _WRITE == WRITE, "a step that is all there is to do for a change is found by its number"
 
 Graph = dict[StepId, set[StepId]]
+#: A step, and the place of the change that it is made of, if it is `step_of` one.
+_Placed = tuple[Step, int | None]
+
+
+class _DraftSteps:
+    """
+    Steps while they are put in order, by their ids.
+
+    Of nearly every change there is one, `step_of` it, which is made when it is asked for; *others* are the rest, and those
+    that became otherwise: all of a record that has several.
+    """
+
+    def __init__(self, changes: Changes, catalogue: Catalogue) -> None:
+        self.changes = changes
+        self.others: dict[StepId, Step] = {}
+        self._routed = {entity.name: {row.name for row in entity.fields if row.route} for entity in catalogue.types}
+        self._alone = len(changes)
+        for change in changes.with_action(Action.UPDATE, Action.ADOPT, Action.FORGET):
+            if not self._is_alone(change):
+                self._alone -= 1
+                self.others.update((step.id, step) for step in _steps(change, catalogue))
+
+    def _is_alone(self, change: Change) -> bool:
+        """Say whether there is one step to do for *change*, which sends all of it."""
+        if change.action in (Action.CREATE, Action.DELETE):
+            return True
+        if change.action is Action.FORGET or change.along or not change.fields:
+            return False
+        return self._routed[change.address.type].isdisjoint(names_of(change.fields))
+
+    def place(self, id: StepId) -> int | None:
+        """Return the place of the change that a step is made of, if it is."""
+        place = self.changes.place(id.address) if id.number == _WRITE and id not in self.others else None
+        return place if place is not None and self._is_alone(self.changes.at(place)) else None
+
+    def get(self, id: StepId) -> Step | None:
+        """Return the step with this id, if there is one."""
+        place = self.place(id)
+        return self.others.get(id) if place is None else step_of(self.changes.at(place))
+
+    def __getitem__(self, id: StepId) -> Step:
+        return self.placed(id)[0]
+
+    def placed(self, id: StepId) -> _Placed:
+        """Return the step with this id, which there is, and its `place`."""
+        place = self.place(id)
+        return (self.others[id] if place is None else step_of(self.changes.at(place))), place
+
+    def __setitem__(self, id: StepId, step: Step) -> None:
+        self._alone -= self.place(id) is not None
+        self.others[id] = step
+
+    def __contains__(self, id: StepId) -> bool:
+        return self.get(id) is not None
+
+    def __len__(self) -> int:
+        return self._alone + len(self.others)
+
+    def __iter__(self) -> Iterator[Step]:
+        """Yield the steps by address and number."""
+        return (step for step, _ in self._merged(self.changes.places(), self.others))
+
+    def of_existing(self) -> Iterator[Step]:
+        """Yield the steps by address and number, but for creates that are all there is to do for their record."""
+        changes = self.changes.with_action(*TO_EXISTING)
+        return (step for step, _ in self._merged(((0, change) for change in changes), self.others))
+
+    def of_type(self, name: str) -> Iterator[_Placed]:
+        """Yield the steps of one type by address and number, each with its `place`."""
+        return self._merged(self.changes.of_type(name), (id for id in self.others if id.address.type == name))
+
+    def _merged(self, changes: Iterable[tuple[int, Change]], ids: Iterable[StepId]) -> Iterator[_Placed]:
+        steps = ((step_of(change), place) for place, change in changes if self._is_alone(change))
+        if not self.others:
+            return steps
+        alone = (each for each in steps if each[0].id not in self.others)
+        others = ((self.others[id], None) for id in sorted(ids, key=in_order))
+        return heapq.merge(alone, others, key=lambda each: in_order(each[0].id))
 
 
 @dataclass
 class _Draft:
-    """The steps while they are put in order; *several* are the records that have more than one."""
+    """The steps while they are put in order, and what makes them wait."""
 
     catalogue: Catalogue
     observed: Mapping[tuple[str, int], Observed]
-    steps: dict[StepId, Step] = field(default_factory=dict)
+    steps: _DraftSteps
     links: dict[tuple[StepId, str], StepId] = field(default_factory=dict)
     takes: dict[tuple[StepId, str], StepId] = field(default_factory=dict)
     extra: Graph = field(default_factory=dict)
-    several: set[Address] = field(default_factory=set)
-
-    def add(self, steps: Sequence[Step]) -> None:
-        self.steps.update((step.id, step) for step in steps)
-        if len(steps) > 1:
-            self.several.add(steps[0].address)
-
-    def add_another(self, step: Step) -> None:
-        self.steps[step.id] = step
-        self.several.add(step.address)
 
     def prerequisites(self) -> Graph:
         """Return which steps each must wait for; of most that is none, and they are left out."""
         graph: Graph = {id: set(before) for id, before in self.extra.items() if before}
         for (id, _), before in (*self.links.items(), *self.takes.items()):
             graph.setdefault(id, set()).add(before)
-        by_record: dict[Address, list[StepId]] = {}
-        for id in self.steps if self.several else ():
-            if id.address in self.several:
-                by_record.setdefault(id.address, []).append(id)
-        for ids in by_record.values():
-            for earlier, later in itertools.pairwise(sorted(ids)):
+        for earlier, later in itertools.pairwise(sorted(self.steps.others)):
+            if earlier.address == later.address:
                 graph.setdefault(later, set()).add(earlier)
         return graph
 
 
-def order(changes: Iterable[Change], catalogue: Catalogue, observed: Mapping[tuple[str, int], Observed]) -> tuple[Step, ...]:
+def order(changes: Sequence[Change], catalogue: Catalogue, observed: Mapping[tuple[str, int], Observed]) -> Steps:
     """Return the steps of *changes* in an order that can be carried out; *observed* holds every record they touch."""
-    draft = _Draft(catalogue, observed)
-    for change in changes:
-        draft.add(_steps(change, catalogue))
+    draft = _Draft(catalogue, observed, _DraftSteps(as_changes(changes), catalogue))
     _wait_for_links(draft)
     _cut_links(draft)
     _wait_for_uniques(draft)
@@ -106,12 +171,14 @@ def _steps(change: Change, catalogue: Catalogue) -> list[Step]:
 
 def _wait_for_links(draft: _Draft) -> None:
     links = {entity.name: {row.name for row in entity.links} for entity in draft.catalogue.types}
-    for id, step in draft.steps.items():
-        for change in fields_named(step.fields, links[id.address.type]):
-            if isinstance(change.after, Address):
-                target = StepId(change.after, _WRITE)
-                if target in draft.steps and target != id:
-                    draft.links[id, change.field] = target
+    found = [
+        (step.id, change.field, StepId(change.after, _WRITE))
+        for step in draft.steps
+        for change in fields_named(step.fields, links[step.address.type])
+        if isinstance(change.after, Address)
+    ]
+    there = {id for id in sorted({target for _, _, target in found}, key=in_order) if id in draft.steps}
+    draft.links.update(((id, name), target) for id, name, target in found if target in there and target != id)
 
 
 def _cut_links(draft: _Draft) -> None:
@@ -135,7 +202,7 @@ def _postpone(draft: _Draft, id: StepId, name: str) -> None:
     earlier = draft.steps.get(follow_id)
     fields = (*(earlier.fields if earlier else ()), moved)
     draft.steps[id] = replace(step, fields=PackedFields(change for change in step.fields if change.field != name))
-    draft.add_another(Step(follow_id, action, step.record_id, fields))
+    draft.steps[follow_id] = Step(follow_id, action, step.record_id, fields)
     draft.links[follow_id, name] = draft.links.pop((id, name))
 
 
@@ -160,11 +227,11 @@ def _peeled(graph: Graph) -> set[StepId]:
     return done
 
 
-def _unique_changes(draft: _Draft) -> Iterable[tuple[StepId, Field, Value, Value]]:
+def _unique_changes(draft: _Draft, steps: Iterable[Step]) -> Iterable[tuple[StepId, Field, Value, Value]]:
     """Yield each step and field with a unique value: what the record has before and after it."""
     uniques = {entity.name: {row.name for row in entity.uniques} for entity in draft.catalogue.types}
-    for id, step in sorted(draft.steps.items(), key=lambda each: in_order(each[0])):
-        entity = draft.catalogue[id.address.type]
+    for step in steps:
+        id, entity = step.id, draft.catalogue[step.address.type]
         if step.action is WriteAction.DELETE and step.record_id is not None:
             record = draft.observed.get((entity.name, step.record_id))
             for row in entity.uniques:
@@ -175,10 +242,10 @@ def _unique_changes(draft: _Draft) -> Iterable[tuple[StepId, Field, Value, Value
 
 def _wait_for_uniques(draft: _Draft) -> None:
     released: dict[tuple[str, str, Value], StepId] = {}
-    for id, row, before, after in _unique_changes(draft):
+    for id, row, before, after in _unique_changes(draft, draft.steps.of_existing()):
         for key in set(keys_of(before)) - set(keys_of(after)) - {None}:
             released[id.address.type, row.name, key] = id
-    for id, row, before, after in _unique_changes(draft) if released else ():
+    for id, row, before, after in _unique_changes(draft, draft.steps) if released else ():
         for key in sorted(set(keys_of(after)) - set(keys_of(before)) - {None}, key=str):
             holder = released.get((id.address.type, row.name, key))
             if holder is not None and holder.address != id.address:
@@ -187,13 +254,12 @@ def _wait_for_uniques(draft: _Draft) -> None:
 
 def _wait_for_unlinks(draft: _Draft) -> None:
     """Let a delete wait for the deletes of the records that link to it and for the steps that unlink from it."""
-    deleted = {
-        (id.address.type, step.record_id): id for id, step in draft.steps.items() if step.action is WriteAction.DELETE
-    }
+    deleting = draft.steps.changes.with_action(Action.DELETE)
+    deleted = {(change.address.type, change.record_id): StepId(change.address, _WRITE) for change in deleting}
     if not deleted:
         return
-    for id, step in draft.steps.items():
-        entity = draft.catalogue[id.address.type]
+    for step in draft.steps:
+        id, entity = step.id, draft.catalogue[step.address.type]
         record = draft.observed.get((entity.name, step.record_id)) if step.record_id is not None else None
         if step.action is WriteAction.DELETE and record is not None:
             pairs = [(link, record.fields.get(link.name)) for link in entity.links]
@@ -263,7 +329,7 @@ def _release_first(draft: _Draft, id: StepId, name: str) -> None:
     release = replace(change, after=released, cause=Cause.RELEASED, delta=_release_delta(change))
     earlier = draft.steps.get(release_id)
     released_fields = (*(earlier.fields if earlier else ()), release)
-    draft.add_another(Step(release_id, WriteAction.UPDATE, step.record_id, released_fields))
+    draft.steps[release_id] = Step(release_id, WriteAction.UPDATE, step.record_id, released_fields)
     fields = PackedFields(replace(each, before=released) if each.field == name else each for each in step.fields)
     draft.steps[id] = replace(step, fields=fields)
     for key, holder in list(draft.takes.items()):
@@ -285,38 +351,48 @@ def _release_delta(change: FieldChange) -> Delta | None:
     return Delta(removed=change.delta.removed, foreign=change.delta.foreign, remembered=change.delta.remembered)
 
 
-def _sorted(draft: _Draft) -> tuple[Step, ...]:
+def _sorted(draft: _Draft) -> Steps:
     """Return the steps wave by wave: those that wait for none, then those that waited for those; by name in each."""
     graph = draft.prerequisites()
+    result = Steps(draft.steps.changes)
+    for step, place in _pruned(_waves(draft, graph)):
+        result.add(step, place)
+    return result
+
+
+def _waves(draft: _Draft, graph: Graph) -> Iterator[_Placed]:
     rank = {entity.name: number for number, entity in enumerate(draft.catalogue.types)}
     followers: dict[StepId, list[StepId]] = {}
     for id, before in graph.items():
         for each in before:
             followers.setdefault(each, []).append(id)
     waiting = {id: len(before) for id, before in graph.items()}
-    ready = [id for id in draft.steps if id not in graph]
-    result: list[Step] = []
-    while ready:
+    every = itertools.chain.from_iterable(map(draft.steps.of_type, rank))
+    wave: Iterator[_Placed] = (each for each in every if each[0].id not in graph)
+    count = 0
+    while True:
+        ready: list[StepId] = []
+        for step, place in wave:
+            count += 1
+            yield _after(step, graph), place
+            ready += _released_by(step.id, followers, waiting)
+        if not ready:
+            break
         ready.sort(key=lambda each: (rank[each.address.type], *in_order(each)))
-        result += (_after(draft.steps[id], graph) for id in ready)
-        ready = list(_released_by(ready, followers, waiting))
-    assert len(result) == len(draft.steps), "cycles were cut"
-    return pruned(result)
+        wave = map(draft.steps.placed, ready)
+    assert count == len(draft.steps), "cycles were cut"
 
 
 def _after(step: Step, graph: Graph) -> Step:
     return replace(step, after=tuple(sorted(graph[step.id]))) if step.id in graph else step
 
 
-def _released_by(
-    done: Iterable[StepId], followers: Mapping[StepId, Sequence[StepId]], waiting: dict[StepId, int]
-) -> Iterator[StepId]:
-    """Yield the steps that wait for nothing any more once those are done."""
-    for id in done:
-        for follower in followers.get(id, ()):
-            waiting[follower] -= 1
-            if not waiting[follower]:
-                yield follower
+def _released_by(done: StepId, followers: Mapping[StepId, Sequence[StepId]], waiting: dict[StepId, int]) -> Iterator[StepId]:
+    """Yield the steps that wait for nothing any more once one is done."""
+    for follower in followers.get(done, ()):
+        waiting[follower] -= 1
+        if not waiting[follower]:
+            yield follower
 
 
 def in_order(id: StepId) -> tuple[str, str, int]:
@@ -324,16 +400,18 @@ def in_order(id: StepId) -> tuple[str, str, int]:
     return id.address.type, id.address.key, id.number
 
 
-def pruned(steps: Iterable[Step]) -> tuple[Step, ...]:
-    """Return *steps* without those that have nothing to send; what waited for one waits for what that one waited for."""
+def pruned(steps: Iterable[Step]) -> Iterator[Step]:
+    """Yield *steps* without those that have nothing to send; what waited for one waits for what that one waited for."""
+    return (step for step, _ in _pruned((step, None) for step in steps))
+
+
+def _pruned(steps: Iterable[_Placed]) -> Iterator[_Placed]:
     waits: dict[StepId, tuple[StepId, ...]] = {}
-    result = []
-    for step in steps:
+    for step, place in steps:
         after = step.after
         if any(before in waits for before in after):
             after = tuple(sorted({id for before in after for id in waits.get(before, (before,))}))
         if step.fields or step.action in (WriteAction.CREATE, WriteAction.DELETE):
-            result.append(step if after == step.after else replace(step, after=after))
+            yield (step if after == step.after else replace(step, after=after)), place
         else:
             waits[step.id] = after
-    return tuple(result)

@@ -92,13 +92,14 @@ def _hold(work: Work, change: Change, field: FieldChange, reason: str, cure: str
 
 
 def _drop(work: Work, change: Change, field: FieldChange | None) -> None:
-    place = work.changes.index(change)
+    is_it = (change.address, change.action)
+    place = next(place for place, each in work.changes.places() if (each.address, each.action) == is_it)
     left = (
         None
         if field is None
         else with_fields(change, {each.field for each in change.fields} - {field.field}, work.catalogue)
     )
-    work.changes[place : place + 1] = [left] if left is not None else []
+    work.changes.replace(place, left)
     if change.action is Action.CREATE and left is None:
         work.creating.discard(change.address)
         work.notes = [note for note in work.notes if note.address != change.address]

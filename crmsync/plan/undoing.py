@@ -219,7 +219,7 @@ def _nothing(row: Field) -> Value:
 
 
 def _finished(work: Work) -> Plan:
-    changes = tuple(sorted(work.changes, key=lambda change: change.address))
+    changes = work.changes.in_order()
     steps = order(changes, work.catalogue, work.world.observed)
     totals: dict[str, int] = {}
     for address in work.bindings:

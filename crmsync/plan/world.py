@@ -8,10 +8,12 @@ from fnmatch import fnmatchcase
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType
+from crmsync.model.changes import Changes
 from crmsync.model.decisions import Decision
 from crmsync.model.digest import Digester
-from crmsync.model.plan import Change, Decided, Held, Kept, Note
+from crmsync.model.plan import Decided, Held, Kept, Note
 from crmsync.model.records import Desired, Mode, Moved, Observed, PolicyRule, RecordOptions
+from crmsync.model.rows import MemoryPile, Pile
 from crmsync.model.settings import Limits, Pace
 from crmsync.model.source import Diagnostic
 from crmsync.model.state import Binding, State, record_id
@@ -38,7 +40,7 @@ class World:
 
     *observed* holds every bound record that Copper still has, and the candidates for adoption, by (type, id).
     *related* holds, for each record that may be deleted, what Copper relates to it, as (singular type, id).
-    *decisions* are those of which the user has chosen, by address and field.
+    *decisions* are those of which the user has chosen, by address and field. What the plan says may be put aside in *pile*.
     """
 
     desired: Mapping[Address, Desired]
@@ -48,6 +50,7 @@ class World:
     related: Mapping[tuple[str, int], tuple[tuple[str, int], ...]] = field(default_factory=dict)
     decisions: Mapping[tuple[Address, str], Decision] = field(default_factory=dict)
     rest: Rest = Rest()
+    pile: Pile = field(default_factory=MemoryPile, repr=False, compare=False)
 
     def options(self, address: Address) -> RecordOptions:
         """Return what the file says of a declared record beside its fields."""
@@ -93,7 +96,7 @@ class Work:
     wishes: Wishes
     digester: Digester
     bindings: MutableMapping[Address, Binding]
-    changes: list[Change] = field(default_factory=list)
+    changes: Changes = field(init=False)
     kept: list[Kept] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
     gone: list[tuple[Address, int]] = field(default_factory=list)
@@ -107,6 +110,9 @@ class Work:
     decided: list[Decided] = field(default_factory=list)
     stale: list[Decision] = field(default_factory=list)
     shapes: dict[tuple[str, int], Shape] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.changes = Changes(self.world.pile)
 
     def note_new(self, desired: Desired) -> None:
         """Keep what decides, once all are known, whether a new record can be created: what it names, if it is written."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from crmsync.model.catalogue import Field
+from crmsync.model.changes import TO_EXISTING, with_action
 from crmsync.model.digest import Digester
 from crmsync.model.effects import Outcome
 from crmsync.model.events import Applied
@@ -64,7 +65,7 @@ def set_aside(plan: Plan, outcomes: Iterable[Outcome]) -> dict[About, Contested]
 
 
 def _contested(plan: Plan) -> Iterator[Contested]:
-    for change in plan.changes:
+    for change in with_action(plan.changes, *TO_EXISTING):
         for each in fields_caused(change.fields, (Cause.DRIFTED, Cause.CONFLICT)):
             yield Held(change.address, "", "", each, each.position, change.record_id, change.name), each
     for kept in plan.kept:

@@ -21,6 +21,7 @@ from crmsync.model.catalogue import STAMP, Catalogue, EntityType, Field
 from crmsync.model.events import Origin
 from crmsync.model.packed import PackedObserved
 from crmsync.model.records import Declared, Moved, Observed
+from crmsync.model.rows import Pile
 from crmsync.model.state import Binding, State, record_id, record_ids
 from crmsync.model.values import Members
 from crmsync.plan.identity import keys_of
@@ -36,7 +37,7 @@ Seen = MutableMapping[tuple[str, int], Observed]
 class Gathered:
     """What was seen: records by (type, id), what is related to those that may be deleted, what lookups found."""
 
-    observed: Seen = field(default_factory=PackedObserved)
+    observed: Seen
     related: dict[tuple[str, int], tuple[tuple[str, int], ...]] = field(default_factory=dict)
     found: dict[tuple[str, str, str], tuple[Observed, ...]] = field(default_factory=dict)
 
@@ -65,13 +66,14 @@ def gather(
     is_destroy: bool,
     holders: resolve.Holders | None = None,
     asking: Mapping[Address, Declared] | None = None,
+    pile: Pile | None = None,
 ) -> Gathered:
     """
-    Return everything that planning needs to see; *holders* as for `resolve.lookups`.
+    Return everything that planning needs to see, many records in *pile*; *holders* as for `resolve.lookups`.
 
     *asking* are the records whose files look others up, where that is known without looking at each.
     """
-    gathered = Gathered()
+    gathered = Gathered(PackedObserved(pile))
     client = looking.client
     renamed = _origins({each.destination: each.origin for each in moved if each.origin not in declared}, state)
     files = _of_files(catalogue, declared, state, renamed)

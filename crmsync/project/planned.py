@@ -9,6 +9,7 @@ import crmsync
 from crmsync.copper.client import Client
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
+from crmsync.model.changes import TO_EXISTING, with_action
 from crmsync.model.digest import document_digest
 from crmsync.model.packed import fields_named
 from crmsync.model.plan import Plan
@@ -118,7 +119,9 @@ class _Names(Mapping[tuple[str, int], str]):
 
 def _addresses(state: State, plan: Plan) -> Mapping[tuple[str, int], Address]:
     adopted = {
-        (change.address.type, change.record_id): change.address for change in plan.changes if change.record_id is not None
+        (change.address.type, change.record_id): change.address
+        for change in with_action(plan.changes, *TO_EXISTING)
+        if change.record_id is not None
     }
     return {**state.address_of, **adopted}
 

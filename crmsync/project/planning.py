@@ -12,6 +12,7 @@ from crmsync.catalogue import CATALOGUE
 from crmsync.copper.client import Client
 from crmsync.model.address import Address
 from crmsync.model.records import Declared
+from crmsync.model.rows import Pile
 from crmsync.model.source import in_file_order
 from crmsync.model.state import State
 from crmsync.plan.build import build
@@ -20,6 +21,7 @@ from crmsync.project.account import Account
 from crmsync.project.collector import without_collector
 from crmsync.project.connect import copper_trouble
 from crmsync.project.decisionfile import load_decisions
+from crmsync.project.filepile import FilePile
 from crmsync.project.files import Sources, with_others
 from crmsync.project.gather import Gathered, gather
 from crmsync.project.mirror import Mirror
@@ -95,12 +97,13 @@ def make_whole(
         _refuse_misnamed(wishes, declared, state)
         planned_at = clock() + client.seconds_ahead
         watch.lap("records")
-        gathered, holders = _gathered(begun, declared, declarations, state, wishes.is_destroy)
+        pile = FilePile(project.cache)
+        gathered, holders = _gathered(begun, declared, declarations, state, wishes.is_destroy, pile)
     watch.lap("Copper")
     policies = project.settings.policies
-    resolved = resolve.resolve(declared, account.catalogue, policies, gathered.found, holders=holders)
+    resolved = resolve.resolve(declared, account.catalogue, policies, gathered.found, holders=holders, pile=pile)
     chosen = {} if wishes.is_destroy else decisions.chosen
-    world = World(resolved.records, gathered.observed, state, declarations.moved, gathered.related, chosen)
+    world = World(resolved.records, gathered.observed, state, declarations.moved, gathered.related, chosen, pile=pile)
     plan, problems = build(world, account.catalogue, wishes)
     watch.lap("differences")
     told = () if wishes.is_destroy else (*declarations.diagnostics, *resolved.diagnostics)
@@ -125,14 +128,14 @@ def make_whole(
 
 
 def _gathered(
-    begun: Begun, declared: Mapping[Address, Declared], reading: Reading, state: State, is_destroy: bool
+    begun: Begun, declared: Mapping[Address, Declared], reading: Reading, state: State, is_destroy: bool, pile: Pile
 ) -> tuple[Gathered, resolve.Holders | None]:
     """Return what the plan must see of Copper, and who is found by what, where the sheets tell it for all at once."""
     is_packed = isinstance(declared, SheetRecords)
     holders = reading.holding if is_packed else None
     asking = {address: declared[address] for address in reading.asking()} if is_packed else None
     catalogue = begun.account.catalogue
-    return gather(begun.looking, catalogue, declared, state, reading.moved, is_destroy, holders, asking), holders
+    return gather(begun.looking, catalogue, declared, state, reading.moved, is_destroy, holders, asking, pile), holders
 
 
 def _declared(project: Project, account: Account, declarations: Reading, wishes: Wishes) -> Mapping[Address, Declared]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, Field
+from crmsync.model.changes import TO_EXISTING, with_action
 from crmsync.model.digest import document_digest
 from crmsync.model.effects import Outcome
 from crmsync.model.packed import fields_caused, names_of
@@ -303,7 +304,7 @@ def _only_approved(planned: Planned, approved: Approved, pace: Pace, limits: Lim
 def _conflicts(plan: Plan, catalogue: Catalogue) -> dict[About, Held]:
     """Return what was changed on both sides and would be written or kept, by address and field."""
     found: dict[About, Held] = {}
-    for change in plan.changes:
+    for change in with_action(plan.changes, *TO_EXISTING):
         for each in fields_caused(change.fields, (Cause.CONFLICT,)):
             record = change.record_id, change.name
             held = Held(change.address, BOTH, REVIEW, each, each.position, *record, is_question=True)

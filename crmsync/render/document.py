@@ -8,6 +8,7 @@ from typing import Any, overload
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
+from crmsync.model.changes import TO_EXISTING, with_action
 from crmsync.model.packed import fields_caused
 from crmsync.model.plan import Action, Cause, Change, Decided, Delta, FieldChange, Held, Kept, Plan
 from crmsync.model.values import Plain
@@ -145,11 +146,10 @@ def _own(plan: Plan, renamed: Mapping[Address, Address], showing: Showing) -> di
 
 def _notes(plan: Plan) -> list[dict[str, Any]]:
     """Return what applying makes the state remember of records that were bound before, without any request."""
-    binding = {change.address for change in plan.changes if change.action in (Action.CREATE, Action.ADOPT)}
-    found = []
+    noted, found = plan.noted, []
     for note in plan.notes:
         texts = [f"renamed from {note.renamed_from}"] if note.renamed_from is not None else []
-        if note.address not in binding:
+        if note.address in noted:
             found += [{"address": str(note.address), "text": text} for text in (*texts, *note.rules)]
     return sorted(found, key=lambda each: each["address"])
 
@@ -268,7 +268,7 @@ def _drift(plan: Plan, showing: Showing) -> list[dict[str, Any]]:
             found.setdefault(address, []).append((change, handling))
             about.setdefault(address, (record_id, name))
 
-    for change in plan.changes:
+    for change in with_action(plan.changes, *TO_EXISTING):
         for each in fields_caused(change.fields, _DRIFT):
             note(change.address, change.record_id, change.name, each, "overwrite")
     for kept in plan.kept:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
 from crmsync.model.records import Declared, Desired, Observed, PolicyRule
+from crmsync.model.rows import Pile
 from crmsync.model.source import Diagnostic, in_file_order
 from crmsync.model.wanted import PackedDesired
 from crmsync.resolve.alone import Alone, Pointer, has_misfit, resolve_alone
@@ -46,18 +47,19 @@ def resolve(
     *,
     only: Mapping[Address, Declared] | None = None,
     holders: Holders | None = None,
+    pile: Pile | None = None,
 ) -> Resolved:
     """
     Return the records as they should be, all that are *declared* or *only* some of them.
 
     *found* are Copper's answers to `lookups`; with None nobody asked, and what only Copper can answer is left out without
     a complaint. So are labels while the catalogue knows no account. *holders* says which declared records a lookup finds,
-    where that is known without looking at each.
+    where that is known without looking at each. Many records are put aside in *pile*.
     """
     resolving = Resolving(declared, catalogue, policies, found, holders)
     records: Mapping[Address, Desired]
     if only is None:  # they may be many, and are packed
-        records = PackedDesired(resolving.record(record) for record in declared.values())
+        records = PackedDesired((resolving.record(record) for record in declared.values()), pile)
     else:
         records = {address: resolving.record(record) for address, record in only.items()}
     diagnostics = in_file_order(resolving.diagnostics)
