@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -14,9 +15,9 @@ from hypothesis import strategies as st
 from crmsync.catalogue import CATALOGUE
 from crmsync.model.address import Address
 from crmsync.model.digest import Digester, canonical, canonical_text, document_digest
-from crmsync.model.plan import Action, Cause, Change, Delta, FieldChange
+from crmsync.model.plan import Action, Cause, Change, Delta, FieldChange, Kept, Plan
 from crmsync.model.values import Member, Members
-from crmsync.render.digests import change_digest
+from crmsync.render.digests import change_digest, plan_digest
 
 KEY = b"k" * 32
 NAME, EMAILS = CATALOGUE["people"].by_name["name"], CATALOGUE["people"].by_name["emails"]
@@ -99,22 +100,25 @@ def test_the_digest_of_a_change_is_that_of_a_document(fields, record_id, orphans
     """What a reviewer approves is the SHA-256 of canonical JSON that anybody could make."""
     address = Address("people", "ann")
     change = Change(address, Action.UPDATE, record_id, "Ann", fields, None, "", orphans=orphans)
-    document = {
-        "address": "people.ann",
-        "action": "update",
-        "record_id": record_id,
-        "fields": [
-            [
-                each.field,
-                canonical(each.before),
-                canonical(each.after),
-                each.cause.value,
-                each.delta and list(map(canonical, (each.delta.added, each.delta.removed, each.delta.changed))),
-            ]
-            for each in fields
-        ],
-    }
+    document = {"address": "people.ann", "action": "update", "record_id": record_id, "fields": list(map(_listed, fields))}
     if orphans:
         document["orphans"] = list(map(list, orphans))
 
     assert document_digest(document) == change_digest(change)
+
+
+def _listed(each):
+    """Return what a digest is taken of, of one field."""
+    moving = each.delta and [canonical(part) for part in (each.delta.added, each.delta.removed, each.delta.changed)]
+    return [each.field, canonical(each.before), canonical(each.after), each.cause.value, moving]
+
+
+@given(st.lists(st.text("0123456789abcdef", min_size=64, max_size=64)), st.lists(changes, max_size=2), st.text())
+def test_the_digest_of_a_plan_is_that_of_a_document(digests, fields, lineage):
+    """Set out piece by piece, it is what a reviewer gets who puts the document together."""
+    conflicts = [replace(each, cause=Cause.CONFLICT) for each in fields]
+    plan = Plan(kept=tuple(Kept(Address("people", "ann"), 1, "", each) for each in conflicts))
+    kept = [["people.ann", _listed(each)] for each in conflicts]
+    document = {"account": 7, "lineage": lineage, "changes": digests, "kept": kept}
+
+    assert document_digest(document) == plan_digest(digests, plan, 7, lineage)

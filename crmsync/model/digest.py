@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -204,9 +204,12 @@ _TEXTS: Mapping[type, Callable[[Any], str]] = {
 
 def document_digest(data: Mapping[str, Any] | list[Any]) -> str:
     """Return the SHA-256 of *data* as canonical JSON: what a reviewer can compare."""
-    return text_digest(_encode_any(data))
+    return text_digest([_encode_any(data)])
 
 
-def text_digest(text: str) -> str:
-    """Return the SHA-256 of canonical JSON that is set out already."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def text_digest(pieces: Iterable[str]) -> str:
+    """Return the SHA-256 of canonical JSON that is set out already; its *pieces* need not be in memory at once."""
+    found = hashlib.sha256()
+    for piece in pieces:
+        found.update(piece.encode("utf-8", "surrogatepass"))
+    return found.hexdigest()

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
-from crmsync.model.digest import canonical_text, document_digest, quoted, text_digest
+from crmsync.model.digest import canonical_text, quoted, text_digest
 from crmsync.model.plan import Cause, Change, FieldChange, Plan
 
 
@@ -24,18 +25,20 @@ def change_digest(change: Change, fields: Sequence[FieldChange] | None = None) -
     listed = ",".join(map(_field, change.fields if fields is None else fields))
     address, id = quoted(str(change.address)), "null" if change.record_id is None else change.record_id
     head = f'"action":{quoted(change.action)},"address":{address},"fields":[{listed}]'
-    return text_digest(f'{{{head}{orphans},"record_id":{id}}}')
+    return text_digest([f'{{{head}{orphans},"record_id":{id}}}'])
 
 
 def plan_digest(changes: Iterable[str], plan: Plan, account_id: int, lineage: str) -> str:
     """
-    Return the digest of a whole plan from the digests of its *changes*.
+    Return the digest of a whole plan from the digests of its *changes*: that of a document, set out piece by piece.
 
     Conflicts that it would leave as they are count too: approving it agrees to forget what the file said.
     """
     left = [each for each in plan.kept if each.change.cause is Cause.CONFLICT and not each.is_observed]
     kept = [[str(each.address), json.loads(_field(each.change))] for each in left]
-    return document_digest({"account": account_id, "lineage": lineage, "changes": list(changes), "kept": kept})
+    after = json.dumps({"kept": kept, "lineage": lineage}, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    listed = (f'{"," if place else ""}"{digest}"' for place, digest in enumerate(changes))
+    return text_digest(chain([f'{{"account":{account_id},"changes":['], listed, [f"],{after[1:]}"]))
 
 
 def _field(change: FieldChange) -> str:

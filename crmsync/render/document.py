@@ -70,19 +70,29 @@ class _OwnPart(dict[str, Any]):
         return self[name]
 
 
+#: How long the digest of a change is.
+_DIGEST_BYTES = 32
+
+
 class Entries(Sequence[dict[str, Any]]):
     """The changes of a plan as plain data, each set out when it is looked at; as a list they take ten kilobytes a record."""
 
     def __init__(self, changes: Sequence[Change], renamed: Mapping[Address, Address], showing: Showing) -> None:
         self._changes, self._renamed, self._showing = changes, renamed, showing
-        self._digests: list[str] = [""] * len(changes)
+        self._digests = bytearray(_DIGEST_BYTES * len(changes))
 
     @property
-    def digests(self) -> Sequence[str]:
+    def digests(self) -> Iterator[str]:
         """The digest of each change; of those that were set out it is known already."""
-        pairs = zip(self._digests, self._changes, strict=True)
-        self._digests = [known or change_digest(change) for known, change in pairs]
-        return self._digests
+        return (self._known(place) or self._note(place, change_digest(self._changes[place])) for place in range(len(self)))
+
+    def _known(self, place: int) -> str:
+        found = self._digests[place * _DIGEST_BYTES : (place + 1) * _DIGEST_BYTES]
+        return found.hex() if any(found) else ""
+
+    def _note(self, place: int, digest: str) -> str:
+        self._digests[place * _DIGEST_BYTES : (place + 1) * _DIGEST_BYTES] = bytes.fromhex(digest)
+        return digest
 
     @property
     def digest_of(self) -> dict[str, str]:
@@ -111,7 +121,7 @@ class Entries(Sequence[dict[str, Any]]):
     def _entry(self, place: int) -> dict[str, Any]:
         change = self._changes[place]
         fields = tuple(change.fields)  # unpacked once for both
-        digest = self._digests[place] = self._digests[place] or change_digest(change, fields)
+        digest = self._known(place) or self._note(place, change_digest(change, fields))
         return _change(change, fields, digest, self._renamed.get(change.address), self._showing)
 
 
