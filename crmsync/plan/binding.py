@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import attrgetter
 
-from crmsync.model.address import IN_ORDER, Address
+from crmsync.model.address import Address
 from crmsync.model.catalogue import EntityType
 from crmsync.model.codes import CODES
 from crmsync.model.plan import FieldChange, Held, Note
@@ -54,12 +55,12 @@ def identify_all(work: Work) -> dict[Address, int]:
     for address in work.world.desired:
         declared.setdefault(address.type, []).append(address)
     for entity in work.catalogue.types:
-        mine = declared.get(entity.name, [])
+        mine = sorted(declared.pop(entity.name, ()), key=attrgetter("key"))
         if not mine:
             continue
         owner = {id: address for address, id in work.ids.items() if address.type == entity.name}
         find = index(work.world.observed, entity)
-        for address in sorted(mine, key=lambda each: (work.world.options(each).id is None, IN_ORDER(each))):
+        for address in sorted(mine, key=lambda each: work.world.options(each).id is None):  # those that say their id first
             if address in work.bindings:
                 _check_binding(work, address, address in gone)
             elif address not in work.unsettled:
@@ -159,7 +160,8 @@ def hold_observed(work: Work) -> None:
 
 def hold_impossible(work: Work) -> None:
     """Hold, over and over, the new records that need one which will not exist: held, gone, unsettled, or not selected."""
-    work.creating = {address for address in work.creating if work.wishes.selects(address)}
+    if work.wishes.only or work.wishes.excepted:
+        work.creating = {address for address in work.creating if work.wishes.selects(address)}
     while True:
         stuck = [
             (address, target)

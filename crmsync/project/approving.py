@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 from crmsync.model.digest import Digester
 from crmsync.model.state import Head
 from crmsync.model.store import Store, Unusable
-from crmsync.project.saving import TIME, write_json
+from crmsync.project.saving import TIME, write_private
 from crmsync.project.session import Project, make_private, opened_store, read_state
 from crmsync.project.trouble import Trouble, UsageTrouble
 from crmsync.render.document import Entries
@@ -55,7 +55,7 @@ def remember_plan(project: Project, document: Mapping[str, Any]) -> None:
         return
     make_private(project)
     folder = _folder(project)
-    write_json(folder / f"{document['crmsync']['digest']}.json", {"changes": _changes(document)})
+    write_private(folder / f"{document['crmsync']['digest']}.json", _pieces(_changes(document)))
     notes = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
     for old in notes[:-REMEMBERED]:
         old.unlink(missing_ok=True)
@@ -64,7 +64,7 @@ def remember_plan(project: Project, document: Mapping[str, Any]) -> None:
 def share_plan(store: Store, head: Head, document: Mapping[str, Any], now: float) -> None:
     """Keep the same beside the state, for other machines, as long as copies are kept. Raises Trouble."""
     digest = document["crmsync"]["digest"]
-    changes = {address: _keyed(head, each) for address, each in _changes(document).items()}
+    changes = {address: _keyed(head, each) for address, each in _changes(document)}
     name = f"{datetime.fromtimestamp(now, UTC):{TIME}}-approval-{digest}/000000"
     try:
         if changes and not _shared(store, digest):
@@ -88,11 +88,20 @@ def load_approved(project: Project, digest: str) -> Approved:
         return Approved(digest, changes, read_state(project, store).head)
 
 
-def _changes(document: Mapping[str, Any]) -> dict[str, str]:
+def _changes(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the address of each change, and its digest."""
     entries = document["resource_changes"]
     if isinstance(entries, Entries):
-        return entries.digest_of
-    return {each["address"]: each["crmsync"]["digest"] for each in entries}
+        return entries.by_address()
+    return ((each["address"], each["crmsync"]["digest"]) for each in entries)
+
+
+def _pieces(changes: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield what `_read` reads, change by change: there may be many."""
+    yield '{"changes": {'
+    for place, (address, digest) in enumerate(changes):
+        yield f"{',' if place else ''}\n{json.dumps(address)}: {json.dumps(digest)}"
+    yield "\n}}\n"
 
 
 def _read(content: bytes) -> Mapping[str, str] | None:

@@ -94,10 +94,9 @@ class Entries(Sequence[dict[str, Any]]):
         self._digests[place * _DIGEST_BYTES : (place + 1) * _DIGEST_BYTES] = bytes.fromhex(digest)
         return digest
 
-    @property
-    def digest_of(self) -> dict[str, str]:
-        """The digest of each change by its address."""
-        return {str(change.address): digest for change, digest in zip(self._changes, self.digests, strict=True)}
+    def by_address(self) -> Iterator[tuple[str, str]]:
+        """Yield the address of each change, and its digest."""
+        return ((str(change.address), digest) for change, digest in zip(self._changes, self.digests, strict=True))
 
     @property
     def actions(self) -> list[str]:
