@@ -52,7 +52,7 @@ def watched(name, real):
 
 runner.Runner._perform = watched(None, runner.Runner._perform)
 for kind in (shared.SharedStore, sqlite.SqliteStore):
-    for name in ("append", "compact", "acquire", "release", "keep"):
+    for name in ("append", "compact", "compact_overgrown", "acquire", "release", "keep"):
         setattr(kind, name, watched(f"store.{{name}}", getattr(kind, name)))
 main()
 """
