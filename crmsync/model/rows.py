@@ -134,7 +134,5 @@ class Rows(Sequence[T]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, (tuple, Rows)) and len(self) == len(other) and all(map(eq, self, other))
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         return repr(tuple(self))

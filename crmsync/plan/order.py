@@ -145,15 +145,12 @@ def order(changes: Sequence[Change], catalogue: Catalogue, observed: Mapping[tup
 
 
 def _steps(change: Change, catalogue: Catalogue) -> list[Step]:
+    """Return the steps of a change that is not alone: neither a create nor a delete."""
     entity = catalogue[change.address.type]
 
     def step(number: int, action: WriteAction, fields: Sequence[FieldChange]) -> Step:
         return Step(StepId(change.address, number), action, change.record_id, fields)
 
-    if change.action is Action.CREATE:
-        return [step(_WRITE, WriteAction.CREATE, change.fields)]
-    if change.action is Action.DELETE:
-        return [step(_WRITE, WriteAction.DELETE, ())]
     if change.action is Action.FORGET:
         return []
     routed = [each for each in change.fields if entity.by_name[each.field].route]
