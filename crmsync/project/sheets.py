@@ -17,6 +17,8 @@ from hashlib import blake2b
 from itertools import accumulate, chain
 from typing import Any, NamedTuple
 
+from xxhash import xxh3_64_intdigest as hash_of_bytes
+
 from crmsync.config.document import Document
 from crmsync.config.facts import PackedRecord
 from crmsync.config.packing import pack, unpack
@@ -34,8 +36,7 @@ from crmsync.resolve import Alone, Pointer, Question, keys_of
 #: Returns the bytes of a sheet's packed records from one offset to another.
 Bodies = Callable[[int, int], bytes]
 
-_HASH_BYTES = 8
-_MAGIC = b"crmsync sheet 1\n"
+_MAGIC = b"crmsync sheet 2\n"
 _CHECK_BYTES = 16
 
 
@@ -128,11 +129,6 @@ class Sheet:
 def _moved_down(each: Diagnostic, down: int) -> Diagnostic:
     place = each.position
     return each if place is None else replace(each, position=place._replace(line=place.line + down))
-
-
-def hash_of_bytes(data: bytes) -> int:
-    """Return a number for *data* that hardly any other has."""
-    return int.from_bytes(blake2b(data, digest_size=_HASH_BYTES).digest(), "little")
 
 
 def address_of(name: str) -> Address:
