@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -25,9 +25,7 @@ from crmsync.model.address import Address
 from crmsync.plan.restriction import Touch
 from crmsync.project.ledgerfile import (
     FIND,
-    FIND_HASHES,
-    INSERT,
-    INSERT_OF_PART,
+    FIND_PART,
     NUMBER,
     OPEN,
     PUT,
@@ -37,10 +35,9 @@ from crmsync.project.ledgerfile import (
     Worn,
     connect,
     digest_of,
-    digest_of_entry,
-    digest_of_row,
     hash_of_touch,
     hashes_of,
+    of_row,
     put_head,
     row_of,
     sweep,
@@ -50,6 +47,8 @@ from crmsync.project.ledgerfile import (
     touch_of_unmirrored,
     worn,
 )
+from crmsync.project.ledgerpart import Part, part_of
+from crmsync.project.newledger import NewLedger
 
 #: So many entries of a bucket are looked through for one.
 BUCKET_SIZE = 64
@@ -63,6 +62,7 @@ class Ledger:
         self._connection: sqlite3.Connection | None = None
         self._buckets: dict[int, list[int]] = {}
         self._found: dict[int, _Found] = {}
+        self._parts: dict[int, Part] = {}
         self._count = 1
 
     @contextmanager
@@ -71,7 +71,7 @@ class Ledger:
         with worn():
             self._connection = connect(self._path)
             self._connection.execute("BEGIN")
-        self._buckets, self._found = {}, {}
+        self._buckets, self._found, self._parts = {}, {}, {}
         try:
             yield self
         finally:
@@ -95,7 +95,7 @@ class Ledger:
         """Return what all entries were made with. Raises Worn."""
         with worn():
             data, digest = self._sql("SELECT data, digest FROM head").fetchone() or ("", b"")
-            if digest != digest_of(data):
+            if digest != digest_of(data.encode()):
                 raise Worn("its head is damaged")
             head = LedgerHead(**json.loads(data))
         self._count = head.buckets
@@ -140,34 +140,35 @@ class Ledger:
     def _bucket(self, place: int) -> list[int]:
         if place not in self._buckets:
             row = self._sql("SELECT data, digest FROM bucket WHERE number = ?", (place,)).fetchone()
-            if row is None or row[1] != digest_of(place, row[0]):
+            if row is None or row[1] != digest_of(row[0], place):
                 raise Worn("a part of it is damaged")
             self._buckets[place] = array("Q", row[0]).tolist()
         return self._buckets[place]
 
     def _at(self, number: int) -> _Found:
         if number not in self._found:
-            row = self._row(number)
-            if row is None or row[-1] != digest_of_entry(*row[:-1]):
-                raise Worn("an entry is damaged")
-            _, text, id, content, binding, standing, touches, _ = row
-            address = Address.parse(text)
-            if address is None:
-                raise Worn("an entry is damaged")
-            entry = Entry(address, id, content, binding, standing == 2, standing > 0)
-            self._found[number] = _Found(entry, array("I", touches), row)
+            row = self._sql(FIND, (number,)).fetchone()
+            self._found[number] = self._of_part(number) if row is None else _Found(*of_row(row))
         return self._found[number]
 
-    def _row(self, number: int) -> tuple[Any, ...] | None:
-        """Return an entry as if its binding were its own."""
-        row = self._sql(FIND, (number,)).fetchone()
-        if row is None or row[_AT_BINDING] is not None:
-            return None if row is None else row[:_AT_PART]
-        *others, part, place, length = row
-        with self._opened().blobopen("part", "bindings", part, readonly=True) as bindings:
-            bindings.seek(place)
-            others[_AT_BINDING] = bindings.read(length).decode()
-        return tuple(others)
+    def _of_part(self, number: int) -> _Found:
+        first, part = self._part(number)
+        try:
+            start, end = part.place(number - first)
+            with self._opened().blobopen("part", "bindings", first, readonly=True) as bindings:
+                bindings.seek(start)
+                return _Found(part.entry(number - first, bindings.read(end - start)), part.hashes(number - first))
+        except IndexError as error:
+            raise Worn("an entry is missing") from error
+
+    def _part(self, number: int) -> tuple[int, Part]:
+        """Return the part that has this number, if any has, and the first number in it."""
+        first, columns, digest = self._sql(FIND_PART, (number,)).fetchone() or (0, b"", b"")
+        if first not in self._parts:
+            if digest != digest_of(columns, first):
+                raise Worn("a part of it is damaged")
+            self._parts[first] = part_of(columns)
+        return first, self._parts[first]
 
     # What is put into it
 
@@ -217,7 +218,7 @@ class Ledger:
                 changed |= self._put(numbers.get(address, last), entry, is_mirrored)
             for place in changed:
                 data = array("Q", self._buckets[place]).tobytes()
-                self._sql("UPDATE bucket SET data = ?, digest = ? WHERE number = ?", (data, digest_of(place, data), place))
+                self._sql("UPDATE bucket SET data = ?, digest = ? WHERE number = ?", (data, digest_of(data, place), place))
             put_head(self._opened(), replace(head, buckets=before.buckets, last=last))
             self._sql("COMMIT")
             return True
@@ -240,10 +241,10 @@ class Ledger:
     def _put(self, number: int, entry: Entry, is_mirrored: bool) -> set[int]:
         """Put an entry in the place of what had its number, and return the buckets in which that is noted."""
         hashes = hashes_of(entry, is_mirrored)
-        row, before = row_of(number, entry, hashes), self._found.pop(number, None)
-        if before is not None and before.row == row:
+        before = self._found.pop(number, None)
+        if before == (replace(entry, touches=()), array("I", hashes)):
             return set()
-        self._sql(PUT, row)
+        self._sql(PUT, row_of(number, entry, hashes))
         return self._refile(number, () if before is None else before.hashes, hashes)
 
     def _refile(self, number: int, before: Collection[int], after: Collection[int]) -> set[int]:
@@ -263,95 +264,8 @@ class Ledger:
         return self._connection
 
 
-_AT_BINDING, _AT_PART = 4, 8
-_SETTLED = 2
-
-
 class _Found(NamedTuple):
-    """An entry as it was read: the hashes under which it is found, and its row."""
+    """An entry as it was read, and the hashes under which it is found."""
 
     entry: Entry
-    hashes: Sequence[int]
-    row: tuple[Any, ...]
-
-
-class NewLedger:
-    """A ledger that is being filled, beside the one it will take the place of."""
-
-    def __init__(self, connection: sqlite3.Connection, count: int) -> None:
-        self._connection = connection
-        self._buckets: list[array[int]] = [array("Q") for _ in range(count)]
-        self._last = self._parts = 0
-        connection.execute("BEGIN")
-
-    def put(self, entries: Iterable[Entry], is_mirrored: Callable[[str], bool]) -> None:
-        """Put *entries* into it; *is_mirrored* says of a type whether a mirror tells what changed."""
-        self._connection.executemany(INSERT, self._rows(entries, is_mirrored))
-
-    def _rows(self, entries: Iterable[Entry], is_mirrored: Callable[[str], bool]) -> Iterator[tuple[Any, ...]]:
-        buckets, count = self._buckets, len(self._buckets)
-        for entry in entries:
-            self._last += 1
-            hashes = hashes_of(entry, is_mirrored(entry.address.type))
-            for hashed in hashes:
-                buckets[hashed % count].append(hashed << SHIFT | self._last)
-            yield row_of(self._last, entry, hashes)
-
-    def put_settled(
-        self,
-        type_name: str,
-        records: Iterable[tuple[str, int, bytes, bytes, bytes | None]],
-        also: Collection[int] = (),
-    ) -> None:
-        """
-        Put into it the records of a type that are settled: key, id, content, binding, and hashes as `Entry` has touches.
-
-        Those without hashes are not settled. All are found under the hashes *also*. Their bindings are kept together.
-        """
-        self._parts += 1
-        part = bytearray()
-        self._connection.executemany(INSERT_OF_PART, self._rows_of_part(type_name, records, also, part))
-        self._connection.execute("INSERT INTO part VALUES (?, ?)", (self._parts, part))
-
-    def _rows_of_part(
-        self,
-        type_name: str,
-        records: Iterable[tuple[str, int, bytes, bytes, bytes | None]],
-        also: Collection[int],
-        part: bytearray,
-    ) -> Iterator[tuple[Any, ...]]:
-        buckets, count, place = self._buckets, len(self._buckets), 0
-        for key, id, content, binding, touches in records:
-            if touches is None:
-                continue
-            self._last = number = self._last + 1
-            hashes = array("I", touches)
-            if also:
-                hashes = array("I", sorted({*hashes, *also}))
-                touches = hashes.tobytes()
-            for hashed in hashes:
-                buckets[hashed % count].append(hashed << SHIFT | number)
-            address = f"{type_name}.{key}"
-            digest = digest_of_row(number, address, id, content, binding, _SETTLED, touches)
-            yield number, address, id, content, _SETTLED, touches, digest, self._parts, place, len(binding)
-            part += binding
-            place += len(binding)
-
-    def take_back(self, address: Address) -> None:
-        """Take out what was put into it about *address*."""
-        called = hash_of_touch(touch_of_address(address))
-        bucket = self._buckets[called % len(self._buckets)]
-        for number in [each & NUMBER for each in bucket if each >> SHIFT == called]:
-            text, hashes = self._connection.execute(FIND_HASHES, (number,)).fetchone()
-            if text == str(address):
-                self._connection.execute("DELETE FROM entry WHERE number = ?", (number,))
-                for hashed in array("I", hashes):
-                    self._buckets[hashed % len(self._buckets)].remove(hashed << SHIFT | number)
-
-    def finish(self, head: LedgerHead) -> None:
-        """Write down what is found where, and with what all of it was made."""
-        filled = ((place, bucket.tobytes()) for place, bucket in enumerate(self._buckets))
-        rows = ((place, data, digest_of(place, data)) for place, data in filled)
-        self._connection.executemany("INSERT INTO bucket VALUES (?, ?, ?)", rows)
-        put_head(self._connection, replace(head, buckets=len(self._buckets), last=self._last))
-        self._connection.execute("COMMIT")
+    hashes: array[int]

@@ -14,16 +14,17 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 from zlib import crc32
 
+from xxhash import xxh3_64_digest
+
 from crmsync.model.address import Address
 from crmsync.plan.restriction import Touch
 
-FORMAT = 4
+FORMAT = 5
 BUSY_SECONDS = 5.0
 #: A new ledger in which nothing was written for so long will not be finished.
 LEFT_SECONDS = 3600.0
@@ -31,23 +32,22 @@ _TABLES = (
     "CREATE TABLE head (data TEXT NOT NULL, digest BLOB NOT NULL)",
     "CREATE TABLE bucket (number INTEGER PRIMARY KEY, data BLOB NOT NULL, digest BLOB NOT NULL)",
     "CREATE TABLE entry (number INTEGER PRIMARY KEY, address TEXT NOT NULL, id INTEGER, content BLOB NOT NULL, "
-    "binding TEXT, standing INTEGER NOT NULL, touches BLOB NOT NULL, digest BLOB NOT NULL, "
-    "part INTEGER, place INTEGER, length INTEGER)",
-    "CREATE TABLE part (number INTEGER PRIMARY KEY, bindings BLOB NOT NULL)",
+    "binding TEXT NOT NULL, standing INTEGER NOT NULL, touches BLOB NOT NULL, digest BLOB NOT NULL)",
+    # Entries that follow upon each other from the number *first* on, as far as they have no row of their own.
+    "CREATE TABLE part (first INTEGER PRIMARY KEY, columns BLOB NOT NULL, digest BLOB NOT NULL, bindings BLOB NOT NULL)",
 )
 
-#: An entry with a binding of its own, and one whose binding stands in a part, together with others.
-INSERT = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)"
-INSERT_OF_PART = "INSERT INTO entry VALUES (?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?)"
-FIND_HASHES = "SELECT address, touches FROM entry WHERE number = ?"
+INSERT = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 PUT = INSERT.replace("INSERT", "INSERT OR REPLACE")
-FIND = (
-    "SELECT number, address, id, content, binding, standing, touches, digest, part, place, length "
-    "FROM entry WHERE number = ?"
-)
+FIND = "SELECT number, address, id, content, binding, standing, touches, digest FROM entry WHERE number = ?"
+INSERT_PART = "INSERT INTO part VALUES (?, ?, ?, ?)"
+FIND_PART = "SELECT first, columns, digest FROM part WHERE first = (SELECT max(first) FROM part WHERE first <= ?)"
 #: A bucket holds hashes, and below each the number of an entry.
 SHIFT = 32
 NUMBER = 2**32 - 1
+
+#: How an entry stands that is settled: 1 is one that is there, 0 any other.
+_SETTLED = 2
 
 #: Touches of the ledger's own.
 OPEN: Touch = ("open",)
@@ -107,7 +107,7 @@ def put_head(connection: sqlite3.Connection, head: LedgerHead) -> None:
     """Write down what all entries were made with."""
     data = json.dumps({**asdict(head), "nonce": token_hex(8)})
     connection.execute("DELETE FROM head")
-    connection.execute("INSERT INTO head VALUES (?, ?)", (data, digest_of(data)))
+    connection.execute("INSERT INTO head VALUES (?, ?)", (data, digest_of(data.encode())))
 
 
 @contextmanager
@@ -164,29 +164,33 @@ def sync(path: Path) -> None:
 def row_of(number: int, entry: Entry, hashes: list[int]) -> tuple[Any, ...]:
     """Return how *entry* is written down, which is found under *hashes*."""
     touches = array("I", hashes).tobytes()
-    standing = 2 if entry.is_settled else int(entry.is_there)
+    standing = _SETTLED if entry.is_settled else int(entry.is_there)
     values = (str(entry.address), entry.record_id, entry.content, entry.binding, standing, touches)
     return number, *values, digest_of_entry(number, *values)
+
+
+def of_row(row: Sequence[Any]) -> tuple[Entry, array[int]]:
+    """Return the entry that was written down so, without what it touches, and the hashes under which it is found."""
+    *values, digest = row
+    _, text, id, content, binding, standing, touches = values
+    address = Address.parse(text)
+    if digest != digest_of_entry(*values) or address is None:
+        raise Worn("an entry is damaged")
+    return Entry(address, id, content, binding, standing == _SETTLED, standing > 0), array("I", touches)
 
 
 def digest_of_entry(
     number: int, address: str, id: int | None, content: bytes, binding: str, standing: int, touches: bytes
 ) -> bytes:
-    """Return what `digest_of` would be good for as well, for rows with a long text in half the time."""
-    return digest_of_row(number, address, id, content, binding.encode("utf-8", "surrogatepass"), standing, touches)
+    """Return the checksum of an entry."""
+    text = binding.encode("utf-8", "surrogatepass")
+    head = f"{address} {id} {standing} {len(content)} {len(touches)} ".encode("utf-8", "surrogatepass")
+    return digest_of(b"".join((head, content, touches, text)), number)
 
 
-def digest_of_row(
-    number: int, address: str, id: int | None, content: bytes, binding: bytes, standing: int, touches: bytes
-) -> bytes:
-    """Return the checksum of an entry, which holds that of its binding, the longest part by far."""
-    head = f"{number} {address} {id} {standing} {len(content)} {len(touches)} {len(binding)} {crc32(binding)} "
-    return blake2b(b"".join((head.encode("utf-8", "surrogatepass"), content, touches)), digest_size=8).digest()
-
-
-def digest_of(*parts: object) -> bytes:
-    """Return the checksum of *parts*."""
-    return blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+def digest_of(data: bytes, number: int = 0) -> bytes:
+    """Return the checksum of *data* that have this *number*."""
+    return xxh3_64_digest(data, number)
 
 
 def hashes_of(entry: Entry, is_mirrored: bool) -> list[int]:

@@ -21,10 +21,11 @@ from crmsync.model.records import PolicyRule
 from crmsync.model.state import State, record_id, record_ids
 from crmsync.project.crew import Crew, are_known, at_work, processes_at_hand
 from crmsync.project.glancing import Glance, Lot, Seen
-from crmsync.project.ledger import NewLedger
 from crmsync.project.ledgerfile import Entry, LedgerHead, hash_of_touch, touch_of_unmirrored
+from crmsync.project.ledgerpart import Settled
 from crmsync.project.looking import Looking
 from crmsync.project.mirrorfile import Row
+from crmsync.project.newledger import NewLedger
 from crmsync.project.reading import Reading
 from crmsync.project.sheets import hash_of_address
 from crmsync.project.sieving import FEW, LARGEST_SHARE, Unsieved, asking_of
@@ -119,9 +120,10 @@ class Sifting:
         found = self._glance.read(lot) if answer.exception() is not None else answer.result()
         name, keys, ids, _, _, bindings = lot
         contents = self._looking.small.get(name, {})
-        records = zip(keys, ids, [contents.get(id, b"") for id in ids], bindings, found, strict=True)
+        seen = [hashes or b"" for hashes in found]
+        settled = Settled(name, keys, ids, [contents.get(id, b"") for id in ids], bindings, seen)
         also = () if self._is_mirrored(name) else (hash_of_touch(touch_of_unmirrored(name)),)
-        self._ledger.put_settled(name, records, also)
+        self._ledger.put_settled(settled, also)
         self._seen.update(zip(some, [hashes is not None for hashes in found], strict=True))
 
     # What is noted of it
