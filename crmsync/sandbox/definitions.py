@@ -110,10 +110,11 @@ def _available_on(form: Form, default: tuple[str, ...]) -> tuple[str, ...]:
     if value is None:
         return default
     names = value if isinstance(value, list) else [value]
-    unknown = [str(name) for name in names if name not in BY_SINGULAR]
+    known = [name for name in names if isinstance(name, str) and name in BY_SINGULAR]
+    unknown = [str(name) for name in names if name not in known]
     if unknown:
         form.wrong("available_on", f"must be some of {', '.join(BY_SINGULAR)}: {', '.join(unknown)}")
-    return tuple(dict.fromkeys(name for name in names if name in BY_SINGULAR))
+    return tuple(dict.fromkeys(known))
 
 
 def _currency(world: World, form: Form, old: Definition) -> str:

@@ -6,7 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crmsync.sandbox import Sandbox
@@ -63,8 +63,12 @@ IDS = st.sampled_from([f"{id}" for id in (40_000_001, 70_000_001, 20_000_001, *M
 CALLS = st.tuples(st.sampled_from(ROUTES), IDS, st.sampled_from(sorted(ENTITIES)), BODIES)
 
 
+_DEFINE = next(route for route in ROUTES if (route.method, route.pattern) == ("POST", "/custom_field_definitions"))
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.lists(CALLS, min_size=1, max_size=8))
+@example([(_DEFINE, "1", "companies", {"name": "x", "available_on": {}})])
 def test_any_request_is_answered_and_remembered(calls):
     """No request breaks the sandbox, and what it then holds is what its file holds."""
     with tempfile.TemporaryDirectory() as folder:
