@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import os
 import stat
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,17 @@ from tests.desk import SETTINGS, Desk
 ACME = "companies:\n  acme:\n    name: Acme\n"
 #: What an attacker would like to see quoted in an error.
 CREDENTIALS = "companies: {aws_secret_access_key: canary-5f1e}\n  bad: [\n"
+
+
+opened: list[str] = []
+sys.addaudithook(lambda event, told: opened.append(str(told[0])) if event == "open" else None)
+
+
+def _leads_out(desk: Desk, path: str) -> bool:
+    """Say whether who opened *path* read something that is none of the project's record files."""
+    place = Path(path)
+    is_inside = place.resolve().is_relative_to(desk.root) and (place.is_file() or not place.exists())
+    return place.suffix in {".yaml", ".yml", ".json", ".jsonl"} and "schemas" not in place.parts and not is_inside
 
 
 def _secret(desk: Desk) -> Path:
@@ -137,6 +150,7 @@ WAYS_OUT = [
 def test_nothing_outside_is_read(desk: Desk, arrange: Callable[[Desk], None], code: int, command: str) -> None:
     """A file outside the project, or one that is none, is an error; not a byte of it is shown, and nothing is asked."""
     arrange(desk)
+    opened.clear()
 
     ran = desk.run(command)
 
@@ -144,6 +158,13 @@ def test_nothing_outside_is_read(desk: Desk, arrange: Callable[[Desk], None], co
     assert "canary" not in ran.out + ran.err
     assert "LC_ALL" not in ran.out + ran.err
     assert not [each for each in desk.sandbox.log if each.path != "/account"]
+    assert not [each for each in opened if _leads_out(desk, each)]
+    for (
+        thread
+    ) in threading.enumerate():  # who reads what has no end, or waits for a pipe, would keep the command from ending
+        if thread.name.startswith("hashing"):
+            thread.join(10)
+            assert not thread.is_alive()
 
 
 def test_the_private_folder_is_a_folder(desk: Desk) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 import crmsync
@@ -182,10 +183,19 @@ def find_sources(root: Path, settings: Settings) -> Sources:
 
 
 def each_file(root: Path, settings: Settings) -> Iterator[Path]:
-    """Yield every file below `records`, whatever it holds."""
+    """Yield every file below `records` inside the project, whatever it holds, and whatever sort of file it is."""
+    real = root.resolve()
     for entry in settings.records:
         folder = (root / entry).resolve()
-        yield from _below(folder, []) if folder.exists() else ()
+        yield from _below(folder, []) if folder.is_relative_to(real) and folder.exists() else ()
+
+
+def is_plain(path: Path) -> bool:
+    """Say whether *path* is a file, and no link to one: what may be read before anybody has looked where it leads."""
+    try:
+        return S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
 
 
 def _below(path: Path, diagnostics: list[Diagnostic]) -> Iterator[Path]:

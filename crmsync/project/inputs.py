@@ -6,12 +6,11 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from hashlib import blake2b
-from stat import S_ISREG
 from typing import Any
 
 import crmsync
 from crmsync.model.catalogue import Catalogue
-from crmsync.project.files import SETTINGS_FILE, each_file
+from crmsync.project.files import SETTINGS_FILE, each_file, is_plain
 from crmsync.project.hashing import Hashes
 from crmsync.project.session import Project
 
@@ -24,9 +23,9 @@ def files_of(project: Project, others: Iterable[object], hashes: Hashes) -> str 
     for part in (FORMAT, crmsync.__version__, project.settings.profile, *others):
         digest.update(f"{part}\n".encode())
     for path in (project.root / SETTINGS_FILE, *each_file(project.root, project.settings)):
+        if not is_plain(path):
+            return None
         try:
-            if not S_ISREG(path.lstat().st_mode):
-                return None
             content = hashes.of(path).digest
         except OSError:
             return None
