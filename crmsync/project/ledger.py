@@ -28,6 +28,7 @@ from crmsync.project.ledgerfile import (
     FIND_PART,
     NUMBER,
     OPEN,
+    PART_OF,
     PUT,
     SHIFT,
     Entry,
@@ -163,8 +164,9 @@ class Ledger:
 
     def _part(self, number: int) -> tuple[int, Part]:
         """Return the part that has this number, if any has, and the first number in it."""
-        first, columns, digest = self._sql(FIND_PART, (number,)).fetchone() or (0, b"", b"")
+        first = self._sql(PART_OF, (number,)).fetchone()[0]
         if first not in self._parts:
+            columns, digest = self._sql(FIND_PART, (first,)).fetchone() or (b"", b"")
             if digest != digest_of(columns, first):
                 raise Worn("a part of it is damaged")
             self._parts[first] = part_of(columns)

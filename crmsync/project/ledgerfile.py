@@ -41,7 +41,9 @@ INSERT = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 PUT = INSERT.replace("INSERT", "INSERT OR REPLACE")
 FIND = "SELECT number, address, id, content, binding, standing, touches, digest FROM entry WHERE number = ?"
 INSERT_PART = "INSERT INTO part VALUES (?, ?, ?, ?)"
-FIND_PART = "SELECT first, columns, digest FROM part WHERE first = (SELECT max(first) FROM part WHERE first <= ?)"
+#: The part that has a number, if any has; and what stands in it.
+PART_OF = "SELECT coalesce(max(first), 0) FROM part WHERE first <= ?"
+FIND_PART = "SELECT columns, digest FROM part WHERE first = ?"
 #: A bucket holds hashes, and below each the number of an entry.
 SHIFT = 32
 NUMBER = 2**32 - 1

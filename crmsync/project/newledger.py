@@ -15,6 +15,7 @@ from crmsync.project.ledgerfile import (
     INSERT,
     INSERT_PART,
     NUMBER,
+    PART_OF,
     SHIFT,
     Entry,
     LedgerHead,
@@ -80,8 +81,8 @@ class NewLedger:
         if row is not None:
             entry, hashes = of_row(row)
             return entry.address, hashes
-        first, columns, _ = self._connection.execute(FIND_PART, (number,)).fetchone()
-        part = part_of(columns)
+        first = self._connection.execute(PART_OF, (number,)).fetchone()[0]
+        part = part_of(self._connection.execute(FIND_PART, (first,)).fetchone()[0])
         return part.address(number - first), part.hashes(number - first)
 
     def finish(self, head: LedgerHead) -> None:
