@@ -51,10 +51,14 @@ def test_help_imports_nothing_heavy(tmp_path: Path, arguments: list[str]) -> Non
 
 
 def test_validate_needs_no_network_and_no_database(desk: Desk) -> None:
-    """`validate` imports neither an HTTP client nor a database driver, so it can use neither."""
+    """`validate` imports neither an HTTP client nor a database driver, so it can use neither; nor a parser in vain."""
     desk.write("crm/a.yaml", "companies:\n  acme:\n    name: Acme\n")
 
-    assert _imported(desk.root, EDGES, "validate") == []
+    assert _imported(desk.root, (*EDGES, "yaml"), "validate") == []
+
+    desk.write("crm/a.yaml", "companies:\n  acme:\n    name: >-\n      Acme\n")
+
+    assert _imported(desk.root, (*EDGES, "yaml"), "validate") == ["yaml"]
 
 
 def test_validate_writes_nothing(desk: Desk) -> None:

@@ -10,44 +10,21 @@ from typing import Any
 
 import yaml
 
+from crmsync.config.texts import Bounds, control_diagnostic, split_lines
 from crmsync.model.codes import CODES
 from crmsync.model.source import Diagnostic, Listing, Node, Position, Scalar, Table
 
 # The pure parser gives the same events, several times slower; some builds of PyYAML come without libyaml.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what libyaml counts as the end of a line
 _CONTROL_IN_VALUE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ANCHOR = re.compile(r"&\S+[ \t]*")
 _TAG = re.compile(r"!\S*")
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How much one file may hold: bytes, levels of nesting, nodes, and nodes that its aliases stand for."""
-
-    bytes: int = 64 * 2**20
-    depth: int = 40
-    nodes: int = 5_000_000
-    aliased: int = 500_000
-
-
-BOUNDS = Bounds()
-
 #: Makes a named tuple in half the time that its class takes.
 _new: Any = tuple.__new__
-
-
-def split_lines(text: str) -> tuple[str, ...]:
-    """Return the lines of *text* as libyaml counts them."""
-    return tuple(LINE_BREAK.split(text))
-
-
-def control_diagnostic(character: str, position: Position) -> Diagnostic:
-    """Return the complaint about one invisible *character*."""
-    name = "a byte order mark" if character == "\ufeff" else f"the control character U+{ord(character):04X}"
-    return Diagnostic(CODES["CRM007"], f"There is {name} here. Nobody sees it in Copper; delete it.", position)
 
 
 class _TooMuch(Exception):

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from crmsync.config.building import BOUNDS, Bounds, control_diagnostic
 from crmsync.config.document import Document, parse
+from crmsync.config.texts import BOUNDS, Bounds, control_diagnostic
 from crmsync.model.codes import CODES
 from crmsync.model.source import Diagnostic, Listing, Node, Position, Scalar, Table, in_file_order
 

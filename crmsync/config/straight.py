@@ -14,12 +14,12 @@ from collections.abc import Callable, Container, Sequence
 from typing import Any, NamedTuple
 
 from crmsync.config.blocks import Block, Section, cut, placed, remainder
-from crmsync.config.building import BOUNDS, Bounds
 from crmsync.config.document import Document, decoded, parse
 from crmsync.config.facts import MOST_ALIKE, MOST_KNOWN, Fact, FactReader, Judge, Odd, PackedRecord, Straight, before
 from crmsync.config.fields import FieldReader
 from crmsync.config.lines import match_word, read_field, says_nothing, usual
 from crmsync.config.packing import pack_parts
+from crmsync.config.texts import BOUNDS, Bounds
 from crmsync.model.catalogue import Catalogue, Field
 from crmsync.model.source import Listing, Node, Position, Scalar, Table
 from crmsync.model.values import Member

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from crmsync.config import building
-from crmsync.config.building import Bounds
 from crmsync.config.document import Document, parse
+from crmsync.config.texts import Bounds
 from crmsync.model.source import Listing, Node, Scalar, Table
 
 

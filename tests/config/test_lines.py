@@ -9,8 +9,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmsync.config.building import BOUNDS, Builder
+from crmsync.config.building import Builder
 from crmsync.config.lines import read_lines
+from crmsync.config.texts import BOUNDS
 from crmsync.model.source import Node
 from tests.edits import edited
 
