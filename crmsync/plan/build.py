@@ -26,7 +26,7 @@ from crmsync.plan import guard
 from crmsync.plan.binding import hold_impossible, hold_observed, identify_all, rename, waits, with_ids
 from crmsync.plan.cost import price
 from crmsync.plan.deciding import is_handed_over, obey, tell_unasked
-from crmsync.plan.diff import Judgement, creations, judge
+from crmsync.plan.diff import NOTHING, Judgement, creations, judge
 from crmsync.plan.identity import display_name
 from crmsync.plan.order import order
 from crmsync.plan.parts import along_with, reason_of
@@ -143,6 +143,8 @@ def _plan_existing(work: Work, desired: Desired, entity: EntityType, record: Obs
             continue
         applied = _as_recreated(work, row, each, known.get(row.id))
         judgement = judge(row, each, record.fields.get(name), applied, work.digester)
+        if judgement is NOTHING and row.reset_by is None and not work.world.decisions:
+            continue  # nearly always
         judgement = obey(work, desired, record, row, applied, judgement)
         _file(work, desired, record, judgement)
         if judgement.held is not None or judgement.kept is not None:

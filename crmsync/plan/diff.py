@@ -63,7 +63,8 @@ class Judgement:
         return not (self.change or self.kept or self.held or self.observed_only)
 
 
-_NOTHING = Judgement()
+#: There is nothing to say of a field.
+NOTHING = Judgement()
 
 
 def verdict(is_same: bool, desired: str, observed: str, applied: tuple[str, str] | None) -> Cause | None:
@@ -84,7 +85,7 @@ def judge(field: Field, desired: DesiredField, observed: Value, applied: Applied
         applied = None
     mode = desired.policy.mode
     if mode is Mode.SEED:
-        return _NOTHING
+        return NOTHING
     if mode in _OURS_ALONE and isinstance(desired.value, Members) and isinstance(observed, Members):
         return _judge_members(field, desired, desired.value, observed, applied, digester)
     return _judge_value(field, desired, observed, applied, digester)
@@ -137,7 +138,7 @@ def _judge_value(
     is_kept = applied is not None and applied.is_kept and asked == applied.asked and target != observed
     is_in_sync = cause is None and not is_kept
     if is_in_sync and applied is not None and (target != observed or (pair == (asked, answered) and not applied.is_kept)):
-        return _NOTHING  # the state knows; nearly always
+        return NOTHING  # the state knows; nearly always
     seen = Applied(asked, answered, _all_members(field, target, digester))
     if is_in_sync:
         return Judgement(applied=seen)
@@ -145,7 +146,7 @@ def _judge_value(
     if desired.policy.mode is Mode.OBSERVE:
         return Judgement(observed_only=change)
     if desired.policy.mode is Mode.FILL:
-        return Judgement(change=change) if is_empty(observed) else _NOTHING
+        return Judgement(change=change) if is_empty(observed) else NOTHING
     if is_kept:
         note = replace(seen, is_kept=True)
         return Judgement(kept=change, applied=None if note == applied else note)
@@ -294,7 +295,7 @@ def _members_judgement(
 ) -> Judgement:
     is_known = applied is not None and applied.members == sorting.remembered
     if is_known and not (sorting.causes or sorting.idle_causes):
-        return _NOTHING
+        return NOTHING
     delta = Delta(
         added=Members(tuple(sorting.write["added"])),
         removed=Members(tuple(sorting.write["removed"])),
