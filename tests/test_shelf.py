@@ -15,17 +15,17 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import blake2b
 from pathlib import Path
 
 import pytest
+from xxhash import xxh3_128_digest
 
 from crmsync import resolve
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
 from crmsync.project import crew, pieces, recordfiles, sheetreader
 from crmsync.project.files import find_sources
-from crmsync.project.reading import Changes, Mark, Reading
+from crmsync.project.reading import Changes, Mark, Reading, SheetRecords
 from crmsync.project.recordfiles import read_carefully, read_project
 from crmsync.project.session import Project, open_project
 from crmsync.project.sheets import PREFIX_BYTES, from_head, head_bytes, to_bytes
@@ -604,7 +604,7 @@ def test_a_sheet_of_another_version_is_made_anew(desk: Desk) -> None:
     content = path.read_bytes()
     start, size = PREFIX_BYTES, head_bytes(content[:PREFIX_BYTES])
     head = content[start : start + size].replace(b'"line"', b'"lime"')
-    check = blake2b(head, digest_size=16).digest()
+    check = xxh3_128_digest(head)
     path.write_bytes(content[: start - 16] + check + head + content[start + size :])
 
     ran = desk.run("plan")
@@ -635,3 +635,17 @@ def test_private_folders_that_are_links_are_refused(desk: Desk, folder: str) -> 
     assert [each.code for each in ran] == [1, 1]
     assert all(f"{folder} is a link, and crmsync writes only inside the project" in each.err for each in ran)
     assert all(letter.exists() for letter in letters)
+
+
+def test_who_seeks_some_finds_them_without_knowing_of_all(folder: Folder) -> None:
+    """Of those that were sought it is known whether they stand anywhere; who asks for others learns of all."""
+    records = SheetRecords(list(folder.read().sheets), lambda at: pytest.fail("nothing is damaged"))
+    every = list(records)
+    sought = [every[0], every[-1], every[len(every) // 2], Address("people", "nobody")]
+    records.seek(sought)
+
+    assert [each in records for each in sought] == [True, True, True, False]
+    assert [records[each].address for each in sought[:-1]] == sought[:-1]
+    assert "places" not in vars(records)
+    assert [each in records for each in (*every, Address("people", "no one"))] == [*(True for _ in every), False]
+    assert "places" in vars(records)

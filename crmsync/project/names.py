@@ -11,11 +11,11 @@ from typing import overload
 class Names(Sequence[str]):
     """Names without line ends, none of them empty, one on each line of a *text*."""
 
-    __slots__ = ("_starts", "text")
+    __slots__ = ("_before", "text")
 
     def __init__(self, names: Iterable[str] = (), *, text: bytes | None = None) -> None:
         self.text = "\n".join(names).encode() if text is None else text
-        self._starts: array[int] | None = None
+        self._before: array[int] | None = None  # of all names before, and of all
 
     def __len__(self) -> int:
         return self.text.count(b"\n") + 1 if self.text else 0
@@ -30,10 +30,10 @@ class Names(Sequence[str]):
     def __getitem__(self, place: int | slice) -> str | tuple[str, ...]:
         if isinstance(place, slice):
             return tuple(self)[place]
-        if self._starts is None:
-            self._starts = array("Q", accumulate((len(line) + 1 for line in self.text.split(b"\n")), initial=0))
-        at = range(len(self._starts) - 1)[place]
-        return self.text[self._starts[at] : self._starts[at + 1] - 1].decode()
+        if self._before is None:
+            self._before = array("Q", accumulate(map(len, self.text.split(b"\n")), initial=0))
+        at = range(len(self._before) - 1)[place]
+        return self.text[self._before[at] + at : self._before[at + 1] + at].decode()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Names) and self.text == other.text

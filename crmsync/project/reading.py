@@ -123,6 +123,11 @@ class Reading:
         """Return records as they are packed, those of *addresses* that stand in sheets."""
         return self.records.packed(addresses) if isinstance(self.records, SheetRecords) else {}
 
+    def seek(self, addresses: Iterable[Address]) -> None:
+        """Prepare for questions about these records, if there are few of them."""
+        if isinstance(self.records, SheetRecords):
+            self.records.seek(addresses)
+
     def holders(self, type_name: str, field_name: str, keys: Iterable[str]) -> tuple[Address, ...]:
         """Return the records that lookups of *keys* may find, in the order of the files."""
         wanted = {hash_of_question((type_name, field_name, key)) for key in keys}
@@ -187,6 +192,7 @@ class SheetRecords(Mapping[Address, Declared]):
 
     sheets: list[Sheet]
     mend: Callable[[int], Sheet]
+    _sought: dict[int, int | None] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return sum(len(sheet.ends) for sheet in self.sheets)
@@ -228,6 +234,14 @@ class SheetRecords(Mapping[Address, Declared]):
             found.update(zip(map(by_place.__getitem__, range(first, last + 1)), packed, strict=True))
         return found
 
+    def seek(self, addresses: Iterable[Address]) -> None:
+        """Find out where some stand, for who asks for no others: in a fifth of the time that it takes of all."""
+        wanted = set(map(hash_of_address, addresses))
+        self._sought |= dict.fromkeys(wanted)
+        for at, sheet in enumerate(self.sheets):
+            for hashed in wanted.intersection(sheet.own):
+                self._sought[hashed] = at << _SHIFT | sheet.own.index(hashed)
+
     @cached_property
     def places(self) -> Mapping[int, int]:
         """By hashes of addresses in which sheet they stand, and in the lower half as which record: for who looks one up."""
@@ -250,7 +264,8 @@ class SheetRecords(Mapping[Address, Declared]):
 
     def _place(self, address: Address) -> int | None:
         """Return in which sheet *address* stands, and in the lower half as which record."""
-        place = self.places.get(hash_of_address(address))
+        hashed = hash_of_address(address)
+        place = self._sought[hashed] if hashed in self._sought else self.places.get(hashed)
         if place is None or self.sheets[place >> _SHIFT].names[place & _NUMBER] != str(address):
             return None
         return place

@@ -72,17 +72,27 @@ def read_project(
     sheets = sheets_of(pieces, reader, shelf)
     if shelf is not None and sheets:
         shelf.collect(sheet.id for sheet in sheets)
-    if len(set(chain.from_iterable(sheet.own for sheet in sheets))) < sum(len(sheet.own) for sheet in sheets):
-        sheets = _without_repeated(pieces, sheets, reader)
-    records = SheetRecords(sheets, lambda at: mended(pieces[at], reader, shelf))
-    moved = tuple(move for sheet in sheets for move in sheet.moved)
     outside = (*sources.diagnostics, *unopened)
-    is_sound = bool(sheets) and all(sheet.is_sound for sheet in sheets) and not any(each.is_error for each in outside)
-    reading = Reading(sources, records, moved, (), is_sound, reader.basis, tuple(sheets), shelf, len(unopened))
+
+    def mend(at: int) -> Sheet:
+        return mended(pieces[at], reader, shelf)
+
+    def reading_of(records: SheetRecords) -> Reading:
+        sheets = tuple(records.sheets)
+        moved = tuple(move for sheet in sheets for move in sheet.moved)
+        is_sound = bool(sheets) and all(sheet.is_sound for sheet in sheets) and not any(each.is_error for each in outside)
+        return Reading(sources, records, moved, (), is_sound, reader.basis, sheets, shelf, len(unopened))
+
+    records = SheetRecords(sheets, mend)
+    reading = reading_of(records)
     fits = fitting is not None and reading.fits_as(fitting)
-    found = [*chain.from_iterable(sheet.diagnostics for sheet in sheets), *(() if fits else _twins(reading, catalogue))]
-    if all(sheet.is_readable for sheet in sheets):
-        found += stray_moves(moved, records)
+    if not fits and len(set(chain.from_iterable(sheet.own for sheet in sheets))) < len(records):
+        records = SheetRecords(_without_repeated(pieces, sheets, reader), mend)
+        reading = reading_of(records)
+    found = list(chain.from_iterable(sheet.diagnostics for sheet in reading.sheets))
+    found += () if fits else _twins(reading, catalogue)
+    if all(sheet.is_readable for sheet in reading.sheets):
+        found += stray_moves(reading.moved, records)
     found += nothing_declared(bool(records), found)
     found += [*outside, *(() if fits else _strays(reading, records, catalogue, settings))]
     return replace(reading, diagnostics=in_file_order(found))

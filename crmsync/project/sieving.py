@@ -142,10 +142,12 @@ class _Sieve:
         """Return the part of the world that must be planned."""
         moved = self._moved()
         self._learn(moved)
+        self.reading.seek(moved)
         if self.tail.events:
             self._fold()
         judged = moved | restriction.naming(self._replaced(moved), self.ledger) | self._meaning_others(moved)
         self._learn(judged - moved)
+        self.reading.seek(judged - moved)
         self._refuse_many(len(judged))
         declared = {address: self.reading.records[address] for address in judged if address in self.reading.records}
         gathered = gather(self.looking, self.catalogue, declared, self._state(), (), False, self._holders)
