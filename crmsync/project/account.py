@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -72,8 +72,8 @@ def read_account(project: Project, client: Client, pinned: int | None, types: fr
     id, name, zone_name = identify(client, settings, pinned)
     known = _remembered(project) if types is not None else None
     used = _TABLES.keys() if types is None or known is None else tables_of(types)
-    definitions = read.definitions(client)
-    listed = {table: ask(client) for table, ask in _TABLES.items() if table in used}
+    listed = _listed(client, used, ("definitions",))
+    definitions = listed.pop("definitions")
     locale = Locale(zone(zone_name), settings.close_date_order, settings.phone_region)
     return _account(
         project, id, name, _Labels(definitions, known.tables if known is not None else {}, locale), listed, known
@@ -86,8 +86,14 @@ def read_other_labels(project: Project, client: Client, account: Account, types:
     if known is None:
         return read_account(project, client, account.id)
     used = tables_of(types)
-    listed = {table: ask(client) for table, ask in _TABLES.items() if table not in used}
+    listed = _listed(client, _TABLES.keys() - used)
     return _account(project, account.id, account.name, known, listed, known)
+
+
+def _listed(client: Client, tables: Collection[str], also: Iterable[str] = ()) -> dict[str, list[dict[str, Any]]]:
+    """Return what Copper lists in *tables*, and *also* what is no label, all asked for together."""
+    names = [*also, *(table for table in _TABLES if table in tables)]
+    return dict(zip(names, client.in_parallel(lambda name: _LISTS[name](client), names), strict=True))
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,7 @@ _TABLES: Mapping[str, Callable[[Client], list[dict[str, Any]]]] = {
     "customer_sources": read.customer_sources,
     "loss_reasons": read.loss_reasons,
 }
+_LISTS: Mapping[str, Callable[[Client], list[dict[str, Any]]]] = {"definitions": read.definitions, **_TABLES}
 
 
 def tables_of(types: Iterable[str]) -> frozenset[str]:
