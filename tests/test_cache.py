@@ -11,16 +11,18 @@ import os
 import random
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
 
 from crmsync.copper import ranks, read
 from crmsync.copper.client import Client
+from crmsync.copper.pace import Pacer
 from crmsync.model.plan import Plan
 from crmsync.plan.world import Wishes
 from crmsync.project import anew, looking, validating
@@ -200,6 +202,67 @@ def test_an_edit_that_moves_no_date_is_found_after_seven_days(desk: Desk) -> Non
     desk.world.clock.sleep(LONGEST_SECONDS)
 
     assert not desk.plan(people()).plan.is_empty
+
+
+def test_labels_and_what_is_needed_of_records_are_asked_for_together(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the seven requests of a plan in which nothing changed three are under way at a time: it waits three times."""
+    monkeypatch.setattr(desk.world, "client", lambda: Client(send, Pacer(1e6, 1e6), desk.world.clock, lanes=4))
+    together, sent = Barrier(3, timeout=20), list[str]()
+    original = desk.world.send
+
+    def send(request: Any) -> Any:
+        sent.append(request.path)
+        if len(sent) > 1:  # all but the account
+            together.wait()
+        return original(request)
+
+    assert desk.plan(None).plan.is_empty
+    assert len(sent) == 7
+
+
+@pytest.mark.parametrize("place", [7, 8], ids=["of the newest", "of the others"])
+@pytest.mark.parametrize("edit", ["dated", "silent"])
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)], ids=["newest first", "audit first"])
+@pytest.mark.parametrize("before", range(4))
+def test_what_is_asked_together_may_be_answered_in_any_order(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, place: int, edit: str, order: tuple[int, ...], before: int
+) -> None:
+    """An edit before any of the answers that would show it is seen, and what was answered later is what counts."""
+    oldest_first = sorted(range(PEOPLE), key=lambda number: desk.world.id(f"people.p{number}"))
+    desk.settle(people({oldest_first[7]: "Chief"}))
+    desk.plan(None)  # which audits five others
+    number, numbers = oldest_first[place], list[int]()
+
+    def in_parallel(self: Client, ask: Callable[[Any], Any], questions: Iterable[Any]) -> Iterator[Any]:
+        each = list(questions)
+        if not (each and all(map(callable, each))):  # labels, or records by ids
+            return map(ask, each)
+        answers = {}
+        for at in (*order, None):
+            if len(numbers) == before:
+                _edit(desk, edit, number)
+            numbers.append(len(numbers))
+            if at is not None:
+                answers[at] = ask(each[at])
+        return iter([answers[at] for at in range(3)])
+
+    monkeypatch.setattr(Client, "in_parallel", in_parallel)
+    found = not desk.plan(None).plan.is_empty
+    monkeypatch.undo()
+    newest, audit = order.index(0), order.index(2)
+    is_shown = before <= audit or (before <= newest and (edit == "dated" or place == 7))
+
+    assert len(numbers) == 4
+    assert found == is_shown
+    if is_shown or edit == "dated":
+        assert desk.text(None, uses_cache=False) == desk.text(None)
+
+
+def _edit(desk: Desk, how: str, number: int) -> None:
+    if how == "dated":
+        desk.world.edit(f"people.p{number}", title="Seller")
+    else:
+        _edit_silently(desk, number, title="Seller")
 
 
 HEAP = "mirror.db-*.bodies"

@@ -9,10 +9,11 @@ no date are found so. What is odd raises Stale.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 from crmsync.copper import read
 from crmsync.copper.client import Client
@@ -24,7 +25,7 @@ from crmsync.project.mirrorfile import Head, Known, Row, Stale
 
 Body = dict[str, Any]
 
-#: So many requests a mirror costs even when nothing changed: the newest, the last page, the audit.
+#: So many requests a mirror costs even when nothing changed: the newest, the last page, the audit. They are sent together.
 MIRROR_REQUESTS = 3
 #: How far behind Copper's clock the mirror counts as complete, in seconds: clocks differ, and searches lag.
 OVERLAP_SECONDS = 300.0
@@ -150,14 +151,43 @@ class Upkeep:
         if self._is_refreshed:
             return
         self._is_refreshed = True
-        for entity in self.catalogue.types:
-            head = mirror.head(entity.name)
-            fresh = self._refreshed(mirror, entity, head) if head is not None and self._is_usable(head) else None
+        heads = {entity.name: mirror.head(entity.name) for entity in self.catalogue.types}
+        usable = {name: head for name, head in heads.items() if head is not None and self._is_usable(head)}
+        for name, glimpse in self._glimpses(mirror, usable).items():
+            fresh = self._refreshed(mirror, self.catalogue[name], usable[name], glimpse)
             if fresh is not None:
-                self.fresh[entity.name] = fresh
+                self.fresh[name] = fresh
         for entity in self.catalogue.types:
             if self.fresh.get(entity.name) is not None:
                 self.unlink(mirror, entity)
+
+    def _glimpses(self, mirror: Mirror, heads: Mapping[str, Head]) -> dict[str, _Glimpse]:
+        """Ask for what is needed of all types together: one after the other, it would be waited for three times each."""
+        audited = {name: self._to_audit(mirror, name, head) for name, head in heads.items()}
+        asks: list[Callable[[], Any]] = []
+        for name, head in heads.items():
+            entity = self.catalogue[name]
+            asks += [
+                partial(self._first_of_newest, entity),
+                partial(self._ids_on_page, entity, _pages(head)),
+                partial(read.by_ids, self.client, entity.path, audited[name]),
+            ]
+        answers = iter(list(self.client.in_parallel(lambda ask: ask(), asks)))
+        found = {}
+        for name, head in heads.items():
+            (newest, until), last, bodies = next(answers), next(answers), next(answers)
+            found[name] = _Glimpse(newest, until, _pages(head), last, audited[name], bodies)
+        return found
+
+    def _first_of_newest(self, entity: EntityType) -> tuple[list[Body], float]:
+        rows, _ = read.page(self.client, entity.path, _NEWEST, 1)
+        return rows, self._now() - OVERLAP_SECONDS
+
+    def _ids_on_page(self, entity: EntityType, number: int) -> list[int]:
+        return [body["id"] for body in self._page(entity, max(number, 1))]
+
+    def _to_audit(self, mirror: Mirror, name: str, head: Head) -> list[int]:
+        return mirror.kept_after(name, head.audited, read.PAGE_SIZE) or mirror.kept_after(name, 0, read.PAGE_SIZE)
 
     def unlink(self, mirror: Mirror, entity: EntityType) -> list[int]:
         """Ask again for what named a record that is gone, and return it: Copper clears or moves links and moves no date."""
@@ -175,39 +205,41 @@ class Upkeep:
 
     def _looked_again(self, mirror: Mirror, entity: EntityType, head: Head, ids: list[int]) -> Head | None:
         """Read *ids* whatever their dates say; what is not shown is no longer vouched for."""
-        bodies = read.by_ids(self.client, entity.path, ids)
+        return self._looked_at(mirror, entity, head, ids, read.by_ids(self.client, entity.path, ids))
+
+    def _looked_at(
+        self, mirror: Mirror, entity: EntityType, head: Head, ids: list[int], bodies: Mapping[int, Body]
+    ) -> Head | None:
         rows, _ = self._sorted_in(mirror, entity, list(bodies.values()))
         return mirror.update(entity.name, head, rows, [id for id in ids if id not in bodies])
 
-    def _refreshed(self, mirror: Mirror, entity: EntityType, head: Head) -> Head | None:
+    def _refreshed(self, mirror: Mirror, entity: EntityType, head: Head, glimpse: _Glimpse) -> Head | None:
         """Bring the mirror of a type up to date; None where reading everything is due."""
         before = self.client.requests.total
-        newest = self._newest(entity, head)
-        if newest is None:
+        rows = self._newest(entity, head, glimpse.newest)
+        if rows is None:
             return None
-        rows, seen_until = newest
         changed, count = self._sorted_in(mirror, entity, rows)
-        kept = mirror.update(entity.name, replace(head, seen_until=seen_until), changed)
+        kept = mirror.update(entity.name, replace(head, seen_until=glimpse.until), changed)
         if kept is None:
             return None
         try:
-            kept = self._without_gone(mirror, entity, kept)
+            kept = self._without_gone(mirror, entity, kept, glimpse.last if kept.count == head.count else None)
         except NoRanks:
             return None
-        kept = kept and self._audited(mirror, entity, kept)
-        self.told.append(Told(entity.name, f"mirror, {self.client.requests.total - before} requests; {count} changed"))
+        kept = kept and self._audited(mirror, entity, kept, glimpse, rows)
+        asked = 2 + bool(glimpse.audited) + self.client.requests.total - before
+        self.told.append(Told(entity.name, f"mirror, {asked} requests; {count} changed"))
         return kept
 
-    def _newest(self, entity: EntityType, head: Head) -> tuple[list[Body], float] | None:
-        """Return what was modified since the mirror was complete, and until when it is now; None if that is too much."""
+    def _newest(self, entity: EntityType, head: Head, rows: list[Body]) -> list[Body] | None:
+        """Return what was modified since the mirror was complete, beginning with *rows*; None if that is too much."""
         found: dict[int, Body] = {}
         number, most = 1, max(2, ceil(head.count / read.PAGE_SIZE) // 2)
-        rows, _ = read.page(self.client, entity.path, _NEWEST, number)
-        seen_until = self._now() - OVERLAP_SECONDS
         while True:
             found |= {body["id"]: body for body in rows}
             if len(rows) < read.PAGE_SIZE or any(_modified(body) < head.seen_until for body in rows):
-                return list(found.values()), seen_until
+                return list(found.values())
             number += 1
             if number > most:
                 return None
@@ -221,30 +253,46 @@ class Upkeep:
         rows = [row_of(body, whole=_is_kept(known.get(body["id"]))) for body in differing]
         return rows, sum(row.text is not None for row in rows)
 
-    def _without_gone(self, mirror: Mirror, entity: EntityType, head: Head) -> Head | None:
-        """Find what is gone. Raises NoRanks."""
-        pages = ceil(head.count / read.PAGE_SIZE)
-        last = [body["id"] for body in self._page(entity, max(pages, 1))]
+    def _without_gone(self, mirror: Mirror, entity: EntityType, head: Head, last: list[int] | None) -> Head | None:
+        """Find what is gone, where *last* are the ids on the last page, if that is the last one still. Raises NoRanks."""
+        pages = _pages(head)
+        last = self._ids_on_page(entity, pages) if last is None else last
         tail = mirror.last(entity.name, head.count - (pages - 1) * read.PAGE_SIZE) if pages else []
         if last == tail:
             return head
-        ids = mirror.in_order(entity.name, head)
+        ids, seen = mirror.in_order(entity.name, head), last
 
         def ask(page: int) -> list[int]:
-            return last if page == pages - 1 else [body["id"] for body in self._page(entity, page + 1)]
+            return seen if page == pages - 1 else self._ids_on_page(entity, page + 1)
 
         gone = missing(ids, ask, max(20, pages // 2))
         self.note_gone(entity, gone)
         return mirror.update(entity.name, head, (), gone)
 
-    def _audited(self, mirror: Mirror, entity: EntityType, head: Head) -> Head | None:
-        """Look at one page of bound records whatever their dates say."""
-        ids = mirror.kept_after(entity.name, head.audited, read.PAGE_SIZE) or mirror.kept_after(
-            entity.name, 0, read.PAGE_SIZE
-        )
-        if not ids:
+    def _audited(self, mirror: Mirror, entity: EntityType, head: Head, glimpse: _Glimpse, newest: list[Body]) -> Head | None:
+        """Look at some bound records whatever their dates say; what was seen among the *newest* may be older, or newer."""
+        if not glimpse.audited:
             return head
-        return self._looked_again(mirror, entity, replace(head, audited=ids[-1]), ids)
+        seen = {body["id"]: body for body in newest}
+        bodies = {id: body for id, body in glimpse.bodies.items() if id not in seen or _modified(seen[id]) < _modified(body)}
+        unclear = [id for id, body in glimpse.bodies.items() if id not in bodies and _is_another(body, seen[id])]
+        bodies |= read.by_ids(self.client, entity.path, unclear) if unclear else {}
+        ids = [id for id in glimpse.audited if id in bodies or id in unclear or id not in glimpse.bodies]
+        return self._looked_at(mirror, entity, replace(head, audited=glimpse.audited[-1]), ids, bodies)
+
+
+class _Glimpse(NamedTuple):
+    """
+    What nearly every look at a type needs, asked for at once: the newest changes and until when those are all, the last page
+    of *pages*, and the bodies of bound records that are looked at whatever their dates say.
+    """
+
+    newest: list[Body]
+    until: float
+    pages: int
+    last: list[int]
+    audited: list[int]
+    bodies: dict[int, Body]
 
 
 class _ShortPage(Exception):
@@ -267,6 +315,10 @@ def _created(body: Body) -> int:
     return _date(body.get("date_created"))
 
 
+def _pages(head: Head) -> int:
+    return ceil(head.count / read.PAGE_SIZE)
+
+
 def _modified(body: Body) -> int:
     return _date(body.get("date_modified"))
 
@@ -284,6 +336,11 @@ def _is_kept(known: Known | None) -> bool:
 def _is_dated(known: Known | None, body: Body) -> bool:
     """Say whether a body has the dates that are known of it."""
     return known is not None and known.modified == _modified(body) and known.created == _created(body)
+
+
+def _is_another(body: Body, other: Body) -> bool:
+    """Say whether two bodies of one date differ: nobody knows then which of them is the later one."""
+    return _modified(body) == _modified(other) and body != other and text_of(body) != text_of(other)
 
 
 def _differs(known: Known | None, text: bytes | None, body: Body) -> bool:
