@@ -6,20 +6,16 @@ import math
 import random
 import re
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any
 
 from crmsync.copper.errors import CopperError, ReadOnlyClient, Unreachable, error_from, odd_answer, retry_after
+from crmsync.copper.lanes import Answered, Asked, in_lanes
 from crmsync.copper.pace import Pacer, Permit
 from crmsync.copper.waiting import Waiting
 from crmsync.model.http import Request, Response, Send, Unparseable, parse_json, server_time
-
-Asked = TypeVar("Asked")
-Answered = TypeVar("Answered")
 
 TRIES = 4
 PATIENCE_SECONDS = 60.0
@@ -121,22 +117,8 @@ class Client:
         raise AssertionError("the last try returns or raises")
 
     def in_parallel(self, ask: Callable[[Asked], Answered], questions: Iterable[Asked]) -> Iterator[Answered]:
-        """Yield what *ask* returns for each of *questions*, in their order, several of them under way at a time."""
-        if self._lanes <= 1:
-            yield from map(ask, questions)
-            return
-        waiting: deque[Future[Answered]] = deque()
-        with ThreadPoolExecutor(self._lanes, thread_name_prefix="crmsync-read") as pool:
-            try:
-                for question in questions:
-                    waiting.append(pool.submit(ask, question))
-                    if len(waiting) > 2 * self._lanes:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                for each in waiting:
-                    each.cancel()
+        """Return what *ask* returns for each of *questions*, in their order, several of them under way at a time."""
+        return in_lanes(ask, questions, self._lanes) if self._lanes > 1 else map(ask, questions)
 
     def reserve(self, is_bulk: bool, patience: float = math.inf) -> Permit | None:
         """Wait for the pace to allow one more write, and return the permit for `write`; None when that takes too long."""
