@@ -5,8 +5,9 @@ One SQLite file in the cache of a profile, private to its owner, thrown away whe
 where files, state and mirror were seen, and what was true then; whoever uses it asks each of them what came after.
 
 An entry is found by what it touches (`crmsync.plan.restriction`), through buckets of short hashes: what is found too often
-does no harm, and a checksum over each bucket and each entry, all of which must be there, keeps anything from being missed. A
-new ledger takes the place of the old one as a whole; additions are synced, so that none is seen in part.
+does no harm, and a checksum over each bucket and each entry, all of which must be there, keeps anything from being missed.
+Entries that one look found settled stand together in parts (`crmsync.project.ledgerpart`), until one of them changes. A new
+ledger takes the place of the old one as a whole; additions are synced, so that none is seen in part.
 """
 
 from __future__ import annotations
