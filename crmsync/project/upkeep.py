@@ -174,9 +174,9 @@ class Upkeep:
             ]
         answers = iter(list(self.client.in_parallel(lambda ask: ask(), asks)))
         found = {}
-        for name, head in heads.items():
+        for name in heads:
             (newest, until), last, bodies = next(answers), next(answers), next(answers)
-            found[name] = _Glimpse(newest, until, _pages(head), last, audited[name], bodies)
+            found[name] = _Glimpse(newest, until, last, audited[name], bodies)
         return found
 
     def _first_of_newest(self, entity: EntityType) -> tuple[list[Body], float]:
@@ -283,13 +283,12 @@ class Upkeep:
 
 class _Glimpse(NamedTuple):
     """
-    What nearly every look at a type needs, asked for at once: the newest changes and until when those are all, the last page
-    of *pages*, and the bodies of bound records that are looked at whatever their dates say.
+    What nearly every look at a type needs, asked for at once: the newest changes and until when those are all, the ids on
+    the last page, and the bodies of those bound records that are *audited*: looked at whatever their dates say.
     """
 
     newest: list[Body]
     until: float
-    pages: int
     last: list[int]
     audited: list[int]
     bodies: dict[int, Body]

@@ -211,7 +211,7 @@ class _Forwarding(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(answer.content)
 
-    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _forward  # noqa: N815
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _forward  # noqa: N815, the library's names
 
     def log_message(self, format: str, *arguments: Any) -> None:
         """Say nothing."""
@@ -291,7 +291,7 @@ class _GitBackend(BaseHTTPRequestHandler):
         self.rfile.readline()
         return body
 
-    do_GET = do_POST = _serve  # noqa: N815
+    do_GET = do_POST = _serve  # noqa: N815, the library's names
 
     def log_message(self, format: str, *arguments: Any) -> None:
         """Say nothing."""
