@@ -9,7 +9,6 @@ first; deletes that wait for each other need not.
 
 from __future__ import annotations
 
-import heapq
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,97 +17,16 @@ from graphlib import CycleError, TopologicalSorter
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, Field, Write
-from crmsync.model.changes import MOST_STEPS, TO_EXISTING, WRITE, Changes, Steps, as_changes, step_of
+from crmsync.model.changes import WRITE, Steps, as_changes
 from crmsync.model.events import WriteAction
-from crmsync.model.packed import PackedFields, fields_named, names_of
+from crmsync.model.packed import PackedFields, fields_named
 from crmsync.model.plan import Action, Cause, Change, Delta, FieldChange, Step, StepId
 from crmsync.model.records import Observed
 from crmsync.model.values import Members, Value
+from crmsync.plan.draftsteps import FOLLOW_RELATE, FOLLOW_UP, RELEASE, DraftSteps, Placed, in_order
 from crmsync.plan.identity import keys_of
 
-#: Step numbers of one record; each waits for the lower ones.
-_RELEASE, _WRITE, _UNRELATE, _RELATE, _FOLLOW_UP, _FOLLOW_RELATE = range(MOST_STEPS)
-assert _WRITE == WRITE, "a step that is all there is to do for a change is found by its number"
-
 Graph = dict[StepId, set[StepId]]
-#: A step, and the place of the change that it is made of, if it is `step_of` one.
-_Placed = tuple[Step, int | None]
-
-
-class _DraftSteps:
-    """
-    Steps while they are put in order, by their ids.
-
-    Of nearly every change there is one, `step_of` it, which is made when it is asked for; *others* are the rest, and those
-    that became otherwise: all of a record that has several.
-    """
-
-    def __init__(self, changes: Changes, catalogue: Catalogue) -> None:
-        self.changes = changes
-        self.others: dict[StepId, Step] = {}
-        self._routed = {entity.name: {row.name for row in entity.fields if row.route} for entity in catalogue.types}
-        self._alone = len(changes)
-        for change in changes.with_action(Action.UPDATE, Action.ADOPT, Action.FORGET):
-            if not self._is_alone(change):
-                self._alone -= 1
-                self.others.update((step.id, step) for step in _steps(change, catalogue))
-
-    def _is_alone(self, change: Change) -> bool:
-        """Say whether there is one step to do for *change*, which sends all of it."""
-        if change.action in (Action.CREATE, Action.DELETE):
-            return True
-        if change.action is Action.FORGET or change.along or not change.fields:
-            return False
-        return self._routed[change.address.type].isdisjoint(names_of(change.fields))
-
-    def place(self, id: StepId) -> int | None:
-        """Return the place of the change that a step is made of, if it is."""
-        place = self.changes.place(id.address) if id.number == _WRITE and id not in self.others else None
-        return place if place is not None and self._is_alone(self.changes.at(place)) else None
-
-    def get(self, id: StepId) -> Step | None:
-        """Return the step with this id, if there is one."""
-        place = self.place(id)
-        return self.others.get(id) if place is None else step_of(self.changes.at(place))
-
-    def __getitem__(self, id: StepId) -> Step:
-        return self.placed(id)[0]
-
-    def placed(self, id: StepId) -> _Placed:
-        """Return the step with this id, which there is, and its `place`."""
-        place = self.place(id)
-        return (self.others[id] if place is None else step_of(self.changes.at(place))), place
-
-    def __setitem__(self, id: StepId, step: Step) -> None:
-        self._alone -= self.place(id) is not None
-        self.others[id] = step
-
-    def __contains__(self, id: StepId) -> bool:
-        return self.get(id) is not None
-
-    def __len__(self) -> int:
-        return self._alone + len(self.others)
-
-    def __iter__(self) -> Iterator[Step]:
-        """Yield the steps by address and number."""
-        return (step for step, _ in self._merged(self.changes.places(), self.others))
-
-    def of_existing(self) -> Iterator[Step]:
-        """Yield the steps by address and number, but for creates that are all there is to do for their record."""
-        changes = self.changes.with_action(*TO_EXISTING)
-        return (step for step, _ in self._merged(((0, change) for change in changes), self.others))
-
-    def of_type(self, name: str) -> Iterator[_Placed]:
-        """Yield the steps of one type by address and number, each with its `place`."""
-        return self._merged(self.changes.of_type(name), (id for id in self.others if id.address.type == name))
-
-    def _merged(self, changes: Iterable[tuple[int, Change]], ids: Iterable[StepId]) -> Iterator[_Placed]:
-        steps = ((step_of(change), place) for place, change in changes if self._is_alone(change))
-        if not self.others:
-            return steps
-        alone = (each for each in steps if each[0].id not in self.others)
-        others = ((self.others[id], None) for id in sorted(ids, key=in_order))
-        return heapq.merge(alone, others, key=lambda each: in_order(each[0].id))
 
 
 @dataclass
@@ -117,7 +35,7 @@ class _Draft:
 
     catalogue: Catalogue
     observed: Mapping[tuple[str, int], Observed]
-    steps: _DraftSteps
+    steps: DraftSteps
     links: dict[tuple[StepId, str], StepId] = field(default_factory=dict)
     takes: dict[tuple[StepId, str], StepId] = field(default_factory=dict)
     extra: Graph = field(default_factory=dict)
@@ -135,7 +53,7 @@ class _Draft:
 
 def order(changes: Sequence[Change], catalogue: Catalogue, observed: Mapping[tuple[str, int], Observed]) -> Steps:
     """Return the steps of *changes* in an order that can be carried out; *observed* holds every record they touch."""
-    draft = _Draft(catalogue, observed, _DraftSteps(as_changes(changes), catalogue))
+    draft = _Draft(catalogue, observed, DraftSteps(as_changes(changes), catalogue))
     _wait_for_links(draft)
     _cut_links(draft)
     _wait_for_uniques(draft)
@@ -144,32 +62,10 @@ def order(changes: Sequence[Change], catalogue: Catalogue, observed: Mapping[tup
     return _sorted(draft)
 
 
-def _steps(change: Change, catalogue: Catalogue) -> list[Step]:
-    """Return the steps of a change that is not alone: neither a create nor a delete."""
-    entity = catalogue[change.address.type]
-
-    def step(number: int, action: WriteAction, fields: Sequence[FieldChange]) -> Step:
-        return Step(StepId(change.address, number), action, change.record_id, fields)
-
-    if change.action is Action.FORGET:
-        return []
-    routed = [each for each in change.fields if entity.by_name[each.field].route]
-    plain = change.fields
-    if routed or change.along:
-        plain = PackedFields([*(each for each in change.fields if not entity.by_name[each.field].route), *change.along])
-    steps = [step(_WRITE, WriteAction.UPDATE, plain)] if plain else []
-    for each in routed:
-        if each.before is not None:
-            steps.append(step(_UNRELATE, WriteAction.UNRELATE, (replace(each, after=None),)))
-        if each.after is not None:
-            steps.append(step(_RELATE, WriteAction.RELATE, (replace(each, before=None),)))
-    return steps
-
-
 def _wait_for_links(draft: _Draft) -> None:
     links = {entity.name: {row.name for row in entity.links} for entity in draft.catalogue.types}
     found = [
-        (step.id, change.field, StepId(change.after, _WRITE))
+        (step.id, change.field, StepId(change.after, WRITE))
         for step in draft.steps
         for change in fields_named(step.fields, links[step.address.type])
         if isinstance(change.after, Address)
@@ -194,7 +90,7 @@ def _postpone(draft: _Draft, id: StepId, name: str) -> None:
     step = draft.steps[id]
     row = draft.catalogue[id.address.type].by_name[name]
     moved = next(change for change in step.fields if change.field == name)
-    number, action = (_FOLLOW_RELATE, WriteAction.RELATE) if row.route else (_FOLLOW_UP, WriteAction.UPDATE)
+    number, action = (FOLLOW_RELATE, WriteAction.RELATE) if row.route else (FOLLOW_UP, WriteAction.UPDATE)
     follow_id = StepId(id.address, number)
     earlier = draft.steps.get(follow_id)
     fields = (*(earlier.fields if earlier else ()), moved)
@@ -252,7 +148,7 @@ def _wait_for_uniques(draft: _Draft) -> None:
 def _wait_for_unlinks(draft: _Draft) -> None:
     """Let a delete wait for the deletes of the records that link to it and for the steps that unlink from it."""
     deleting = draft.steps.changes.with_action(Action.DELETE)
-    deleted = {(change.address.type, change.record_id): StepId(change.address, _WRITE) for change in deleting}
+    deleted = {(change.address.type, change.record_id): StepId(change.address, WRITE) for change in deleting}
     if not deleted:
         return
     for step in draft.steps:
@@ -301,7 +197,7 @@ def _break_rings(draft: _Draft) -> None:
 def _may_wait(draft: _Draft, key: tuple[StepId, str], target: StepId, cycle: set[StepId]) -> bool:
     id, name = key
     row = draft.catalogue[id.address.type].by_name[name]
-    return id in cycle and target in cycle and id.number == _WRITE and not row.required
+    return id in cycle and target in cycle and id.number == WRITE and not row.required
 
 
 def _may_release(draft: _Draft, key: tuple[StepId, str], holder: StepId, cycle: set[StepId]) -> bool:
@@ -322,7 +218,7 @@ def _release_first(draft: _Draft, id: StepId, name: str) -> None:
     step = draft.steps[id]
     change = next(each for each in step.fields if each.field == name)
     released = _released(change)
-    release_id = StepId(id.address, _RELEASE)
+    release_id = StepId(id.address, RELEASE)
     release = replace(change, after=released, cause=Cause.RELEASED, delta=_release_delta(change))
     earlier = draft.steps.get(release_id)
     released_fields = (*(earlier.fields if earlier else ()), release)
@@ -357,7 +253,7 @@ def _sorted(draft: _Draft) -> Steps:
     return result
 
 
-def _waves(draft: _Draft, graph: Graph) -> Iterator[_Placed]:
+def _waves(draft: _Draft, graph: Graph) -> Iterator[Placed]:
     rank = {entity.name: number for number, entity in enumerate(draft.catalogue.types)}
     followers: dict[StepId, list[StepId]] = {}
     for id, before in graph.items():
@@ -365,7 +261,7 @@ def _waves(draft: _Draft, graph: Graph) -> Iterator[_Placed]:
             followers.setdefault(each, []).append(id)
     waiting = {id: len(before) for id, before in graph.items()}
     every = itertools.chain.from_iterable(map(draft.steps.of_type, rank))
-    wave: Iterator[_Placed] = (each for each in every if each[0].id not in graph)
+    wave: Iterator[Placed] = (each for each in every if each[0].id not in graph)
     count = 0
     while True:
         ready: list[StepId] = []
@@ -392,17 +288,12 @@ def _released_by(done: StepId, followers: Mapping[StepId, Sequence[StepId]], wai
             yield follower
 
 
-def in_order(id: StepId) -> tuple[str, str, int]:
-    """Return what many steps are sorted by: to compare two of them takes ten times as long."""
-    return id.address.type, id.address.key, id.number
-
-
 def pruned(steps: Iterable[Step]) -> Iterator[Step]:
     """Yield *steps* without those that have nothing to send; what waited for one waits for what that one waited for."""
     return (step for step, _ in _pruned((step, None) for step in steps))
 
 
-def _pruned(steps: Iterable[_Placed]) -> Iterator[_Placed]:
+def _pruned(steps: Iterable[Placed]) -> Iterator[Placed]:
     waits: dict[StepId, tuple[StepId, ...]] = {}
     for step, place in steps:
         after = step.after
