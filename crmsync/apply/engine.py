@@ -7,12 +7,12 @@ prerequisite failed, and settles what is unclear before it ends. It never asks "
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 
 from crmsync.apply.agenda import Agenda, agenda_of, next_call
 from crmsync.apply.answers import follow_reset
+from crmsync.apply.opening import events_of, opening
 from crmsync.apply.restoring import restore, took_effect
 from crmsync.apply.results import CallResult, Prepared, StepResult
 from crmsync.apply.settle import Settled, settle
@@ -24,16 +24,6 @@ from crmsync.model.changes import as_changes
 from crmsync.model.digest import Digester, key_mark
 from crmsync.model.effects import Answer, Append, Effect, Emit, Join, Outcome, Start
 from crmsync.model.events import (
-    Absent,
-    Bound,
-    Event,
-    FieldsApplied,
-    FieldsReleased,
-    Forgotten,
-    Origin,
-    Protected,
-    Renamed,
-    Ruled,
     RunEnded,
     RunStarted,
     WriteAction,
@@ -45,8 +35,6 @@ from crmsync.model.state import own_copy, record_ids
 
 #: How often one step is tried when nothing happened each time (429, a bad bulk neighbour, a read that failed).
 MAX_ATTEMPTS = 6
-#: So many events of the opening go into one append, or a few more: those about one record are not torn apart.
-PORTION = 2_000
 #: How much of the longest time that an intent took to be noted is expected of the next.
 FADING = 0.9
 
@@ -62,7 +50,7 @@ def run(job: Job) -> Engine:
     head = job.state.head
     key = key_mark(head.digest_key, head.lineage)
     started = RunStarted(job.run, answer.now, job.account_id, job.plan_digest, job.by, key)
-    for events in _portions(chain([[started]], _opening(work))):
+    for events in opening(work, started):
         yield Append(events)
     yield from _tell_opening(work)
     twins = yield from find_twins(work)
@@ -142,59 +130,6 @@ def _carry_out(work: Work, agenda: Agenda) -> Telling:
             return
 
 
-# --- opening: what the state learns without a request -------------------------------------------
-
-
-def _opening(work: Work) -> Iterator[list[Event]]:
-    """
-    Yield what the state learns first, record by record: bindings before what is known of their fields.
-
-    Names come before all, for bindings go by them.
-    """
-    plan = work.job.plan
-    yield [Renamed(note.renamed_from, note.address) for note in plan.notes if note.renamed_from is not None]
-    yield [Absent(id) for id, intent in sorted(work.job.state.open_intents.items()) if _is_said(work, intent.address)]
-    for change in work.changes.with_action(Action.ADOPT, Action.FORGET):
-        if change.action is Action.ADOPT and change.record_id is not None:
-            bound = Bound(change.address, change.record_id, Origin.ADOPTED)
-            yield [bound, *(event for note in work.notes.get(change.address, ()) for event in _note_events(note))]
-        elif change.action is Action.FORGET:
-            yield [Forgotten(change.address, "forgotten")]
-    for note in plan.notes:
-        mine = work.changes.of(note.address)
-        if mine is None or mine.action not in (Action.CREATE, Action.ADOPT):
-            yield _note_events(note)
-
-
-def _portions(groups: Iterable[list[Event]]) -> Iterator[list[Event]]:
-    """Yield the events of *groups*, some at a time: adopting a hundred thousand records is two events for each."""
-    waiting: list[Event] = []
-    for events in groups:
-        waiting += events
-        if len(waiting) >= PORTION:
-            yield waiting
-            waiting = []
-    if waiting:
-        yield waiting
-
-
-def _is_said(work: Work, address: Address) -> bool:
-    """Say whether the user settled an unclear create by saying which record it is."""
-    change = work.changes.of(address)
-    return change is not None and change.action is Action.ADOPT
-
-
-def _note_events(note: Note) -> list[Event]:
-    events: list[Event] = []
-    if note.applied:
-        events.append(FieldsApplied(note.address, note.applied))
-    if note.released:
-        events.append(FieldsReleased(note.address, note.released))
-    if note.is_protected is not None:
-        events += [Protected(note.address, note.is_protected), Ruled(note.address, note.on_delete)]
-    return events
-
-
 def _tell_opening(work: Work) -> Telling:
     words = {Action.ADOPT: "adopted", Action.FORGET: "forgotten"}
     for change in work.changes.with_action(*words):
@@ -246,7 +181,7 @@ def _remember(work: Work, result: StepResult, at: float) -> Telling:
     work.remember(address, result.observed, at, is_over=result.status == "done" and not result.follow)
     work.ids.learn(address, result.observed.id)
     if result.step.action is WriteAction.CREATE:
-        events = [event for note in work.notes.get(address, ()) for event in _note_events(note)]
+        events = [event for note in work.notes.get(address, ()) for event in events_of(note)]
         if events:
             yield Append(events)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crmsync.apply import engine
+from crmsync.apply import opening
 from crmsync.model.effects import Append
 from crmsync.model.events import Bound, FieldsApplied
 from tests.simulator import Killed
@@ -36,7 +36,7 @@ def openings(world: World) -> list[list[type]]:
 
 def test_a_large_opening_is_several_entries(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is known of a record is noted with its binding, and no more than a portion of it all goes together."""
-    monkeypatch.setattr(engine, "PORTION", 4)
+    monkeypatch.setattr(opening, "PORTION", 4)
     world.apply(FILES)
 
     assert [kinds.count(Bound) for kinds in openings(world)] == [2, 2, 2, 1]
@@ -47,7 +47,7 @@ def test_a_large_opening_is_several_entries(world: World, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("dies_at", range(4))
 def test_a_run_that_dies_in_its_opening_is_taken_up(world: World, monkeypatch: pytest.MonkeyPatch, dies_at: int) -> None:
     """Whoever was adopted by then stays so, the next run adopts the others, and nobody is created."""
-    monkeypatch.setattr(engine, "PORTION", 4)
+    monkeypatch.setattr(opening, "PORTION", 4)
     appends = 0
 
     def kill(number: int, effect: object) -> None:
