@@ -17,9 +17,10 @@ from crmsync.model.events import Event
 from crmsync.model.state import Head, State
 from crmsync.model.store import Holder, Unusable
 from crmsync.state.codec import DAMAGED, decode_events, decode_state, encode_events, encode_state
-from crmsync.state.deflating import PLAIN_BYTES, deflated, inflated
+from crmsync.state.compressing import PLAIN_BYTES, compressed, expanded
 
-LAYOUT = 1
+#: 2: a long body is compressed by Zstandard; before, it was deflated, and such an entry is read.
+LAYOUT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def unpack_lease(content: bytes) -> Holder | None:
 def _pack(about: dict[str, Any], text: str) -> bytes:
     body = text.encode("ascii")
     if len(body) > PLAIN_BYTES:
-        about, body = {**about, "packed": "deflate"}, deflated(body)
+        about, body = {**about, "packed": "zstd"}, compressed(body)
     line = {"crmsync": LAYOUT, **about}
     return _line({**line, "digest": _digest(line, body)}) + b"\n" + body
 
@@ -126,10 +127,10 @@ def _unpack(content: bytes) -> tuple[dict[str, Any], str]:
         if type(layout) is int and layout > LAYOUT:
             raise Unusable(f"A newer crmsync wrote it: layout {layout}, here is {LAYOUT}. Install a newer crmsync.")
         digest = line.pop("digest")
-        if layout != LAYOUT or digest != _digest(line, body):
+        if type(layout) is not int or layout < 1 or digest != _digest(line, body):
             raise ValueError("checksum")
-        if line.get("packed") == "deflate":
-            return line, inflated(body).decode("ascii")
+        if "packed" in line:
+            return line, expanded(body).decode("ascii")
         return line, body.decode("ascii")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Unusable(f"A part of it is damaged. {DAMAGED}") from error

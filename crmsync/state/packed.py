@@ -6,32 +6,41 @@ Those of a hundred thousand records fill a gigabyte once they are values, and a 
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from crmsync.model.address import Address
 from crmsync.model.state import Binding, BindingTable
 
 
+class _Parts(msgspec.Struct, forbid_unknown_fields=True):
+    """The parts of a state, not looked into."""
+
+    bindings: dict[str, Raw]
+    position: Raw
+    account_id: Raw
+    open_intents: Raw
+    started_plans: Raw
+    has_open_run: Raw
+    missed: Raw | UnsetType = UNSET
+    key: Raw | UnsetType = UNSET
+    deleted: Raw | UnsetType = UNSET
+
+
 class _Document(msgspec.Struct, forbid_unknown_fields=True):
-    """A snapshot, not looked into."""
+    """A snapshot."""
 
     format: int
-    state: dict[str, Raw]
-
-
-class _Record(msgspec.Struct):
-    """Of a binding only its record."""
-
-    record_id: int
+    state: _Parts
 
 
 _document = msgspec.json.Decoder(_Document).decode
-_texts = msgspec.json.Decoder(dict[str, Raw]).decode
-_record = msgspec.json.Decoder(_Record).decode
+#: How the text of a binding begins, whoever wrote it.
+_record_id = re.compile(rb'\{"record_id":(\d+)[,}]').match
 
 #: A binding: a part of the snapshot's text, a text of its own, one that was pressed, or a value.
 Packed = Raw | str | bytes | Binding
@@ -130,10 +139,8 @@ class PackedBindings(BindingTable):
         binding = self._bindings[address]
         if isinstance(binding, Binding):
             return binding.record_id
-        try:
-            return _record(self._data(binding) if isinstance(binding, bytes) else binding).record_id
-        except ValueError:
-            return self[address].record_id  # which says what is wrong with it
+        found = _record_id(binding if isinstance(binding, Raw) else self._data(binding))
+        return self[address].record_id if found is None else int(found[1])
 
 
 def texts_of(bindings: Mapping[Address, Binding], encode: Callable[[Binding], str]) -> Iterator[tuple[Address, str]]:
@@ -151,17 +158,16 @@ def packed_bindings(text: str | bytes | bytearray) -> tuple[dict[Address, Packed
     """Return the bindings in a snapshot, each as its text, and the snapshot without them; None where none are to be had."""
     try:
         document = _document(text)
-        texts = _texts(document.state["bindings"])
-    except (ValueError, KeyError, RecursionError):
+    except (ValueError, RecursionError):
         return None
+    texts, document.state.bindings = document.state.bindings, {}
     found: dict[Address, Packed] = {}
     for name, binding in texts.items():
         address = Address.parse(name)
         if address is None:
             return None
         found[address] = binding
-    rest = {"format": document.format, "state": {**document.state, "bindings": {}}}
-    return found, msgspec.json.encode(rest)
+    return found, msgspec.json.encode(document)
 
 
 class _Press:

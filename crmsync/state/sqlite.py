@@ -32,7 +32,7 @@ from crmsync.state.codec import (
     encode_events,
     state_pieces,
 )
-from crmsync.state.deflating import deflated_pieces
+from crmsync.state.compressing import compressed_pieces
 from crmsync.state.fold import Known, extended, fold
 from crmsync.state.lease import may_take, process_is_alive
 from crmsync.state.ondisk import NoRoom
@@ -221,7 +221,7 @@ class SqliteStore:
         new = state.position + 1
         self._move_on_from(connection, state.position)
         pieces = (each.encode("ascii") for each in state_pieces(replace(state, position=new)))
-        write_snapshot(connection, self._path, self._empty.lineage, deflated_pieces(pieces))
+        write_snapshot(connection, self._path, self._empty.lineage, compressed_pieces(pieces))
         connection.execute(f"PRAGMA user_version = {LAYOUT}")
         connection.execute("DELETE FROM segment")
         return new

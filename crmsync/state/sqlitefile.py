@@ -20,12 +20,13 @@ from tempfile import TemporaryFile
 
 from crmsync.model.store import Unusable
 from crmsync.state.codec import DAMAGED
-from crmsync.state.deflating import inflated
+from crmsync.state.compressing import expanded
 
 APPLICATION_ID = 0x63726D73  # "crms"
 #: 2: a snapshot may be deflated. 3: its checksum is that of its bytes. 4: it stands last in its row, for only so SQLite need
-#: not have it in memory. A file of an earlier layout is read, and becomes one of the last when it is compacted.
-LAYOUT = 4
+#: not have it in memory. 5: it is compressed by Zstandard. A file of an earlier layout is read, and becomes one of the last
+#: when it is compacted.
+LAYOUT = 5
 BUSY_SECONDS = 10.0
 _PIECE_BYTES = 2**20
 
@@ -166,7 +167,7 @@ def checksum(*content: object) -> bytes:
 
 
 def checksum_of_snapshot(lineage: str, pieces: Iterable[bytes]) -> bytes:
-    """Return the same of the *pieces* of a deflated snapshot, which is long: of 100,000 records in a tenth of the time."""
+    """Return the same of the *pieces* of a compressed snapshot, which is long: of 100,000 records in a tenth of the time."""
     found = hashlib.blake2b(f"{lineage}\0".encode("utf-8", "surrogatepass"), digest_size=16, person=b"crmsync snapshot")
     for piece in pieces:
         found.update(piece)
@@ -175,7 +176,7 @@ def checksum_of_snapshot(lineage: str, pieces: Iterable[bytes]) -> bytes:
 
 def write_snapshot(connection: sqlite3.Connection, path: Path, lineage: str, pieces: Iterable[bytes]) -> None:
     """
-    Put a deflated snapshot into the file at *path*. Raises Unusable.
+    Put a compressed snapshot into the file at *path*. Raises Unusable.
 
     It is written down beside it first, where nobody sees it: SQLite must know how long it is, and it need not be in memory.
     """
@@ -199,7 +200,7 @@ def write_snapshot(connection: sqlite3.Connection, path: Path, lineage: str, pie
 def text_of_snapshot(lineage: str, content: str | bytes, digest: bytes) -> str | bytearray:
     """Return the text of a snapshot, under whichever layout it was written. Raises Unusable, ValueError."""
     if isinstance(content, bytes) and digest == checksum_of_snapshot(lineage, [content]):
-        return inflated(content)
+        return expanded(content)
     if digest != checksum(lineage, content):
         raise Unusable(f"Its snapshot is damaged. {DAMAGED}")
-    return inflated(content) if isinstance(content, bytes) else content
+    return expanded(content) if isinstance(content, bytes) else content

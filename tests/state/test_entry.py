@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b85decode
 from collections.abc import Callable
 
 import pytest
@@ -33,11 +34,11 @@ Look = Callable[[bytes], object]
 
 @pytest.mark.parametrize("events", [(), EVENTS, MANY])
 def test_a_segment_comes_back(events: tuple[Bound, ...]) -> None:
-    """Small ones as they are, large ones deflated."""
+    """Small ones as they are, large ones compressed."""
     assert Entry(7, 100.0, events) == unpack_entry(pack_events("ours", 7, 100.0, "w", events), "ours", 7)
 
 
-def test_a_large_entry_is_deflated() -> None:
+def test_a_large_entry_is_compressed() -> None:
     """A snapshot of many records is sent and kept small."""
     plain = len(json.dumps([str(each) for each in MANY]))
 
@@ -56,6 +57,24 @@ def test_two_entries_are_never_alike() -> None:
     assert pack_events("ours", 7, 100.0, "a", EVENTS) != pack_events("ours", 7, 100.0, "b", EVENTS)
 
 
+#: As the first layout wrote them, deflated. They are in people's repositories and buckets.
+DEFLATED = (
+    "dm>?UB03;3FfcAKEFdCda&2>YZet=kATcZ;B4lZ2Wpi{QIv^r7VlyydI5#w5I5}lCGGb;lH)dvIWMgAyV>mQoFk@mOEFdCjb0Rt*B4u`EZgg`Z"
+    "EFdCmX>Mg<XJsNfAR=#da&saqAR=&KV{2t(B03-<WMyV-VRU68EFdCqZ*ysMX>V>KIv_VJAR>2iX>?_BB03-"
+    "<cOrcXc$}rz&1%9x7=__`nY9$ZKegUUDaD$!xX_enyAkibmagW|Md95A65iE$$jr69P4jVgX<J{k@oPL?&Tad2{e5iP_Bwr@hPG(CVVKAB{axE"
+    "n$B*6VFrFXw%lnIY+)wlHav0inxoFdTct4zezM99~WgOaV@z0j^Eh8=OTTWWhw}P~?ZzX9}-"
+    "zw5t^{o|Yt^3xRv^ITfLt2l0>k(~LhHq^7I(@W#lkpo`zsdX!?cW4|Aps@?3>h#%U`T-"
+    "p149l>AQ+NhLcx#)7YmLoxL9!ZAJ88GvfyIDkp&kEjx4xXaAd*7f+Gtq793e{vEaypiv>p(LM#Nb5Mm*ag%AtDPDOewLKZ?S1hNofA&`X-"
+    "3xO<zSO{bx#6lnoAr=BzNU@N}LW+e%7E&xEvXEjS*&RVI3CKc<g+vxoEF`j!Vj+=*6bp$gq*zE~p~ONV3ndl`Stzkk$U=#QLKaFa6uU9&l^Izm"
+    "u~5iDiG@NIN-PwzP-3C}wD5fU28>7x0{"
+)
+
+
+def test_an_entry_that_was_deflated_is_read() -> None:
+    """Logs that an earlier version began go on."""
+    assert unpack_entry(b85decode(DEFLATED), "ours", 7) == Entry(7, 100.0, MANY[:60])
+
+
 @pytest.mark.parametrize(
     ("content", "look"),
     [
@@ -64,7 +83,7 @@ def test_two_entries_are_never_alike() -> None:
         (pack_snapshot("ours", 100.0, "w", STATE), lambda content: unpack_entry(content, "ours", 7)),
         (pack_head("ours", b"k" * 32), lambda content: unpack_head(content, "ours")),
     ],
-    ids=["segment", "deflated", "snapshot", "head"],
+    ids=["segment", "compressed", "snapshot", "head"],
 )
 def test_any_change_is_refused_or_harmless(content: bytes, look: Look) -> None:
     """Each byte changed, and the end cut off anywhere: refused with the way out, or the same is read."""

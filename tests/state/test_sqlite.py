@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import zlib
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +19,7 @@ from crmsync.model.events import Applied, Bound, FieldsApplied, Intent, Origin, 
 from crmsync.model.state import State
 from crmsync.model.store import Holder, Lost, Unusable
 from crmsync.state import SqliteStore, open_sqlite, open_store
-from crmsync.state.deflating import inflated
+from crmsync.state.compressing import expanded
 from crmsync.state.lease import process_is_alive
 from crmsync.state.ondisk import BindingsOnDisk
 from crmsync.state.sqlitefile import LAYOUT, checksum, checksum_of_snapshot
@@ -62,7 +63,7 @@ def test_files_are_private(path):
     assert [path] == list(path.parent.iterdir())
 
 
-def test_a_snapshot_is_deflated_and_what_it_frees_goes_back(path):
+def test_a_snapshot_is_compressed_and_what_it_frees_goes_back(path):
     """The file shrinks by a compaction: what came before is neither kept nor left as a hole."""
     store = open_sqlite(path, "lineage", create=True)
     names = [f"field_{number}" for number in range(14)]
@@ -99,19 +100,21 @@ def test_a_log_is_compacted_where_no_other_file_can_be_written(path, monkeypatch
 EARLIER = "CREATE TABLE snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL, digest BLOB NOT NULL)"
 
 
-@pytest.mark.parametrize("layout", [1, 2, 3])
+@pytest.mark.parametrize("layout", [1, 2, 3, 4])
 def test_a_file_of_an_earlier_layout_is_read_and_moves_on(path, layout):
-    """The snapshot of the first is plain text; the next compaction writes one that its version must not try to read."""
+    """The first wrote plain text, later ones deflated it; what the next compaction writes none of them must try to read."""
     store = filled(path)
     state = store.read()
     store.close()
     with sqlite3.connect(path) as connection:
         content = connection.execute("SELECT state FROM snapshot").fetchone()[0]
-        content = inflated(content).decode() if layout == 1 else content
-        digest = checksum_of_snapshot("lineage", [content]) if layout == 3 else checksum("lineage", content)
-        connection.execute("DROP TABLE snapshot")
-        connection.execute(EARLIER)
-        connection.execute("INSERT INTO snapshot VALUES (1, ?, ?)", (content, digest))
+        text = expanded(content)
+        content = text.decode() if layout == 1 else zlib.compress(text)
+        digest = checksum_of_snapshot("lineage", [content]) if layout > 2 else checksum("lineage", content)
+        if layout < 4:
+            connection.execute("DROP TABLE snapshot")
+            connection.execute(EARLIER)
+        connection.execute("INSERT OR REPLACE INTO snapshot (id, state, digest) VALUES (1, ?, ?)", (content, digest))
         connection.execute(f"PRAGMA user_version = {layout}")
     store = open_sqlite(path, "lineage", create=False)
 
@@ -260,7 +263,7 @@ def make_folder(path: Path) -> None:
         (make_empty, "It is empty, and no state is. The state is damaged. Restore a copy"),
         (make_text, "It is not an SQLite file. The state is damaged. Restore a copy"),
         (make_other_database, "not one of crmsync. Put another path"),
-        (make_newer, "A newer crmsync wrote it: layout 5, this version reads 4. Install a newer"),
+        (make_newer, "A newer crmsync wrote it: layout 6, this version reads 5. Install a newer"),
         (make_newer_event, "event format 3, this version reads up to 2. Install a newer"),
         (make_foreign, "It belongs to the project somebody else, and this one is lineage. Check `project`"),
         (make_gap, "The log has a gap before position 32. The state is damaged"),
