@@ -21,7 +21,6 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
@@ -82,7 +81,7 @@ class _Api:
         body = await http.body()
         request = _Request(http.method, f"{raw}?{query}" if query else raw, dict(http.headers), body)
         try:
-            reply = await run_in_threadpool(self._sandbox.handle, request)
+            reply = self._sandbox.handle(request)  # it lets in one at a time, and waits for nothing
         except (ConnectionError, TimeoutError) as error:
             seconds = error.seconds if isinstance(error, SilentTimeout) else 0.0
             await _hang_up(scope, receive, seconds)
@@ -169,7 +168,7 @@ def _admin_routes(sandbox: Sandbox) -> list[Route]:
             body = parse(await request.body())
             # A list of faults may come bare; an empty list parses as {}.
             values = {"faults": body or []} if action is _faults and "faults" not in body else body
-            return _json(await run_in_threadpool(action, sandbox, values))
+            return _json(action(sandbox, values))
         except KeyError as error:
             return _json({"error": f"The key {error.args[0]} is missing."}, 422)
         except (LabelError, TypeError, ValueError, Refusal) as error:
@@ -183,7 +182,7 @@ def _admin_routes(sandbox: Sandbox) -> list[Route]:
 
     async def records(request: HttpRequest) -> Response:
         try:
-            return _json(await run_in_threadpool(sandbox.records, request.path_params["plural"]))
+            return _json(sandbox.records(request.path_params["plural"]))
         except LabelError as error:
             return _json({"error": str(error)}, 404)
 
