@@ -22,6 +22,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,6 @@ class Bench:
     def __init__(self, folder: Path, people: int, runs: int, there: int | None = None) -> None:
         self.folder, self.people, self.runs = folder, people, runs
         self.there = people if there is None else there
-        self.slow_runs = runs if people < SLOW else min(runs, 3)
         self.environ: dict[str, str] = {}
 
     @property
@@ -124,15 +124,15 @@ class Bench:
             found["adopt everything"] = repeated(1, lambda: self.crmsync(*adopt))
             state = (self.folder / ".crmsync" / "state.db").stat().st_size
             found["state bytes a record"] = {"value": round(state / self.people)}
-            found["plan, cold"] = repeated(self.slow_runs, self.plan, self.no_cache)
+            found["plan, cold"] = repeated(self.runs, self.plan, self.no_cache)
             found["plan, nothing changed"] = repeated(self.runs, self.plan)
-            found["validate, cold"] = repeated(self.slow_runs, lambda: self.crmsync("validate"), self.forget_files)
+            found["validate, cold"] = repeated(self.runs, lambda: self.crmsync("validate"), self.forget_files)
             found["validate, nothing changed"] = repeated(self.runs, lambda: self.crmsync("validate"))
-            found["validate, one file edited"] = repeated(self.slow_runs, lambda: self.crmsync("validate"), self.edit_file)
+            found["validate, one file edited"] = repeated(self.runs, lambda: self.crmsync("validate"), self.edit_file)
             write_rows(self.rows, self.people)
             shutil.copytree(self.cache, self.rows / ".crmsync" / "cache" / "default")
-            found["validate, JSON Lines, cold"] = repeated(self.slow_runs, self.validate_rows, self.forget_files)
-            found["plan, 200 edited and 200 changed"] = repeated(self.slow_runs, self.plan, self._change)
+            found["validate, JSON Lines, cold"] = repeated(self.runs, self.validate_rows, self.forget_files)
+            found["plan, 200 edited and 200 changed"] = repeated(self.runs, self.plan, self._change)
             found["script: requests and yaml.safe_load"] = repeated(1 if self.people >= SLOW else 3, self._script)
         return found
 
@@ -140,14 +140,22 @@ class Bench:
         """Return what it takes to create everyone in an empty account."""
         write_files(self.folder, self.people)
         self.open_settings()
-        with self.served():
-            found = repeated(1, lambda: self.crmsync("apply", "--auto-approve"))
+        plan = repeated(self.runs, lambda: self._in_empty("plan"))
+        found = repeated(self.runs, lambda: self._in_empty("apply", "--auto-approve"))
         state = (self.folder / ".crmsync" / "state.db").stat().st_size
         return {
+            "plan, everyone new": plan,
             "apply, everyone created": found,
             "- CPU ms a record, plan included": {"value": round(1000 * float(str(found["cpu_seconds"])) / self.people, 2)},
+            "- MB more than its plan": {"value": round(float(str(found["megabytes"])) - float(str(plan["megabytes"])), 1)},
             "- state bytes a record": {"value": round(state / self.people)},
         }
+
+    def _in_empty(self, *arguments: str) -> Sample:
+        """Run a command in an empty account, of which nothing is known; the long plan that it prints is not kept."""
+        shutil.rmtree(self.folder / ".crmsync", ignore_errors=True)
+        with self.served():
+            return replace(self.crmsync(*arguments), out="")
 
     def measure_few(self) -> dict[str, Any]:
         """Return what it takes to plan the few of a project among all who are in the account."""
