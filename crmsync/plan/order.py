@@ -86,17 +86,27 @@ def _cut_links(draft: _Draft) -> None:
 
 
 def _postpone(draft: _Draft, id: StepId, name: str) -> None:
-    """Move one link of a step into a follow-up of the same record."""
+    """Move one link of a step into a follow-up of the same record; one to a record that is to go is cleared before."""
     step = draft.steps[id]
     row = draft.catalogue[id.address.type].by_name[name]
     moved = next(change for change in step.fields if change.field == name)
+    left = [change for change in step.fields if change.field != name]
+    if _is_awaited(draft, id, str(row.target), moved.before):
+        left.append(replace(moved, after=None))
+        moved = replace(moved, before=None)
     number, action = (FOLLOW_RELATE, WriteAction.RELATE) if row.route else (FOLLOW_UP, WriteAction.UPDATE)
     follow_id = StepId(id.address, number)
     earlier = draft.steps.get(follow_id)
     fields = (*(earlier.fields if earlier else ()), moved)
-    draft.steps[id] = replace(step, fields=PackedFields(change for change in step.fields if change.field != name))
+    draft.steps[id] = replace(step, fields=PackedFields(left))
     draft.steps[follow_id] = Step(follow_id, action, step.record_id, fields)
     draft.links[follow_id, name] = draft.links.pop((id, name))
+
+
+def _is_awaited(draft: _Draft, id: StepId, type_name: str, record_id: Value) -> bool:
+    """Say whether the delete of a record waits for a step, which unlinks from it."""
+    waiting = (each for each, before in draft.extra.items() if id in before and each.address.type == type_name)
+    return any(draft.steps[each].record_id == record_id for each in waiting)
 
 
 def _core(graph: Graph) -> set[StepId]:

@@ -128,6 +128,28 @@ def test_a_ring_through_deletes_is_broken_at_a_delete() -> None:
     )
 
 
+def test_a_ring_through_a_link_to_what_goes_is_broken_by_clearing_it() -> None:
+    """A link that must wait for its new record is no reason to delete the old one while it is still named."""
+    observed = {("people", 1): Observed("people", 1, {"name": "P", "emails": emails("p@x.example")})}
+    changes = [
+        change("opportunities.y", Action.UPDATE, {"primary_contact": (1, address("people.new")), "name": ("A", "B")}, 3),
+        change("people.new", Action.CREATE, {"name": (None, "N"), "emails": (Members(), emails("r@x.example"))}),
+        change("people.p", Action.DELETE, id=1),
+        change("people.r", Action.UPDATE, {"emails": (emails("r@x.example"), emails("p@x.example"))}, 2),
+    ]
+    steps = order(changes, CATALOGUE, observed)
+
+    assert lines(steps) == [
+        "update opportunities.y/1 [name,primary_contact]",
+        "delete people.p/1 [] after opportunities.y/1",
+        "update people.r/1 [emails] after people.p/1",
+        "create people.new/1 [name,emails] after people.r/1",
+        "update opportunities.y/4 [primary_contact] after opportunities.y/1,people.new/1",
+    ]
+    links = [(each.before, each.after) for step in steps for each in step.fields if each.field == "primary_contact"]
+    assert links == [(1, None), (None, address("people.new"))]
+
+
 def test_deletes_go_from_leaf_to_root() -> None:
     """A record is deleted after those that link to it; of a company and its contact the company goes last."""
     observed = {
