@@ -3,8 +3,8 @@ The order of a plan: which step must wait for which, cycles cut, the same order 
 
 Links wait for the records they name. A unique value (e-mail, domain) is released before it is taken. A record is
 deleted after those that link to it and after the steps that unlink from it. A cycle of links between new records is
-cut at links that are not required, which become follow-ups; a ring of unique values is broken by clearing one of them
-first; deletes that wait for each other need not.
+cut at links that are not required, which become follow-ups, and where the record that one named is to go it is cleared
+first; a ring of unique values is broken by clearing one of them first; deletes that wait for each other need not.
 """
 
 from __future__ import annotations

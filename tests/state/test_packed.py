@@ -22,9 +22,18 @@ BINDINGS = {
     WILE: Binding(9, Origin.ADOPTED, {}, is_protected=True, on_delete="never"),
 }
 STATE = State(HEAD, 4, 12, BINDINGS, compacted_at=4)
+EVERYTHING = replace(
+    STATE,
+    started_plans=frozenset({"plan"}),
+    has_open_run=True,
+    missed=frozenset({WILE}),
+    key="mark",
+    deleted=frozenset({("people", 3)}),
+)
+FEW = [STATE, State(HEAD, 1), State(HEAD, 4, None, {ACME: BINDINGS[ACME]}, compacted_at=4), EVERYTHING]
 
 
-@pytest.mark.parametrize("state", [STATE, State(HEAD, 1), State(HEAD, 4, None, {ACME: BINDINGS[ACME]}, compacted_at=4)])
+@pytest.mark.parametrize("state", FEW)
 def test_a_checked_snapshot_says_the_same(state: State) -> None:
     """Whether bindings are decoded at once or when asked for: the state is equal, both ways round."""
     text = encode_state(state)
