@@ -115,7 +115,7 @@ class Killer:
         """Stand between a request and its handling."""
         if request.method == "GET" or LOOKS.search(request.path.partition("?")[0]):
             return sandbox.handle(request)
-        if self.struck:
+        if self.struck or self.process is None:
             raise ConnectionResetError  # from a process that is dead by now
         name = _name(request)
         if name != WRITES[self.nth - 1]:
