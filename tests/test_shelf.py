@@ -646,6 +646,6 @@ def test_who_seeks_some_finds_them_without_knowing_of_all(folder: Folder) -> Non
 
     assert [each in records for each in sought] == [True, True, True, False]
     assert [records[each].address for each in sought[:-1]] == sought[:-1]
-    assert "places" not in vars(records)
+    assert "hashes" not in vars(records)
     assert [each in records for each in (*every, Address("people", "no one"))] == [*(True for _ in every), False]
-    assert "places" in vars(records)
+    assert "hashes" in vars(records)

@@ -31,7 +31,7 @@ class Names(Sequence[str]):
         if isinstance(place, slice):
             return tuple(self)[place]
         if self._before is None:
-            self._before = array("Q", accumulate(map(len, self.text.split(b"\n")), initial=0))
+            self._before = array("I", accumulate(map(len, self.text.split(b"\n")), initial=0))
         at = range(len(self._before) - 1)[place]
         return self.text[self._before[at] + at : self._before[at + 1] + at].decode()
 

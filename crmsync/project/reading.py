@@ -16,10 +16,11 @@ thousand records are known without being in memory. What the next plan wants to 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from itertools import chain, pairwise
+from itertools import accumulate, chain, pairwise
 from typing import Any, TypeVar
 
 from crmsync import resolve
@@ -27,6 +28,7 @@ from crmsync.model.address import Address
 from crmsync.model.records import Declared, Moved
 from crmsync.model.source import Diagnostic
 from crmsync.project.files import Sources
+from crmsync.project.hashrow import HashRow
 from crmsync.project.sheetreader import Parsed
 from crmsync.project.sheets import Damaged, Sheet, address_of, hash_of_address, hash_of_question
 from crmsync.project.shelf import Shelf
@@ -243,13 +245,14 @@ class SheetRecords(Mapping[Address, Declared]):
                 self._sought[hashed] = at << _SHIFT | sheet.own.index(hashed)
 
     @cached_property
-    def places(self) -> Mapping[int, int]:
-        """By hashes of addresses in which sheet they stand, and in the lower half as which record: for who looks one up."""
-        places: dict[int, int] = {}
-        for at, sheet in enumerate(self.sheets):
-            first = at << _SHIFT
-            places.update(zip(sheet.own, range(first, first + len(sheet.own)), strict=True))
-        return places
+    def hashes(self) -> HashRow:
+        """The hashes of all addresses, for who looks one up."""
+        return HashRow(sheet.own for sheet in self.sheets)
+
+    @cached_property
+    def _firsts(self) -> list[int]:
+        """Where in the row of all records each sheet begins."""
+        return [0, *accumulate(len(sheet.own) for sheet in self.sheets[:-1])]
 
     def _made(self, at: int, start: int, stop: int) -> list[Declared]:
         return self._asked(at, lambda sheet: sheet.records(start, stop))
@@ -265,10 +268,18 @@ class SheetRecords(Mapping[Address, Declared]):
     def _place(self, address: Address) -> int | None:
         """Return in which sheet *address* stands, and in the lower half as which record."""
         hashed = hash_of_address(address)
-        place = self._sought[hashed] if hashed in self._sought else self.places.get(hashed)
+        place = self._sought[hashed] if hashed in self._sought else self._found(hashed)
         if place is None or self.sheets[place >> _SHIFT].names[place & _NUMBER] != str(address):
             return None
         return place
+
+    def _found(self, hashed: int) -> int | None:
+        """Return the same by the hash of an address."""
+        among_all = self.hashes.place(hashed)
+        if among_all is None:
+            return None
+        at = bisect_right(self._firsts, among_all) - 1
+        return at << _SHIFT | among_all - self._firsts[at]
 
 
 def _runs(places: Sequence[int]) -> Iterator[tuple[int, int]]:

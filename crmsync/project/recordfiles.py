@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -22,7 +22,7 @@ from crmsync.project.pieces import Piece, parse_piece, pieces_of
 from crmsync.project.reading import Ahead, Mark, Reading, SheetRecords
 from crmsync.project.session import Project
 from crmsync.project.sheetreader import Parsed, SheetReader, mended, sheets_of
-from crmsync.project.sheets import Sheet
+from crmsync.project.sheets import Sheet, repeated
 from crmsync.project.shelf import Shelf, basis_of
 from crmsync.project.trouble import Trouble
 
@@ -86,8 +86,9 @@ def read_project(
     records = SheetRecords(sheets, mend)
     reading = reading_of(records)
     fits = fitting is not None and reading.fits_as(fitting)
-    if not fits and len(set(chain.from_iterable(sheet.own for sheet in sheets))) < len(records):
-        records = SheetRecords(_without_repeated(pieces, sheets, reader), mend)
+    twice = set() if fits else repeated(sheet.own for sheet in sheets)
+    if twice:
+        records = SheetRecords(_without_repeated(pieces, sheets, reader, twice), mend)
         reading = reading_of(records)
     found = list(chain.from_iterable(sheet.diagnostics for sheet in reading.sheets))
     found += () if fits else _twins(reading, catalogue)
@@ -110,13 +111,18 @@ def _pieces(sources: Sources, hashes: Hashes | None = None) -> tuple[list[Piece]
     return pieces, unopened
 
 
-def _without_repeated(pieces: Sequence[Piece], sheets: list[Sheet], reader: SheetReader) -> list[Sheet]:
-    """Return *sheets* without the records whose address an earlier one has; that is told, and they are not read."""
-    counts = Counter(chain.from_iterable(sheet.own for sheet in sheets))
+def _without_repeated(
+    pieces: Sequence[Piece], sheets: list[Sheet], reader: SheetReader, twice: Collection[int]
+) -> list[Sheet]:
+    """
+    Return *sheets* without the records whose address an earlier one has; that is told, and they are not read.
+
+    *twice* are the hashes of addresses that are there more than once.
+    """
     first: dict[Address, Position] = {}
     kept: list[Sheet] = []
     for piece, sheet in zip(pieces, sheets, strict=True):
-        repeated = [number for number, own in enumerate(sheet.own) if counts[own] > 1]
+        repeated = [number for number, own in enumerate(sheet.own) if own in twice]
         taken = {address: first[address] for address in map(sheet.address, repeated) if address in first}
         kept.append(reader.sheet(piece, taken) if taken else sheet)
         for number in repeated:
@@ -126,21 +132,9 @@ def _without_repeated(pieces: Sequence[Piece], sheets: list[Sheet], reader: Shee
 
 def _twins(reading: Reading, catalogue: Catalogue) -> Iterator[Diagnostic]:
     """Yield what is wrong because several records claim the same."""
-    claimed: set[int] = set()
-    twice: set[int] = set()
-    for sheet in reading.sheets:
-        before = len(claimed)
-        claimed.update(sheet.claims.hashes)
-        if len(claimed) - before < len(sheet.claims.hashes):
-            twice |= _repeated(reading.sheets)
-            break
+    twice = repeated(sheet.claims.hashes for sheet in reading.sheets)
     if twice:
         yield from find_twins(reading.claiming(twice), catalogue)
-
-
-def _repeated(sheets: Iterable[Sheet]) -> set[int]:
-    counts = Counter(chain.from_iterable(sheet.claims.hashes for sheet in sheets))
-    return {each for each, count in counts.items() if count > 1}
 
 
 def _strays(reading: Reading, records: SheetRecords, catalogue: Catalogue, settings: Settings) -> Sequence[Diagnostic]:
@@ -148,10 +142,11 @@ def _strays(reading: Reading, records: SheetRecords, catalogue: Catalogue, setti
     asked = set(chain.from_iterable(sheet.questions.hashes for sheet in reading.sheets))
     answers = Counter(each for sheet in reading.sheets for each in sheet.keys.hashes if each in asked) if asked else {}
     several = {each for each, count in answers.items() if count > 1}
-    declared = records.places if any(sheet.targets.hashes or sheet.others.hashes for sheet in reading.sheets) else {}
+    is_any_named = any(sheet.targets.hashes or sheet.others.hashes for sheet in reading.sheets)
+    declared: Container[int] = records.hashes if is_any_named else ()
 
     def suspects(sheet: Sheet) -> Iterator[int]:
-        named = set(sheet.targets.hashes).difference(declared)
+        named = {each for each in set(sheet.targets.hashes) if each not in declared}
         yield from sheet.targets.among(named)
         pairs = zip(sheet.others.hashes[::2], sheet.others.hashes[1::2], sheet.others.owners[::2], strict=True)
         yield from (owner for first, second, owner in pairs if first not in declared and second not in declared)

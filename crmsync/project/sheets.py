@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, chain
@@ -36,7 +37,11 @@ from crmsync.resolve import Alone, Pointer, Question, keys_of
 #: Returns the bytes of a sheet's packed records from one offset to another.
 Bodies = Callable[[int, int], bytes]
 
-_MAGIC = b"crmsync sheet 3\n"
+#: How arrays hold hashes, and lines, places and numbers of one piece, which are smaller than 2**32.
+_HASH, _SMALL = "Q", "I"
+#: By so many bits hashes are put apart where all of them are compared.
+_SHARE_BITS = 6
+_MAGIC = b"crmsync sheet 4\n"
 _CHECK_BYTES = 16
 
 
@@ -112,7 +117,7 @@ class Sheet:
             end = self.ends[number]
             found.append(whole[begin - first : end - first])
             begin = end
-        if array("Q", map(hash_of_bytes, found)) != self.digests[start:stop]:
+        if array(_HASH, map(hash_of_bytes, found)) != self.digests[start:stop]:
             raise Damaged(f"a record of {self.file} is damaged")
         return found
 
@@ -122,7 +127,7 @@ class Sheet:
         if not down:
             return self
         diagnostics = tuple(_moved_down(each, down) for each in self.diagnostics)
-        lines = array("Q", [each + down for each in self.lines])
+        lines = array(_SMALL, [each + down for each in self.lines])
         return replace(self, line=line, lines=lines, diagnostics=diagnostics)
 
 
@@ -207,10 +212,10 @@ def sheet_of(id: str, file: str, line: int, entries: Sequence[PackedRecord], tol
         moved=told.moved,
         diagnostics=told.diagnostics,
         names=Names(f"{each.type}.{each.key}" for each in entries),
-        lines=array("Q", [each.line for each in entries]),
-        ends=array("Q", accumulate(len(each.data) for each in entries)),
-        digests=array("Q", [hash_of_bytes(each.data) for each in entries]),
-        own=array("Q", [hash_of_bytes(f"{each.type}\0{each.key}".encode()) for each in entries]),
+        lines=array(_SMALL, [each.line for each in entries]),
+        ends=array(_SMALL, accumulate(len(each.data) for each in entries)),
+        digests=array(_HASH, [hash_of_bytes(each.data) for each in entries]),
+        own=array(_HASH, [hash_of_bytes(f"{each.type}\0{each.key}".encode()) for each in entries]),
         claims=_column(each.verdict.claims for each in entries),
         keys=_column(each.verdict.keys for each in entries),
         targets=_column(each.verdict.targets for each in entries),
@@ -226,13 +231,21 @@ def _in_memory(whole: bytes) -> Bodies:
 
 def _column(hashes: Iterable[Sequence[Any]]) -> Column:
     """Return the column that has these hashes, or pairs of them, of the first record, these of the second, and so on."""
-    column = Column(array("Q"), array("Q"))
+    column = Column(array(_HASH), array(_SMALL))
     for number, each in enumerate(hashes):
         if each:
             ordered = sorted(each)
             column.hashes.extend(chain(*ordered) if isinstance(ordered[0], tuple) else ordered)
             column.owners.extend([number] * (len(column.hashes) - len(column.owners)))
     return column
+
+
+def repeated(columns: Iterable[Iterable[int]]) -> set[int]:
+    """Return the hashes that are in *columns* more than once: looked at a share at a time, for all of them fill a set."""
+    shares = [array(_HASH) for _ in range(2**_SHARE_BITS)]
+    for each in chain.from_iterable(columns):
+        shares[each >> 64 - _SHARE_BITS].append(each)
+    return {each for share in shares if len(set(share)) < len(share) for each, count in Counter(share).items() if count > 1}
 
 
 def hash_of_claim(entity: EntityType, claim: Claim) -> int:
@@ -281,7 +294,8 @@ def pointing(pointers: Iterable[Pointer]) -> About:
 # As bytes: a line that says what it is, the check of the head, the head, the columns; then the packed records
 
 _COLUMNS = ("claims", "keys", "targets", "others", "questions")
-_ARRAYS = ("lines", "ends", "digests", "own")
+_ARRAYS = {"lines": _SMALL, "ends": _SMALL, "digests": _HASH, "own": _HASH}
+_TYPES = (*_ARRAYS.values(), *chain.from_iterable((_HASH, _SMALL) for _ in _COLUMNS))
 
 
 def to_bytes(sheet: Sheet) -> bytes:
@@ -290,7 +304,7 @@ def to_bytes(sheet: Sheet) -> bytes:
     for name in _COLUMNS:
         column: Column = getattr(sheet, name)
         arrays += [column.hashes, column.owners]
-    parts = [sheet.names.text, *(array("Q", each).tobytes() for each in arrays)]
+    parts = [sheet.names.text, *(array(type, each).tobytes() for type, each in zip(_TYPES, arrays, strict=True))]
     about = {
         "id": sheet.id,
         "file": sheet.file,
@@ -326,7 +340,7 @@ def from_head(id: str, prefix: bytes, head: bytes, bodies: Bodies) -> Sheet:
     if about["id"] != id:
         raise Damaged("it is another sheet")
     names, *arrays = _parts(head, 4 + size, about["parts"])
-    columns = iter([array("Q", part) for part in arrays])
+    columns = iter([array(type, part) for type, part in zip(_TYPES, arrays, strict=True)])
     file = about["file"]
     values: dict[str, Any] = {name: next(columns) for name in _ARRAYS}
     values |= {name: Column(next(columns), next(columns)) for name in _COLUMNS}
