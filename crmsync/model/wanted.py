@@ -13,6 +13,7 @@ from sys import intern
 from typing import Any
 
 from crmsync.model.address import Address
+from crmsync.model.addresses import Addresses
 from crmsync.model.packed import ALL_ADDED, FEW, Common, PackedFields, shared
 from crmsync.model.packing import FLAT_NOBODY, flat, flat_position, from_bytes, made, to_bytes
 from crmsync.model.plan import Cause
@@ -162,35 +163,45 @@ def fields_aside(alike: Common, pile: Pile, number: int) -> PackedFields:
 
 
 class PackedDesired(Mapping[Address, Desired]):
-    """Records as they should be, all but a few as bytes in a pile; made anew when asked for."""
+    """
+    Records as they should be, each of another address, all but a few as bytes in a pile; made anew when asked for.
+
+    The *addresses* have the places of the records.
+    """
 
     def __init__(self, records: Iterable[Desired], pile: Pile | None = None) -> None:
+        self.addresses = Addresses()
+        self._few: list[Desired] = []
+        self._places = array("Q")  # in the pile, of all but the few
         self._pile = pile or MemoryPile()
         self._very_same: dict[tuple[tuple[str, ...], tuple[int, ...]], int] = {}
         self._numbers: dict[Alike, int] = {}
         self._alike: list[Alike] = []
         self._options: dict[Address, RecordOptions] = {}
-        self._records: dict[Address, Desired | int] = {}
         for each in records:
-            self._records[each.address] = each if len(self._records) < FEW else self._pile.put(self._packed(each))
+            self.addresses.add(each.address)
+            if len(self._few) < FEW:
+                self._few.append(each)
+            else:
+                self._places.append(self._pile.put(self._packed(each)))
             if each.options != _NOTHING_SAID:
                 self._options[each.address] = each.options
         self._numbers.clear()
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self.addresses)
 
     def __iter__(self) -> Iterator[Address]:
-        return iter(self._records)
+        return iter(self.addresses)
 
     def __contains__(self, address: object) -> bool:
-        return address in self._records
+        return address in self.addresses
 
     def __getitem__(self, address: Address) -> Desired:
-        packed = self._records[address]
-        if isinstance(packed, Desired):
-            return packed
-        fields = FlatFields(self._pile, packed, self._alike)
+        at = self.addresses.known(address)
+        if at < FEW:
+            return self._few[at]
+        fields = FlatFields(self._pile, self._places[at - FEW], self._alike)
         return Desired(address, fields, fields.position, self.options(address))
 
     def options(self, address: Address) -> RecordOptions:

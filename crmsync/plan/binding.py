@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from operator import attrgetter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from crmsync.model.address import Address
+from crmsync.model.addresses import SomeOf
 from crmsync.model.catalogue import EntityType
 from crmsync.model.codes import CODES
 from crmsync.model.plan import FieldChange, Held, Note
@@ -51,21 +53,38 @@ def identify_all(work: Work) -> dict[Address, int]:
     for address in gone:
         del work.ids[address]
     adopted: dict[Address, int] = {}
-    declared: dict[str, list[Address]] = {}
-    for address in work.world.desired:
-        declared.setdefault(address.type, []).append(address)
     for entity in work.catalogue.types:
-        mine = sorted(declared.pop(entity.name, ()), key=attrgetter("key"))
-        if not mine:
-            continue
-        owner = {id: address for address, id in work.ids.items() if address.type == entity.name}
-        find = index(work.world.observed, entity)
-        for address in sorted(mine, key=lambda each: work.world.options(each).id is None):  # those that say their id first
+        there = _There(work, entity)
+        for address in _those_with_ids_first(work, entity):
             if address in work.bindings:
                 _check_binding(work, address, address in gone)
             elif address not in work.unsettled:
-                _identify(work, address, entity, find, owner, adopted)
+                _identify(work, address, there, adopted)
     return adopted
+
+
+@dataclass(frozen=True)
+class _There:
+    """What Copper has of one type, for records of which it is not known who they are: set out when there is one."""
+
+    work: Work
+    entity: EntityType
+
+    @cached_property
+    def owner(self) -> dict[int, Address]:
+        """Who each record is, as far as that is known by now."""
+        return {id: address for address, id in self.work.ids.items() if address.type == self.entity.name}
+
+    @cached_property
+    def find(self) -> Find:
+        """Find records by what they show."""
+        return index(self.work.world.observed, self.entity)
+
+
+def _those_with_ids_first(work: Work, entity: EntityType) -> Iterator[Address]:
+    for says_id in (True, False):
+        every = work.declared.of_type(entity.name)
+        yield from (each for each in every if (work.world.options(each).id is not None) is says_id)
 
 
 def _check_binding(work: Work, address: Address, is_gone: bool) -> None:
@@ -83,9 +102,8 @@ def _check_binding(work: Work, address: Address, is_gone: bool) -> None:
         work.gone.append((address, id))
 
 
-def _identify(
-    work: Work, address: Address, entity: EntityType, find: Find, owner: dict[int, Address], adopted: dict[Address, int]
-) -> None:
+def _identify(work: Work, address: Address, there: _There, adopted: dict[Address, int]) -> None:
+    entity, owner = there.entity, there.owner
     desired = with_ids(work, work.world.desired[address])
     if desired.options.id is not None:
         _adopt_by_id(work, desired, owner, adopted)
@@ -96,7 +114,9 @@ def _identify(
         records = [work.world.observed.get((type_name, id)) for type_name, id in linked if isinstance(id, int)]
         return [record.fields.get(name) for record in records if record is not None]
 
-    identity = identify(desired, entity, find, owner, work.world.is_declared, lambda record: describe(record, entity), hints)
+    identity = identify(
+        desired, entity, there.find, owner, work.world.is_declared, lambda record: describe(record, entity), hints
+    )
     if identity.problem is not None:
         work.problems.append(identity.problem)
     elif identity.held is not None:
@@ -161,14 +181,9 @@ def hold_observed(work: Work) -> None:
 def hold_impossible(work: Work) -> None:
     """Hold, over and over, the new records that need one which will not exist: held, gone, unsettled, or not selected."""
     if work.wishes.only or work.wishes.excepted:
-        work.creating = {address for address in work.creating if work.wishes.selects(address)}
-    while True:
-        stuck = [
-            (address, target)
-            for address in sorted(work.creating & work.naming.keys())
-            for target in work.naming[address]
-            if target not in work.ids and target not in work.creating
-        ]
+        work.creating = SomeOf(work.declared, filter(work.wishes.selects, work.creating))
+    while lacking := {each for each in work.naming.named if each not in work.ids and each not in work.creating}:
+        stuck = [pair for pair in work.naming.pairs(lacking) if pair[0] in work.creating]
         if not stuck:
             return
         for address, target in stuck:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-from crmsync.model.address import IN_ORDER, Address
+from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType, Field
 from crmsync.model.changes import TO_EXISTING, with_action
 from crmsync.model.codes import CODES
@@ -45,7 +45,7 @@ def build(world: World, catalogue: Catalogue, wishes: Wishes) -> tuple[Plan, tup
     if not wishes.is_destroy:
         hold_observed(work)
         hold_impossible(work)
-        for address in sorted(world.desired, key=IN_ORDER):
+        for address in work.declared.in_order():
             _plan_record(work, address, adopted)
     _plan_removals(work)
     tell_unasked(work)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from crmsync.model.address import IN_ORDER, Address
+from crmsync.model.address import Address
 from crmsync.model.events import Origin
 from crmsync.model.packed import fields_named
 from crmsync.model.plan import Action, Change, Held
@@ -93,7 +93,7 @@ def _unsafe(work: Work, deleting: list[tuple[Address, Observed]], links: _Links)
 def _named_in_files(work: Work) -> dict[tuple[str, int], Address]:
     """Return who in the files names which record of Copper: a lookup may find one that is no longer declared."""
     named: dict[tuple[str, int], Address] = {}
-    for address in sorted(work.world.desired, key=IN_ORDER):
+    for address in work.declared.in_order():
         desired = work.world.desired[address]
         for row in work.catalogue[address.type].links:
             value = desired.fields[row.name].value if row.name in desired.fields else None

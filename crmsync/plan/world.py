@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from crmsync.model.address import Address
+from crmsync.model.addresses import Addresses, Naming, SomeOf
 from crmsync.model.catalogue import Catalogue, EntityType
 from crmsync.model.changes import Changes
 from crmsync.model.decisions import Decision
@@ -103,22 +104,24 @@ class Work:
     notes: list[Note] = field(default_factory=list)
     problems: list[Diagnostic] = field(default_factory=list)
     ids: dict[Address, int] = field(default_factory=dict)
-    creating: set[Address] = field(default_factory=set)
+    declared: Addresses = field(init=False)
+    creating: SomeOf = field(init=False)
     unwritten: set[Address] = field(default_factory=set)
-    naming: dict[Address, tuple[Address, ...]] = field(default_factory=dict)
+    naming: Naming = field(init=False)
     unsettled: set[Address] = field(default_factory=set)
     decided: list[Decided] = field(default_factory=list)
     stale: list[Decision] = field(default_factory=list)
     shapes: dict[tuple[str, int], Shape] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        desired = self.world.desired
         self.changes = Changes(self.world.pile)
+        self.declared = desired.addresses if isinstance(desired, PackedDesired) else Addresses(desired)
+        self.creating, self.naming = SomeOf(self.declared), Naming(self.declared)
 
     def note_new(self, desired: Desired) -> None:
         """Keep what decides, once all are known, whether a new record can be created: what it names, if it is written."""
-        targets = tuple(addresses_in(desired.fields))
-        if targets:
-            self.naming[desired.address] = targets
+        self.naming.add(desired.address, addresses_in(desired.fields))
         if desired.fields and all(policy.mode is Mode.OBSERVE for policy in policies_of(desired.fields)):
             self.unwritten.add(desired.address)
 

@@ -8,7 +8,8 @@ where that takes fewer requests; what lookups in the files name; and what is rel
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from array import array
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -23,6 +24,7 @@ from crmsync.model.packed import PackedObserved
 from crmsync.model.records import Declared, Moved, Observed
 from crmsync.model.rows import Pile
 from crmsync.model.state import Binding, State, record_id, record_ids
+from crmsync.model.texts import Texts
 from crmsync.model.values import Members
 from crmsync.plan.identity import keys_of
 from crmsync.project.looking import Looking
@@ -42,19 +44,32 @@ class Gathered:
     found: dict[tuple[str, str, str], tuple[Observed, ...]] = field(default_factory=dict)
 
 
+class _Taking:
+    """Who is to have which unique *texts*: *who* are ids of records, or None for a new one, *what* the places of texts."""
+
+    def __init__(self) -> None:
+        self.texts = Texts()
+        self.who: list[int | None] = []
+        self.what = array("I")
+
+    def add(self, who: int | None, text: str) -> None:
+        self.who.append(who)
+        self.what.append(self.texts.add(text))
+
+
 @dataclass
 class _Mine:
     """
     What the files say of one type, as far as it decides what is looked at.
 
     *ids* are those that files name. *texts* are the keys, by field, of records that may be any one of Copper's. *taking*
-    are the others: which record each is, whether it is new, and what unique values it is to have.
+    tells, by field, of the others whose record is known and of those that are new.
     """
 
     ids: set[int] = field(default_factory=set)
     has_unbound: bool = False
-    texts: dict[str, set[str]] = field(default_factory=dict)
-    taking: list[tuple[int | None, bool, dict[str, list[str]]]] = field(default_factory=list)
+    texts: dict[str, Texts] = field(default_factory=dict)
+    taking: dict[str, _Taking] = field(default_factory=dict)
 
 
 def gather(
@@ -122,10 +137,14 @@ def _of_files(
         mine.has_unbound |= is_unbound
         if is_unbound and not options.is_new:  # these keys are searched for all the same
             for by in rungs[name]:
-                mine.texts.setdefault(by, set()).update(_texts(each, by))
-        elif uniques[name]:
-            texts = {unique: _texts(each, unique) for unique in uniques[name]}
-            mine.taking.append((_record_of(each, state, renamed), options.is_new, texts))
+                known = mine.texts.setdefault(by, Texts())
+                for text in _texts(each, by):
+                    known.add(text)
+            continue
+        who = None if options.is_new else _record_of(each, state, renamed)
+        for unique in uniques[name] if options.is_new or who is not None else ():
+            for text in _texts(each, unique):
+                mine.taking.setdefault(unique, _Taking()).add(who, text)
     return files
 
 
@@ -178,7 +197,7 @@ def _see_candidates(client: Client, catalogue: Catalogue, entity: EntityType, mi
         read.each_of_all(client, entity.path, keep)
         return
     for match in entity.match_on:
-        _by(client, entity, match.by, sorted(mine.texts.pop(match.by, ())), keep)
+        _by(client, entity, match.by, mine.texts.pop(match.by, ()), keep)
 
 
 def _record_of(declared: Declared, state: State, renamed: Mapping[Address, Address]) -> int | None:
@@ -190,14 +209,16 @@ def _record_of(declared: Declared, state: State, renamed: Mapping[Address, Addre
 def _see_holders(client: Client, catalogue: Catalogue, entity: EntityType, mine: _Mine, seen: Seen) -> None:
     """See who holds a unique value that a record is to get: a plan that Copper would refuse says so itself."""
     for row in entity.uniques:
-        texts: set[str] = set()
-        for id, is_new, wanted in mine.taking:
-            if is_new or (id is not None and (entity.name, id) in seen):
-                texts.update(wanted[row.name])
-        if texts:
-            pairs = [pair for pair in seen if pair[0] == entity.name]
-            texts -= {key for pair in pairs for key in _shown(seen[pair], row)}
-        _by(client, entity, row.name, sorted(texts), partial(_see, catalogue, entity, seen=seen))
+        taking = mine.taking.pop(row.name, None) or _Taking()
+        is_wanted = bytearray(len(taking.texts))
+        for who, what in zip(taking.who, taking.what, strict=True):
+            is_wanted[what] |= who is None or (entity.name, who) in seen
+        for pair in [pair for pair in seen if pair[0] == entity.name] if any(is_wanted) else ():
+            for place in map(taking.texts.place, _shown(seen[pair], row)):
+                if place is not None:
+                    is_wanted[place] = False
+        texts = [text for text, is_left in zip(taking.texts, is_wanted, strict=True) if is_left]
+        _by(client, entity, row.name, texts, partial(_see, catalogue, entity, seen=seen))
 
 
 def _shown(record: Observed, row: Field) -> Iterable[str]:
@@ -213,7 +234,7 @@ def _texts(declared: Declared, name: str) -> list[str]:
     return [str(each.value)]
 
 
-def _by(client: Client, entity: EntityType, name: str, texts: list[str], keep: Callable[[read.Body], None]) -> None:
+def _by(client: Client, entity: EntityType, name: str, texts: Collection[str], keep: Callable[[read.Body], None]) -> None:
     """Keep each record that may have one of *texts* in the field *name*, found in the cheapest way."""
     search = entity.by_name[name].filter
     if not texts or search is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import crmsync
 from crmsync.copper.client import Client
@@ -93,7 +94,7 @@ def meta_of(
         created_at=now,
         expires_at=now + expires_seconds,
         crmsync_version=crmsync.__version__,
-        address_of=_addresses(state, plan),
+        address_of=_Addresses(state, plan),
         names=_Names(observed),
     )
 
@@ -117,13 +118,29 @@ class _Names(Mapping[tuple[str, int], str]):
         return pair in self._observed
 
 
-def _addresses(state: State, plan: Plan) -> Mapping[tuple[str, int], Address]:
-    adopted = {
-        (change.address.type, change.record_id): change.address
-        for change in with_action(plan.changes, *TO_EXISTING)
-        if change.record_id is not None
-    }
-    return {**state.address_of, **adopted}
+class _Addresses(Mapping[tuple[str, int], Address]):
+    """Which address each record has, by type and id: found out when it is asked for, and few plans show a link."""
+
+    def __init__(self, state: State, plan: Plan) -> None:
+        self._state, self._plan = state, plan
+
+    @cached_property
+    def _all(self) -> dict[tuple[str, int], Address]:
+        changes = with_action(self._plan.changes, *TO_EXISTING)
+        adopted = {(each.address.type, each.record_id): each.address for each in changes if each.record_id is not None}
+        return {**self._state.address_of, **adopted}
+
+    def __getitem__(self, pair: tuple[str, int]) -> Address:
+        return self._all[pair]
+
+    def __iter__(self) -> Iterator[tuple[str, int]]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __contains__(self, pair: object) -> bool:
+        return pair in self._all
 
 
 #: A label that a plan relies on: its table, its id, its name.
