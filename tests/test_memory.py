@@ -11,10 +11,19 @@ from typing import Any
 
 import pytest
 
+from crmsync.catalogue import CATALOGUE
 from crmsync.model import packed, rows, wanted
 from crmsync.model.address import Address
+from crmsync.model.changes import Changes
 from crmsync.model.events import Applied, Bound, Done, Event, FieldsApplied, Intent, Origin, WriteAction
+from crmsync.model.packed import PackedFields
+from crmsync.model.plan import Action, Cause, Change, FieldChange
+from crmsync.model.records import Desired, DesiredField, Policy
+from crmsync.model.settings import Pace
+from crmsync.model.source import Position
 from crmsync.model.state import Binding, State
+from crmsync.plan.cost import price
+from crmsync.plan.order import order
 from crmsync.plan.world import Wishes
 from crmsync.project import filepile, looking
 from crmsync.project.planfile import sealed, write_plan
@@ -118,6 +127,63 @@ def test_a_planned_update_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         return held(lambda: world.planned(files(count).replace("Buyer", "Seller")))
 
     assert more(plan) < 1_000
+
+
+def linked(folder: Path, count: int) -> Changes:
+    """Return a plan of so many new companies, each with a new person, and a deal with both."""
+    links = {"people": ("companies",), "opportunities": ("companies", "people")}
+    names = {"companies": "company", "people": "primary_contact"}
+
+    def change(type_name: str, number: int) -> Change:
+        fields = [FieldChange("name", None, f"Number {number}", Cause.CREATED)]
+        for target in links.get(type_name, ()):
+            fields.append(FieldChange(names[target], None, Address(target, f"k{number:07}"), Cause.CREATED))
+        return Change(Address(type_name, f"k{number:07}"), Action.CREATE, None, "", PackedFields(fields), None, "new")
+
+    pile = filepile.FilePile(folder)
+    return Changes(
+        pile, (change(name, number) for name in ("companies", "opportunities", "people") for number in range(count))
+    )
+
+
+def a_record(measure: Callable[[int], int]) -> float:
+    """Return what each of the three records of `linked` costs, where there are many."""
+    measure(100)
+    return (measure(2_000) - measure(600)) / (3 * 1_400)
+
+
+def test_links_are_put_in_order_in_little(tmp_path: Path) -> None:
+    """Of who waits for whom only numbers are kept, where ids and sets took over a kilobyte a record."""
+
+    def ordered(count: int) -> int:
+        changes = linked(tmp_path, count)
+        return highest(lambda: order(changes, CATALOGUE, {}))
+
+    assert a_record(ordered) < 350
+
+
+def test_links_are_priced_in_little(tmp_path: Path) -> None:
+    """What becomes ready when is known by places alone."""
+
+    def priced(count: int) -> int:
+        steps = order(linked(tmp_path, count), CATALOGUE, {})
+        return highest(lambda: price(steps, CATALOGUE, Pace()))
+
+    assert a_record(priced) < 150
+
+
+def test_a_declared_record_is_small(tmp_path: Path) -> None:
+    """An address, where it is packed: its fields are in a file."""
+
+    def record(number: int) -> Desired:
+        policy, place = Policy(), Position("a.yaml", number + 1, 1)
+        fields = {"name": DesiredField(f"Number {number}", policy, place)}
+        return Desired(Address("people", f"p{number:07}"), fields, place)
+
+    def desired(count: int) -> int:
+        return held(lambda: wanted.PackedDesired(map(record, range(count)), filepile.FilePile(tmp_path)))
+
+    assert (desired(20_000) - desired(5_000)) / 15_000 < 80
 
 
 def test_printing_a_plan_holds_no_change(tmp_path: Path) -> None:

@@ -19,9 +19,11 @@ from crmsync.apply.results import CallResult
 from crmsync.apply.tables import Line
 from crmsync.apply.work import GUARD_SECONDS, Work
 from crmsync.model.catalogue import EntityType
+from crmsync.model.changes import waits_of
 from crmsync.model.effects import Answer, Effect, Task
 from crmsync.model.events import WriteAction
 from crmsync.model.plan import Step, StepId
+from crmsync.model.waits import Waits
 
 #: How many records one search by ids shows.
 MOST_READ = 200
@@ -71,14 +73,18 @@ class Agenda:
     """
     Which steps are ready, which wait for others, which calls are under way.
 
+    *waits* counts for how many others each step of the plan still waits, *inherited* says which wait for one that is to be
+    done because another one was. *keys* are the queues, *key_of* says by the place of a step which is its own.
     *late* are those whose reading was too old when their turn came: they are re-read then, not put back again.
     *room* is how many records a reading of a queue takes: what can be written while it is good, as far as is known.
     *wait* and *took* are how long the last calls waited for the pace, and for Copper, in seconds.
     """
 
     steps: Sequence[Step] = ()
-    waiting: dict[StepId, int] = field(default_factory=dict)
-    dependants: dict[StepId, list[StepId]] = field(default_factory=dict)
+    waits: Waits = field(default_factory=lambda: Waits(0, (), ()))
+    inherited: dict[StepId, Sequence[int]] = field(default_factory=dict)
+    keys: list[QueueKey] = field(default_factory=list)
+    key_of: bytearray = field(default_factory=bytearray)
     ready: dict[QueueKey, Line] = field(default_factory=dict)
     read: dict[QueueKey, Batch] = field(default_factory=dict)
     reading: set[QueueKey] = field(default_factory=set)
@@ -90,8 +96,19 @@ class Agenda:
     wait: dict[Lane, float] = field(default_factory=dict)
     took: dict[Lane, float] = field(default_factory=dict)
 
+    def plan(self, step: Step) -> None:
+        """Take in the next step of the plan."""
+        key = step.address.type, step.action
+        if key not in self.keys:
+            self.keys.append(key)
+        self.key_of.append(self.keys.index(key))
+
+    def come(self, place: int) -> None:
+        """Line up a step of the plan that waits for nothing, or not any more."""
+        self.line(self.keys[self.key_of[place]]).come(place)
+
     def push(self, step: Step) -> None:
-        """Line up a step that waits for nothing any more."""
+        """Line up a step behind all others."""
         self.line((step.address.type, step.action)).append(step)
 
     def line(self, key: QueueKey) -> Line:
@@ -153,20 +170,19 @@ def _average(known: dict[Lane, float], lane: Lane, seconds: float) -> None:
 def agenda_of(work: Work) -> Agenda:
     """Return the agenda of a plan; steps that wait for one that is not part of this run never become ready."""
     steps = work.job.plan.steps
-    agenda, several, creating = Agenda(steps), set(), set()
+    agenda, several, creating = Agenda(steps, waits_of(steps)), set(), set()
     for place, step in enumerate(steps):
-        for id in step.after:
-            agenda.dependants.setdefault(id, []).append(step.id)
-            if id not in work.todo:
-                work.failed.setdefault(id, f"It waited for {id.address}, which is not part of this run.")
-            elif id.address == step.address:  # of several steps of a record each waits for the one before it
-                several.add(step.address)
+        agenda.plan(step)
+        strange = [id for id in step.after if id not in work.todo] if place in agenda.waits.strangers else ()
+        for id in strange:
+            work.failed.setdefault(id, f"It waited for {id.address}, which is not part of this run.")
+        # Of several steps of a record each waits for the one before it.
+        if any(id.address == step.address and id not in strange for id in step.after):
+            several.add(step.address)
         if step.action is WriteAction.CREATE:
             creating.add(step.address.type)
-        if step.after:
-            agenda.waiting[step.id] = len(step.after)
-        else:
-            agenda.line((step.address.type, step.action)).plan(place)
+        if not step.after:
+            agenda.come(place)
     work.several, work.creating = frozenset(several), frozenset(creating)
     return agenda
 

@@ -29,7 +29,7 @@ from crmsync.model.events import (
     WriteAction,
 )
 from crmsync.model.packed import fields_caused
-from crmsync.model.plan import Action, Cause, Note, Step
+from crmsync.model.plan import Action, Cause, Note, Step, StepId
 from crmsync.model.records import Observed
 from crmsync.model.state import own_copy, record_ids
 
@@ -224,17 +224,27 @@ def _finish(work: Work, agenda: Agenda, result: StepResult, *, is_quiet: bool = 
         work.withheld.pop(step.address, None)
         yield from _tell(work, _outcome(work, result, "applied"))
     _line_up(work, agenda, result)
-    waiting = agenda.dependants.get(step.id, [])
+    followers, counts = _followers(work, agenda, step.id), agenda.waits.counts
     if result.follow and step.action is not WriteAction.CREATE:
-        agenda.dependants |= {follow.id: waiting for follow in result.follow}
-        for id in waiting:
-            agenda.waiting[id] += len(result.follow) - 1
+        agenda.inherited |= {follow.id: followers for follow in result.follow}
+        for place in followers:
+            counts[place] += len(result.follow) - 1
         return
-    for id in waiting:
-        agenda.waiting[id] -= 1
-        step_due = work.todo.get(id) if agenda.waiting[id] == 0 else None
-        if step_due is not None:
-            agenda.push(step_due)
+    for place in followers:
+        counts[place] -= 1
+        instead = work.todo.instead(place) if not counts[place] else None
+        if instead is not None:
+            agenda.push(instead)
+        elif not counts[place] and work.todo.is_left_at(place):
+            agenda.come(place)
+
+
+def _followers(work: Work, agenda: Agenda, id: StepId) -> Sequence[int]:
+    """Return the places in the plan of the steps that wait for one."""
+    if id in agenda.inherited:
+        return agenda.inherited[id]
+    place = work.todo.place(id)
+    return () if place is None else agenda.waits.followers(place)
 
 
 def _is_first_half(work: Work, step: Step) -> bool:
@@ -266,7 +276,7 @@ def _fail(work: Work, agenda: Agenda, result: StepResult) -> Telling:
         yield from _tell(work, _outcome(work, failed, failed.status))
         work.failed[step.id] = failed.detail
         work.todo.pop(step.id)
-        waiting = filter(None, map(work.todo.pop, agenda.dependants.get(step.id, ())))
+        waiting = filter(None, map(work.todo.take, _followers(work, agenda, step.id)))
         failing += [StepResult(each, "skipped", f"It waited for {step.address}.") for each in waiting]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import ItemsView, Iterator, Mapping, Sequence, Set
+from heapq import heappop, heappush
 from itertools import chain
 
 from crmsync.model.address import Address
@@ -42,6 +43,22 @@ class Todo:
         place = self._place(id) if known is None else None
         return known if place is None else self._steps[place]
 
+    def place(self, id: StepId) -> int | None:
+        """Return the place in the plan of one of its steps."""
+        return self._steps.find(id) if isinstance(self._steps, Steps) else self._places.get(id)
+
+    def is_left_at(self, place: int) -> bool:
+        """Say whether the step at this place of the plan is still to be done."""
+        return not self._is_over[place]
+
+    def instead(self, place: int) -> Step | None:
+        """Return the step that takes the place of one of the plan, if there is one."""
+        return self._lined_up.get(self._steps[place].id) if self._lined_up else None
+
+    def take(self, place: int) -> Step | None:
+        """Take the step at this place of the plan out, as `pop` does."""
+        return self.pop(self._steps[place].id)
+
     def pop(self, id: StepId) -> Step | None:
         """Take a step out, and return it if it was still to be done."""
         step = self.get(id)
@@ -67,8 +84,8 @@ class Todo:
 
     def _place(self, id: StepId) -> int | None:
         """Return the place in the plan of a step that is still to be done."""
-        place = self._steps.find(id) if isinstance(self._steps, Steps) else self._places.get(id)
-        return place if place is None or not self._is_over[place] else None
+        place = self.place(id)
+        return place if place is None or self.is_left_at(place) else None
 
 
 class Ids(Mapping[Address, int]):
@@ -150,7 +167,7 @@ class Tally:
 
 class Line:
     """
-    Steps that are ready, in their order: those of the plan by their places, before and behind them others.
+    Steps that are ready: those of the plan in its order, by their places, before and behind them others.
 
     Of the places only the next is looked up.
     """
@@ -160,11 +177,15 @@ class Line:
         self._front: deque[Step] = deque()
         self._places = array("I")
         self._next = 0
+        self._late: list[int] = []  # a heap: places that came when later ones were in line
         self._back: deque[Step] = deque()
 
-    def plan(self, place: int) -> None:
+    def come(self, place: int) -> None:
         """Line up the step at this place of the plan."""
-        self._places.append(place)
+        if self._places and place < self._places[-1]:
+            heappush(self._late, place)
+        else:
+            self._places.append(place)
 
     def append(self, step: Step) -> None:
         """Line up a step behind all others."""
@@ -178,11 +199,16 @@ class Line:
     def first(self) -> Step:
         """The step whose turn it is; there is one."""
         if not self._front:
-            if self._next == len(self._places):
+            if self._next == len(self._places) and not self._late:
                 return self._back[0]
-            self._front.append(self._steps[self._places[self._next]])
-            self._next += 1
+            self._front.append(self._steps[self._next_place()])
         return self._front[0]
+
+    def _next_place(self) -> int:
+        if self._late and (self._next == len(self._places) or self._late[0] < self._places[self._next]):
+            return heappop(self._late)
+        self._next += 1
+        return self._places[self._next - 1]
 
     def popleft(self) -> Step:
         """Take the step whose turn it is out of the line."""
@@ -194,8 +220,8 @@ class Line:
         """Take steps out of the line."""
         self._front = deque(step for step in self._front if step.id not in ids)
         self._back = deque(step for step in self._back if step.id not in ids)
-        left = (place for place in self._places[self._next :] if self._steps[place].id not in ids)
-        self._places, self._next = array("I", left), 0
+        places = (place for place in (*self._places[self._next :], *self._late) if self._steps[place].id not in ids)
+        self._places, self._next, self._late = array("I", sorted(places)), 0, []
 
     def __len__(self) -> int:
-        return len(self._front) + len(self._places) - self._next + len(self._back)
+        return len(self._front) + len(self._places) - self._next + len(self._late) + len(self._back)

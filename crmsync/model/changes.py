@@ -23,6 +23,7 @@ from crmsync.model.packed import Common, PackedFields
 from crmsync.model.packing import Flat, flat_position, made_position
 from crmsync.model.plan import Action, Change, FieldChange, Step, StepId
 from crmsync.model.rows import TOGETHER, MemoryPile, Pile, Rows
+from crmsync.model.waits import Waits
 from crmsync.model.wanted import fields_aside
 
 #: A record has at most so many steps in a plan, with numbers from 0 on, and this one writes it; see `crmsync.plan.order`.
@@ -239,25 +240,35 @@ class Steps(Rows[Step]):
         self._changes = changes
         self._places = array("q")
         self._others: dict[StepId, int] = {}
-        self._is_any_waiting = False
+        self._who, self._whom = array("I"), array("I")
+        self._strangers: set[int] = set()
 
-    def add(self, step: Step, place: int | None) -> None:
-        """Add *step* at the end; with a *place* it is `step_of` the change there, but for what it waits for."""
+    def add(self, step: Step, place: int | None, after: Iterable[int] = ()) -> None:
+        """
+        Add *step* at the end, which waits for those at the places *after*.
+
+        With a *place* it is `step_of` the change there, but for what it waits for.
+        """
+        for each in after:
+            self._who.append(self.filled)
+            self._whom.append(each)
         if place is None:
             self._others[step.id] = self.filled
             self._add(step, self._flattened(step))
         else:
             self._add(step, (place, _flat_ids(step.after)))
         self._places.append(-1 if place is None else place)
-        self._is_any_waiting = self._is_any_waiting or bool(step.after)
 
-    def waiting(self) -> Iterator[Step]:
-        """Yield the steps that wait for others; without a look at any where there are none."""
-        return (step for step in self if step.after) if self._is_any_waiting else iter(())
+    def waits(self) -> Waits:
+        """Return which steps wait for which, by their places."""
+        return Waits(self.filled, self._who, self._whom, self._strangers)
 
     def append(self, step: Step) -> None:
-        """Add *step* at the end."""
-        self.add(step, None)
+        """Add *step* at the end; what it waits for was added before, or is none of these."""
+        after = [self._others[id] for id in step.after if id in self._others]
+        if len(after) < len(step.after):
+            self._strangers.add(self.filled)
+        self.add(step, None, after)
 
     def find(self, id: StepId) -> int | None:
         """Return the place of a step, if there is one."""
@@ -291,9 +302,15 @@ class Steps(Rows[Step]):
         return Step(id, _WRITE_ACTION[action], record_id, self._changes.fields.made(fields), _made_ids(after))
 
 
-def waiting_steps(steps: Iterable[Step]) -> Iterator[Step]:
-    """Return those of *steps* that wait for others: of most plans none."""
-    return steps.waiting() if isinstance(steps, Steps) else (step for step in steps if step.after)
+def waits_of(steps: Sequence[Step]) -> Waits:
+    """Return which of *steps* wait for which, by their places."""
+    if isinstance(steps, Steps):
+        return steps.waits()
+    places = {step.id: place for place, step in enumerate(steps)}
+    pairs = [(place, places.get(id)) for place, step in enumerate(steps) for id in step.after]
+    known = [(who, whom) for who, whom in pairs if whom is not None]
+    strangers = {who for who, whom in pairs if whom is None}
+    return Waits(len(steps), [who for who, _ in known], [whom for _, whom in known], strangers)
 
 
 def _flat_id(id: StepId) -> Flat:

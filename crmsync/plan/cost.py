@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
-from crmsync.model.changes import waiting_steps
+from crmsync.model.changes import WRITE, waits_of
 from crmsync.model.events import WriteAction
-from crmsync.model.plan import Price, Step, StepId
+from crmsync.model.plan import Price, Step
 from crmsync.model.settings import Pace
+from crmsync.model.waits import Waits
 
 #: Copper takes 10 records in a bulk call (developer.copper.com, bulk pages).
 BULK_SIZE = 10
@@ -42,40 +43,54 @@ def price(steps: Sequence[Step], catalogue: Catalogue, pace: Pace) -> Price:
 
 @dataclass
 class _Sums:
-    """The requests so far, and the steps that are ready, by type and action; one by itself, as nearly all, is nothing."""
+    """
+    The requests so far, and the steps that are ready, by type and action: their places, or None where nothing depends on it.
+
+    *keys* are the types and actions there are, *key_of* their numbers by place. *several* are, by place, the records that
+    may have more steps than one, *written* those of them that were.
+    """
 
     catalogue: Catalogue
     pace: Pace
     bulk: int = 0
     single: int = 0
     reads: int = 0
-    ready: dict[_Key, deque[Step | None]] = field(default_factory=dict)
+    ready: dict[_Key, deque[int | None]] = field(default_factory=dict)
+    keys: list[_Key] = field(default_factory=list)
+    key_of: bytearray = field(default_factory=bytearray)
+    several: dict[int, Address] = field(default_factory=dict)
     written: set[Address] = field(default_factory=set)
 
     def carry_out(self, steps: Sequence[Step]) -> None:
         """Count the requests of *steps*; one that waits for a step that is not among them never comes."""
-        by_id = {step.id: step for step in waiting_steps(steps)}
-        waiting = {id: len(step.after) for id, step in by_id.items()}
-        dependants: dict[StepId, list[StepId]] = {}
-        for step in by_id.values():
-            for id in step.after:
-                dependants.setdefault(id, []).append(step.id)
-        creating = set()
-        for step in steps:
-            if step.action is WriteAction.CREATE:
-                creating.add(step.address.type)
-            if not step.after:
-                self._push(step, is_alone=step.id not in dependants)
-        self.reads += len(creating)
+        self._look_at(steps)
+        waits = waits_of(steps)
+        for place, count in enumerate(waits.counts):
+            if not count:
+                self._push(place, waits)
         while key := self._next():
-            for done in filter(None, self._calls(key)):
-                for id in dependants.get(done.id, ()):
-                    waiting[id] -= 1
-                    if waiting[id] == 0:
-                        self._push(by_id[id])
+            for done in self._calls(key):
+                for place in () if done is None else waits.followers(done):
+                    waits.counts[place] -= 1
+                    if not waits.counts[place]:
+                        self._push(place, waits)
 
-    def _push(self, step: Step, *, is_alone: bool = False) -> None:
-        self.ready.setdefault((step.address.type, step.action), deque()).append(None if is_alone else step)
+    def _look_at(self, steps: Sequence[Step]) -> None:
+        repeated: set[Address] = set()
+        for step in steps:
+            key = step.address.type, step.action
+            if key not in self.keys:
+                self.keys.append(key)
+            self.key_of.append(self.keys.index(key))
+            if step.id.number != WRITE:
+                repeated.add(step.address)
+        if repeated:
+            self.several = {place: step.address for place, step in enumerate(steps) if step.address in repeated}
+        self.reads += sum(action is WriteAction.CREATE for _, action in self.keys)
+
+    def _push(self, place: int, waits: Waits) -> None:
+        is_alone = place not in self.several and not waits.followers(place)
+        self.ready.setdefault(self.keys[self.key_of[place]], deque()).append(None if is_alone else place)
 
     def _size(self, key: _Key) -> int:
         return BULK_SIZE if _BULK_NAME.get(key[1]) in self.catalogue[key[0]].bulk else 1
@@ -85,8 +100,8 @@ class _Sums:
         keys = sorted((key for key, queue in self.ready.items() if queue), key=lambda key: (-len(self.ready[key]), key))
         return next((key for key in keys if len(self.ready[key]) >= self._size(key)), keys[0] if keys else None)
 
-    def _calls(self, key: _Key) -> list[Step | None]:
-        """Take steps from a queue as the engine would, and count their requests. One by itself is its record's only one."""
+    def _calls(self, key: _Key) -> list[int | None]:
+        """Take steps from a queue as the engine would, and count their requests."""
         queue, size = self.ready[key], self._size(key)
         is_guarded = key[1] not in (WriteAction.CREATE, WriteAction.DELETE)
         room = self.pace.records_in(GUARD_SECONDS, size) if is_guarded else size
@@ -97,7 +112,8 @@ class _Sums:
         else:
             self.single += calls
         self.reads += len(taken) * _ALONGSIDE.get(key[1], 0)
-        if is_guarded and any(step is None or step.address not in self.written for step in taken):
+        again = [self.several[place] for place in taken if place in self.several]
+        if is_guarded and not (len(again) == len(taken) and self.written.issuperset(again)):
             self.reads += 1
-        self.written |= {step.address for step in taken if step is not None}
+        self.written.update(again)
         return taken

@@ -10,50 +10,59 @@ first; a ring of unique values is broken by clearing one of them first; deletes 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from array import array
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, Field, Write
-from crmsync.model.changes import WRITE, Steps, as_changes
+from crmsync.model.changes import MOST_STEPS, WRITE, Steps, as_changes
 from crmsync.model.events import WriteAction
 from crmsync.model.packed import PackedFields, fields_named
 from crmsync.model.plan import Action, Cause, Change, Delta, FieldChange, Step, StepId
 from crmsync.model.records import Observed
 from crmsync.model.values import Members, Value
-from crmsync.plan.draftsteps import FOLLOW_RELATE, FOLLOW_UP, RELEASE, DraftSteps, Placed, in_order
+from crmsync.model.waits import Waits
+from crmsync.plan.draftsteps import FOLLOW_RELATE, FOLLOW_UP, RELEASE, DraftSteps, Placed
 from crmsync.plan.identity import keys_of
-
-Graph = dict[StepId, set[StepId]]
+from crmsync.plan.numbering import Link, Links, StepNumbers
 
 
 @dataclass
 class _Draft:
-    """The steps while they are put in order, and what makes them wait."""
+    """
+    The steps while they are put in order, and what makes them wait, by their numbers.
+
+    *takes* says who gives up the unique value that a step takes, *extra* for which others a step waits.
+    """
 
     catalogue: Catalogue
     observed: Mapping[tuple[str, int], Observed]
     steps: DraftSteps
-    links: dict[tuple[StepId, str], StepId] = field(default_factory=dict)
-    takes: dict[tuple[StepId, str], StepId] = field(default_factory=dict)
-    extra: Graph = field(default_factory=dict)
+    numbers: StepNumbers
+    links: Links = field(default_factory=Links)
+    takes: dict[tuple[int, str], int] = field(default_factory=dict)
+    extra: dict[int, set[int]] = field(default_factory=dict)
 
-    def prerequisites(self) -> Graph:
-        """Return which steps each must wait for; of most that is none, and they are left out."""
-        graph: Graph = {id: set(before) for id, before in self.extra.items() if before}
-        for (id, _), before in (*self.links.items(), *self.takes.items()):
-            graph.setdefault(id, set()).add(before)
-        for earlier, later in itertools.pairwise(sorted(self.steps.others)):
-            if earlier.address == later.address:
-                graph.setdefault(later, set()).add(earlier)
-        return graph
+    def pairs(self) -> tuple[Sequence[int], Sequence[int]]:
+        """Return who must wait, and for whom."""
+        others = [(id.address, self.numbers.of(id)) for id in sorted(self.steps.others)]
+        more = [
+            *((one, other) for one, before in self.extra.items() for other in before),
+            *((one, other) for (one, _), other in self.takes.items()),
+            *((later[1], earlier[1]) for earlier, later in itertools.pairwise(others) if earlier[0] == later[0]),
+        ]
+        who, whom = self.links.who[:], self.links.whom[:]
+        who.extend(one for one, _ in more)
+        whom.extend(other for _, other in more)
+        return who, whom
 
 
 def order(changes: Sequence[Change], catalogue: Catalogue, observed: Mapping[tuple[str, int], Observed]) -> Steps:
     """Return the steps of *changes* in an order that can be carried out; *observed* holds every record they touch."""
-    draft = _Draft(catalogue, observed, DraftSteps(as_changes(changes), catalogue))
+    ordered = as_changes(changes)
+    draft = _Draft(catalogue, observed, DraftSteps(ordered, catalogue), StepNumbers(ordered))
     _wait_for_links(draft)
     _cut_links(draft)
     _wait_for_uniques(draft)
@@ -63,35 +72,41 @@ def order(changes: Sequence[Change], catalogue: Catalogue, observed: Mapping[tup
 
 
 def _wait_for_links(draft: _Draft) -> None:
-    links = {entity.name: {row.name for row in entity.links} for entity in draft.catalogue.types}
-    found = [
-        (step.id, change.field, StepId(change.after, WRITE))
-        for step in draft.steps
-        for change in fields_named(step.fields, links[step.address.type])
-        if isinstance(change.after, Address)
-    ]
-    there = {id for id in sorted({target for _, _, target in found}, key=in_order) if id in draft.steps}
-    draft.links.update(((id, name), target) for id, name, target in found if target in there and target != id)
+    names = {entity.name: {row.name for row in entity.links} for entity in draft.catalogue.types}
+    found = Links()
+    for step in draft.steps:
+        for change in fields_named(step.fields, names[step.address.type]):
+            target = draft.numbers.write(change.after) if isinstance(change.after, Address) else None
+            if target is not None and target != draft.numbers.of(step.id):
+                found.add(draft.numbers.of(step.id), change.field, target)
+    there = {target for target in sorted(set(found.whom)) if draft.numbers.id(target) in draft.steps}
+    for each in found.to(there):
+        draft.links.add(each.who, each.field, each.whom)
 
 
 def _cut_links(draft: _Draft) -> None:
     """Cut cycles among new records at links that an update can set later; at routed ones where nothing else helps."""
     rules: tuple[Callable[[Field], bool], ...] = (lambda row: row.write is Write.ALWAYS, lambda row: True)
     for may_cut in rules:
-        core = _core(draft.prerequisites())
-        for (id, name), target in sorted(draft.links.items()):
-            row = draft.catalogue[id.address.type].by_name[name]
-            if id in core and target in core and not row.required and may_cut(row):
-                _postpone(draft, id, name)
+        for link in _sorted_links(draft, _core(draft)):
+            row = draft.catalogue[draft.numbers.id(link.who).address.type].by_name[link.field]
+            if not row.required and may_cut(row):
+                _postpone(draft, link)
 
 
-def _postpone(draft: _Draft, id: StepId, name: str) -> None:
+def _sorted_links(draft: _Draft, steps: Container[int]) -> list[Link]:
+    """Return the links that some steps set to what others of them make, by address and field."""
+    return sorted(draft.links.among(steps), key=lambda link: (draft.numbers.rank(link.who), link.field))
+
+
+def _postpone(draft: _Draft, link: Link) -> None:
     """Move one link of a step into a follow-up of the same record; one to a record that is to go is cleared before."""
+    id, name = draft.numbers.id(link.who), link.field
     step = draft.steps[id]
     row = draft.catalogue[id.address.type].by_name[name]
     moved = next(change for change in step.fields if change.field == name)
     left = [change for change in step.fields if change.field != name]
-    if _is_awaited(draft, id, str(row.target), moved.before):
+    if _is_awaited(draft, link.who, str(row.target), moved.before):
         left.append(replace(moved, after=None))
         moved = replace(moved, before=None)
     number, action = (FOLLOW_RELATE, WriteAction.RELATE) if row.route else (FOLLOW_UP, WriteAction.UPDATE)
@@ -100,34 +115,20 @@ def _postpone(draft: _Draft, id: StepId, name: str) -> None:
     fields = (*(earlier.fields if earlier else ()), moved)
     draft.steps[id] = replace(step, fields=PackedFields(left))
     draft.steps[follow_id] = Step(follow_id, action, step.record_id, fields)
-    draft.links[follow_id, name] = draft.links.pop((id, name))
+    draft.links.move(link.place, draft.numbers.of(follow_id))
 
 
-def _is_awaited(draft: _Draft, id: StepId, type_name: str, record_id: Value) -> bool:
+def _is_awaited(draft: _Draft, step: int, type_name: str, record_id: Value) -> bool:
     """Say whether the delete of a record waits for a step, which unlinks from it."""
-    waiting = (each for each, before in draft.extra.items() if id in before and each.address.type == type_name)
-    return any(draft.steps[each].record_id == record_id for each in waiting)
+    waiting = (draft.numbers.id(each) for each, before in draft.extra.items() if step in before)
+    return any(draft.steps[id].record_id == record_id for id in waiting if id.address.type == type_name)
 
 
-def _core(graph: Graph) -> set[StepId]:
-    """Return the steps that lie on cycles (or between two): what is left after peeling the graph from both ends."""
-    forward = _peeled(graph)
-    backward: Graph = {id: set() for id in graph}
-    for id, before in graph.items():
-        for each in before:
-            backward.setdefault(each, set()).add(id)
-    return set(graph) - forward - _peeled(backward)
-
-
-def _peeled(graph: Graph) -> set[StepId]:
-    sorter = TopologicalSorter(graph)
-    with suppress(CycleError):  # get_ready still yields everything before the first cycle
-        sorter.prepare()
-    done: set[StepId] = set()
-    while ready := sorter.get_ready():
-        done.update(ready)
-        sorter.done(*ready)
-    return done
+def _core(draft: _Draft) -> set[int]:
+    """Return the steps that lie on cycles, or between two: they wait for such, and such wait for them."""
+    who, whom = draft.pairs()
+    behind = Waits(len(draft.numbers), who, whom).entangled()
+    return behind and behind & Waits(len(draft.numbers), whom, who).entangled()
 
 
 def _unique_changes(draft: _Draft, steps: Iterable[Step]) -> Iterable[tuple[StepId, Field, Value, Value]]:
@@ -144,6 +145,7 @@ def _unique_changes(draft: _Draft, steps: Iterable[Step]) -> Iterable[tuple[Step
 
 
 def _wait_for_uniques(draft: _Draft) -> None:
+    number = draft.numbers.of
     released: dict[tuple[str, str, Value], StepId] = {}
     for id, row, before, after in _unique_changes(draft, draft.steps.of_existing()):
         for key in set(keys_of(before)) - set(keys_of(after)) - {None}:
@@ -152,13 +154,14 @@ def _wait_for_uniques(draft: _Draft) -> None:
         for key in sorted(set(keys_of(after)) - set(keys_of(before)) - {None}, key=str):
             holder = released.get((id.address.type, row.name, key))
             if holder is not None and holder.address != id.address:
-                draft.takes[id, f"{row.name}\0{key}"] = holder
+                draft.takes[number(id), f"{row.name}\0{key}"] = number(holder)
 
 
 def _wait_for_unlinks(draft: _Draft) -> None:
     """Let a delete wait for the deletes of the records that link to it and for the steps that unlink from it."""
     deleting = draft.steps.changes.with_action(Action.DELETE)
-    deleted = {(change.address.type, change.record_id): StepId(change.address, WRITE) for change in deleting}
+    number = draft.numbers.of
+    deleted = {(change.address.type, change.record_id): number(StepId(change.address, WRITE)) for change in deleting}
     if not deleted:
         return
     for step in draft.steps:
@@ -171,60 +174,66 @@ def _wait_for_unlinks(draft: _Draft) -> None:
             pairs = [(row, change.before) for row, change in rows if row.kind.is_reference]
         for link, target_id in pairs:
             target = deleted.get((str(link.target), target_id if isinstance(target_id, int) else None))
-            if target is not None and target != id and not _is_mutual(draft, target, id):
-                draft.extra.setdefault(target, set()).add(id)
+            if target is not None and target != number(id) and not _is_mutual(draft, target, number(id)):
+                draft.extra.setdefault(target, set()).add(number(id))
 
 
-def _is_mutual(draft: _Draft, target: StepId, id: StepId) -> bool:
+def _is_mutual(draft: _Draft, target: int, step: int) -> bool:
     """Say whether two deletes would wait for each other; then the type that stands first in the catalogue goes last."""
-    if id not in draft.extra or target not in draft.extra[id]:
+    if step not in draft.extra or target not in draft.extra[step]:
         return False
     names = [entity.name for entity in draft.catalogue.types]
-    if names.index(id.address.type) < names.index(target.address.type):
+    mine, other = (names.index(draft.numbers.id(each).address.type) for each in (step, target))
+    if mine < other:
         return True
-    draft.extra[id].discard(target)
+    draft.extra[step].discard(target)
     return False
 
 
 def _break_rings(draft: _Draft) -> None:
     """Break each remaining cycle: at a link that may wait, else by clearing a unique value first, else between deletes."""
-    while core := _core(draft.prerequisites()):
-        graph = {id: before & core for id, before in draft.prerequisites().items() if id in core}
-        cycle = _cycle(graph)
+    while core := _core(draft):
+        cycle = _cycle(draft, core)
         if cycle is None:
             return
-        link = min((key for key, target in draft.links.items() if _may_wait(draft, key, target, cycle)), default=None)
-        taken = min((key for key, holder in draft.takes.items() if _may_release(draft, key, holder, cycle)), default=None)
-        if link is not None:
-            _postpone(draft, *link)
-        elif taken is not None:
-            _release_first(draft, draft.takes[taken], taken[1].partition("\0")[0])
+        links = [link for link in _sorted_links(draft, cycle) if _may_wait(draft, link)]
+        takes = [key for key, holder in draft.takes.items() if _may_release(draft, key, holder, cycle)]
+        if links:
+            _postpone(draft, links[0])
+        elif takes:
+            first = min(takes, key=lambda key: (draft.numbers.rank(key[0]), key[1]))
+            _release_first(draft, draft.takes[first], first[1].partition("\0")[0])
         else:
-            waiting = min(id for id in cycle if draft.extra.get(id, set()) & cycle)
+            waiting = min((each for each in cycle if draft.extra.get(each, set()) & cycle), key=draft.numbers.rank)
             draft.extra[waiting] -= cycle
 
 
-def _may_wait(draft: _Draft, key: tuple[StepId, str], target: StepId, cycle: set[StepId]) -> bool:
-    id, name = key
-    row = draft.catalogue[id.address.type].by_name[name]
-    return id in cycle and target in cycle and id.number == WRITE and not row.required
+def _may_wait(draft: _Draft, link: Link) -> bool:
+    id = draft.numbers.id(link.who)
+    return id.number == WRITE and not draft.catalogue[id.address.type].by_name[link.field].required
 
 
-def _may_release(draft: _Draft, key: tuple[StepId, str], holder: StepId, cycle: set[StepId]) -> bool:
+def _may_release(draft: _Draft, key: tuple[int, str], holder: int, cycle: set[int]) -> bool:
     """Say whether *holder* can give up the value early. A delete cannot: it was promised that nothing else touches it."""
-    return {key[0], holder} <= cycle and draft.steps[holder].action is not WriteAction.DELETE
+    return {key[0], holder} <= cycle and draft.steps[draft.numbers.id(holder)].action is not WriteAction.DELETE
 
 
-def _cycle(graph: Graph) -> set[StepId] | None:
+def _cycle(draft: _Draft, core: set[int]) -> set[int] | None:
+    """Return the steps of one cycle among those of *core*, the same one every time."""
+    pairs = {(who, whom) for who, whom in zip(*draft.pairs(), strict=True) if who in core and whom in core}
+    sorter: TopologicalSorter[int] = TopologicalSorter()
+    for who, whom in sorted(pairs, key=lambda pair: tuple(map(draft.numbers.rank, pair))):
+        sorter.add(who, whom)
     try:
-        TopologicalSorter(graph).prepare()
+        sorter.prepare()
     except CycleError as error:
         return set(error.args[1])
     return None
 
 
-def _release_first(draft: _Draft, id: StepId, name: str) -> None:
-    """Give *id*'s record a step of its own that gives up the unique values it loses, before everything else."""
+def _release_first(draft: _Draft, number: int, name: str) -> None:
+    """Give the record of a step another one that gives up the unique values it loses, before everything else."""
+    id = draft.numbers.id(number)
     step = draft.steps[id]
     change = next(each for each in step.fields if each.field == name)
     released = _released(change)
@@ -236,8 +245,8 @@ def _release_first(draft: _Draft, id: StepId, name: str) -> None:
     fields = PackedFields(replace(each, before=released) if each.field == name else each for each in step.fields)
     draft.steps[id] = replace(step, fields=fields)
     for key, holder in list(draft.takes.items()):
-        if holder == id and key[1].partition("\0")[0] == name:
-            draft.takes[key] = release_id
+        if holder == number and key[1].partition("\0")[0] == name:
+            draft.takes[key] = draft.numbers.of(release_id)
 
 
 def _released(change: FieldChange) -> Value:
@@ -256,46 +265,49 @@ def _release_delta(change: FieldChange) -> Delta | None:
 
 def _sorted(draft: _Draft) -> Steps:
     """Return the steps wave by wave: those that wait for none, then those that waited for those; by name in each."""
-    graph = draft.prerequisites()
     result = Steps(draft.steps.changes)
-    for step, place in _pruned(_waves(draft, graph)):
-        result.add(step, place)
+    who, whom = draft.pairs()
+    if not who:
+        for step, place in _pruned(_every(draft)):
+            result.add(step, place)
+        return result
+    number, places = draft.numbers.of, array("I", bytes(4 * len(draft.numbers)))
+    for step, place in _pruned(_waves(draft, who, whom)):
+        places[number(step.id)] = result.filled
+        result.add(step, place, [places[number(id)] for id in step.after])
     return result
 
 
-def _waves(draft: _Draft, graph: Graph) -> Iterator[Placed]:
-    rank = {entity.name: number for number, entity in enumerate(draft.catalogue.types)}
-    followers: dict[StepId, list[StepId]] = {}
-    for id, before in graph.items():
-        for each in before:
-            followers.setdefault(each, []).append(id)
-    waiting = {id: len(before) for id, before in graph.items()}
-    every = itertools.chain.from_iterable(map(draft.steps.of_type, rank))
-    wave: Iterator[Placed] = (each for each in every if each[0].id not in graph)
+def _every(draft: _Draft) -> Iterator[Placed]:
+    """Yield the steps type by type, by name in each."""
+    return itertools.chain.from_iterable(draft.steps.of_type(entity.name) for entity in draft.catalogue.types)
+
+
+def _waves(draft: _Draft, who: Sequence[int], whom: Sequence[int]) -> Iterator[Placed]:
+    numbers, rank = draft.numbers, {entity.name: place for place, entity in enumerate(draft.catalogue.types)}
+    waits, before = Waits(len(numbers), who, whom), Waits(len(numbers), whom, who)
+    is_waiting = bytearray(map(bool, waits.counts))
+
+    def standing(number: int) -> int:
+        return rank[numbers.id(number).address.type] * MOST_STEPS * len(numbers) + numbers.rank(number)
+
+    wave: Iterator[Placed] = (each for each in _every(draft) if not is_waiting[numbers.of(each[0].id)])
     count = 0
     while True:
-        ready: list[StepId] = []
+        ready = array("I")
         for step, place in wave:
             count += 1
-            yield _after(step, graph), place
-            ready += _released_by(step.id, followers, waiting)
+            number = numbers.of(step.id)
+            after = sorted(set(before.followers(number)), key=numbers.rank)
+            yield (replace(step, after=tuple(map(numbers.id, after))) if after else step), place
+            for each in waits.followers(number):
+                waits.counts[each] -= 1
+                if not waits.counts[each]:
+                    ready.append(each)
         if not ready:
             break
-        ready.sort(key=lambda each: (rank[each.address.type], *in_order(each)))
-        wave = map(draft.steps.placed, ready)
+        wave = map(draft.steps.placed, map(numbers.id, sorted(ready, key=standing)))
     assert count == len(draft.steps), "cycles were cut"
-
-
-def _after(step: Step, graph: Graph) -> Step:
-    return replace(step, after=tuple(sorted(graph[step.id]))) if step.id in graph else step
-
-
-def _released_by(done: StepId, followers: Mapping[StepId, Sequence[StepId]], waiting: dict[StepId, int]) -> Iterator[StepId]:
-    """Yield the steps that wait for nothing any more once one is done."""
-    for follower in followers.get(done, ()):
-        waiting[follower] -= 1
-        if not waiting[follower]:
-            yield follower
 
 
 def pruned(steps: Iterable[Step]) -> Iterator[Step]:

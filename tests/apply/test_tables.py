@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-from contextlib import suppress
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,7 +43,7 @@ def follow_up(address: Address) -> Step:
 
 
 ids = st.builds(StepId, addresses, st.sampled_from([WRITE, 4]))
-deeds = st.lists(st.tuples(st.sampled_from(["pop", "line up", "get"]), ids), max_size=60)
+deeds = st.lists(st.tuples(st.sampled_from(["pop", "take", "line up", "get"]), ids), max_size=60)
 
 
 @pytest.mark.parametrize("is_packed", [True, False])
@@ -64,6 +61,12 @@ def test_what_is_to_be_done_is_as_in_a_dict(is_packed: bool, deeds: list[tuple[s
             known[id] = step
         assert (todo.get(id), id in todo) == (known.get(id), id in known)
         assert todo.is_left(id.address) == any(each.address == id.address for each in known)
+        place = todo.place(id)
+        if place is not None:
+            found = todo.instead(place) or (planned[place] if todo.is_left_at(place) else None)
+            assert (planned[place].id, found) == (id, known.get(id))
+        if place is not None and deed == "take":
+            assert todo.take(place) == known.pop(id, None)
     assert sorted(todo, key=lambda step: step.id) == sorted(known.values(), key=lambda step: step.id)
     left = [step.id for step in planned if step.id in known]
     assert [step.id for step in todo if step.id in left][: len(left)] == left or deeds
@@ -96,32 +99,63 @@ def test_a_record_counts_once_a_status(told: list[tuple[Address, str]]) -> None:
 
 
 lines = st.lists(
-    st.tuples(st.sampled_from(["take", "first", "back", "front", "drop"]), st.integers(0, COUNT - 1)), max_size=60
+    st.tuples(st.sampled_from(["take", "first", "come", "back", "front", "drop"]), st.integers(0, COUNT - 1)), max_size=60
 )
 
 
-@given(lines)
-def test_a_line_is_a_queue(deeds: list[tuple[str, int]]) -> None:
-    """Steps of the plan wait in their order, what is put back is before them, what came later behind."""
+class Queue:
+    """A line as lists: what is before all, the places of the plan that came, what is behind all."""
+
+    def __init__(self, planned: Steps) -> None:
+        self.planned, self.front, self.places, self.back = planned, list[Step](), list[int](), list[Step]()
+
+    def first(self) -> Step:
+        """Return the step whose turn it is: it stays the first, whatever comes."""
+        if not self.front and self.places:
+            self.front = [self.planned[self.places.pop(0)]]
+        return (self.front or self.back)[0]
+
+    def take(self) -> Step:
+        """Take it out."""
+        self.first()
+        return (self.front or self.back).pop(0)
+
+    def drop(self, step: Step) -> None:
+        """Take a step out wherever it is."""
+        self.front, self.back = ([each for each in part if each.id != step.id] for part in (self.front, self.back))
+        self.places = [place for place in self.places if self.planned[place].id != step.id]
+
+    def __len__(self) -> int:
+        return len(self.front) + len(self.places) + len(self.back)
+
+
+@given(st.sets(st.integers(0, COUNT - 1)), lines)
+def test_a_line_is_a_queue(at_first: set[int], deeds: list[tuple[str, int]]) -> None:
+    """Steps of the plan stand in its order whenever they come, what is put back before them, all others behind."""
     planned = steps(is_packed=True)
-    line, queue = Line(planned), deque(planned)
-    for place in range(len(planned)):
-        line.plan(place)
+    line, queue = Line(planned), Queue(planned)
+    come = set(at_first)
+    for place in sorted(at_first):
+        line.come(place)
+    queue.places = sorted(at_first)
     for deed, number in deeds:
         step = follow_up(PLANNED[number])
-        if deed == "take":
-            with suppress(IndexError):
-                assert line.popleft() == queue.popleft()
-        elif deed == "first" and queue:
-            assert line.first == queue[0]
+        if deed == "take" and len(queue):
+            assert line.popleft() == queue.take()
+        elif deed == "first" and len(queue):
+            assert line.first == queue.first()
+        elif deed == "come" and number not in come:
+            come.add(number)
+            line.come(number)
+            queue.places = sorted([*queue.places, number])
         elif deed == "back":
             line.append(step)
-            queue.append(step)
+            queue.back.append(step)
         elif deed == "front":
             line.put_back([step, follow_up(PLANNED[0])])
-            queue.extendleft([follow_up(PLANNED[0]), step])
+            queue.front[:0] = [step, follow_up(PLANNED[0])]
         elif deed == "drop":
             line.drop({planned[number].id})
-            queue = deque(each for each in queue if each.id != planned[number].id)
+            queue.drop(planned[number])
         assert len(line) == len(queue)
-    assert [line.popleft() for _ in range(len(line))] == list(queue)
+    assert [line.popleft() for _ in range(len(line))] == [queue.take() for _ in range(len(queue))]
