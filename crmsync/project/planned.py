@@ -139,9 +139,6 @@ class _Addresses(Mapping[tuple[str, int], Address]):
     def __len__(self) -> int:
         return len(self._all)
 
-    def __contains__(self, pair: object) -> bool:
-        return pair in self._all
-
 
 #: A label that a plan relies on: its table, its id, its name.
 LabelInUse = tuple[str, int, str]
