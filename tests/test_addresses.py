@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crmsync.config.facts import PackedRecord
 from crmsync.model.address import IN_ORDER, Address
 from crmsync.model.addresses import Addresses, Naming, SomeOf
 from crmsync.model.texts import Texts
 from crmsync.project.hashrow import HashRow
+from crmsync.project.names import Names
+from crmsync.project.reading import SheetRecords
+from crmsync.project.sheets import About, Told, sheet_of
 
 texts = st.lists(st.text(st.characters(exclude_categories=[]), max_size=5), max_size=200)
 addresses = st.builds(Address, st.sampled_from(["people", "companies", "x"]), st.text("ab.-1", min_size=1, max_size=3))
 many = st.lists(addresses, max_size=200)
+keys = st.sampled_from("abcdefghij")
 
 
 @given(texts, texts)
@@ -77,3 +83,35 @@ def test_hashes_are_found_as_in_a_dict(columns: list[list[int]]) -> None:
 
     assert [found.place(each) for each in row] == [row.index(each) for each in row]
     assert [each in found for each in range(50)] == [each in row for each in range(50)]
+    assert list(found.places(range(50))) == [row.index(each) for each in range(50) if each in row]
+
+
+@given(st.lists(st.text("aä.🙂", min_size=1, max_size=4), max_size=12), st.data())
+def test_names_in_a_row_are_those_of_a_list(names: list[str], data: st.DataObject) -> None:
+    """Each by itself, from either end, and those from one place to another."""
+    found = Names(names)
+
+    assert (len(found), list(found), found[1:]) == (len(names), names, tuple(names[1:]))
+    assert [found[place] for place in range(-len(names), len(names))] == names * 2
+    for place in (len(names), -len(names) - 1):
+        with pytest.raises(IndexError):
+            found[place]
+    if names:
+        start = data.draw(st.integers(0, len(names) - 1))
+        stop = data.draw(st.integers(start + 1, len(names)))
+        assert found.between(start, stop) == names[start:stop]
+
+
+@given(st.lists(st.lists(keys, unique=True, max_size=4), max_size=5), st.lists(keys))
+def test_packed_records_are_found_in_whatever_sheet_they_stand(files: list[list[str]], wanted: list[str]) -> None:
+    """Those in a row too, also where one file ends and the next begins, or is empty; a key in two files is the first's."""
+    entries = [
+        [PackedRecord("people", key, 1, f"{n} {key}".encode(), About()) for key in each] for n, each in enumerate(files)
+    ]
+    sheets = [sheet_of(str(number), "f", 1, each, Told()) for number, each in enumerate(entries)]
+    records = SheetRecords(sheets, mend=sheets.__getitem__)
+    first = {each.key: each.data for some in reversed(entries) for each in some}
+
+    assert records.packed(Address("people", key) for key in wanted) == {
+        Address("people", key): first[key] for key in wanted if key in first
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 
 
 class HashRow(Container[int]):
@@ -22,12 +22,20 @@ class HashRow(Container[int]):
             index[slot] = place
         self._hashes, self._index, self._mask = hashes, index, mask
 
+    def places(self, wanted: Iterable[int]) -> Iterator[int]:
+        """Yield where each of the hashes stands that is there, the first one of several."""
+        hashes, index, mask = self._hashes, self._index, self._mask
+        for hashed in wanted:
+            slot = hashed & mask
+            while (place := index[slot]) >= 0:
+                if hashes[place] == hashed:
+                    yield place
+                    break
+                slot = (slot + 1) & mask
+
     def place(self, hashed: int) -> int | None:
-        """Return where a hash stands, the first one of several."""
-        slot = hashed & self._mask
-        while (place := self._index[slot]) >= 0 and self._hashes[place] != hashed:
-            slot = (slot + 1) & self._mask
-        return None if place < 0 else place
+        """Return where a hash stands, if it is there."""
+        return next(self.places((hashed,)), None)
 
     def __contains__(self, hashed: object) -> bool:
         return isinstance(hashed, int) and self.place(hashed) is not None

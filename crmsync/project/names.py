@@ -11,11 +11,11 @@ from typing import overload
 class Names(Sequence[str]):
     """Names without line ends, none of them empty, one on each line of a *text*."""
 
-    __slots__ = ("_before", "text")
+    __slots__ = ("_starts", "text")
 
     def __init__(self, names: Iterable[str] = (), *, text: bytes | None = None) -> None:
         self.text = "\n".join(names).encode() if text is None else text
-        self._before: array[int] | None = None  # of all names before, and of all
+        self._starts: array[int] | None = None  # of all names, and of one that would follow
 
     def __len__(self) -> int:
         return self.text.count(b"\n") + 1 if self.text else 0
@@ -30,10 +30,15 @@ class Names(Sequence[str]):
     def __getitem__(self, place: int | slice) -> str | tuple[str, ...]:
         if isinstance(place, slice):
             return tuple(self)[place]
-        if self._before is None:
-            self._before = array("I", accumulate(map(len, self.text.split(b"\n")), initial=0))
-        at = range(len(self._before) - 1)[place]
-        return self.text[self._before[at] + at : self._before[at + 1] + at].decode()
+        at = range(len(self))[place] if place < 0 else place
+        return self.between(at, at + 1)[0]
+
+    def between(self, start: int, stop: int) -> list[str]:
+        """Return the names from one place to another, of which there must be some. Raises IndexError."""
+        if self._starts is None:
+            lines = self.text.split(b"\n") if self.text else ()
+            self._starts = array("I", accumulate((len(each) + 1 for each in lines), initial=0))
+        return self.text[self._starts[start] : self._starts[stop] - 1].decode().split("\n")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Names) and self.text == other.text

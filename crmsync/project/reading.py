@@ -30,7 +30,7 @@ from crmsync.model.source import Diagnostic
 from crmsync.project.files import Sources
 from crmsync.project.hashrow import HashRow
 from crmsync.project.sheetreader import Parsed
-from crmsync.project.sheets import Damaged, Sheet, address_of, hash_of_address, hash_of_question
+from crmsync.project.sheets import Damaged, Sheet, address_of, hash_of_address, hash_of_name, hash_of_question
 from crmsync.project.shelf import Shelf
 
 T = TypeVar("T")
@@ -228,13 +228,22 @@ class SheetRecords(Mapping[Address, Declared]):
 
     def packed(self, addresses: Iterable[Address]) -> dict[Address, bytes]:
         """Return those of *addresses* that there are, as they are packed; those beside each other are read at once."""
-        by_place = {place: address for address in addresses if (place := self._place(address)) is not None}
+        by_name = {str(address): address for address in addresses}
         found: dict[Address, bytes] = {}
-        for first, last in _runs(sorted(by_place)):
-            at, start, stop = first >> _SHIFT, first & _NUMBER, (last & _NUMBER) + 1
+        for at, start, stop in self._runs(sorted(self.hashes.places(map(hash_of_name, by_name)))):
             packed = self._asked(at, partial(Sheet.packed, start=start, stop=stop))
-            found.update(zip(map(by_place.__getitem__, range(first, last + 1)), packed, strict=True))
+            names = self.sheets[at].names.between(start, stop)
+            found.update((by_name[name], data) for name, data in zip(names, packed, strict=True) if name in by_name)
         return found
+
+    def _runs(self, places: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+        """Yield the sheet, the first, and the number after the last of those of *places*, in order, that are in a row."""
+        for first, end in _runs(places):
+            at = bisect_right(self._firsts, first) - 1
+            while first < end:
+                begin, beyond = self._firsts[at : at + 2]
+                yield at, first - begin, min(end, beyond) - begin
+                first, at = beyond, at + 1
 
     def seek(self, addresses: Iterable[Address]) -> None:
         """Find out where some stand, for who asks for no others: in a fifth of the time that it takes of all."""
@@ -251,8 +260,8 @@ class SheetRecords(Mapping[Address, Declared]):
 
     @cached_property
     def _firsts(self) -> list[int]:
-        """Where in the row of all records each sheet begins."""
-        return [0, *accumulate(len(sheet.own) for sheet in self.sheets[:-1])]
+        """Where in the row of all records each sheet begins, and where the last one ends."""
+        return list(accumulate((len(sheet.own) for sheet in self.sheets), initial=0))
 
     def _made(self, at: int, start: int, stop: int) -> list[Declared]:
         return self._asked(at, lambda sheet: sheet.records(start, stop))
@@ -283,10 +292,10 @@ class SheetRecords(Mapping[Address, Declared]):
 
 
 def _runs(places: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield first and last of those of *places*, in their order, that follow upon each other."""
+    """Yield the first of those of *places*, in their order, that follow upon each other, and what comes after the last."""
     ends = [at for at, (one, other) in enumerate(pairwise(places), 1) if other != one + 1]
     starts, ends = [0, *ends], [*ends, len(places)]
-    return ((places[start], places[end - 1]) for start, end in zip(starts, ends, strict=True) if start < end)
+    return ((places[start], places[end - 1] + 1) for start, end in zip(starts, ends, strict=True) if start < end)
 
 
 class _Items(ItemsView[Address, Declared]):

@@ -41,7 +41,7 @@ Bodies = Callable[[int, int], bytes]
 _HASH, _SMALL = "Q", "I"
 #: By so many bits hashes are put apart where all of them are compared.
 _SHARE_BITS = 6
-_MAGIC = b"crmsync sheet 4\n"
+_MAGIC = b"crmsync sheet 5\n"
 _CHECK_BYTES = 16
 
 
@@ -144,7 +144,12 @@ def address_of(name: str) -> Address:
 
 def hash_of_address(address: Address) -> int:
     """Return the hash of a record's address."""
-    return hash_of_bytes(f"{address.type}\0{address.key}".encode())
+    return hash_of_name(str(address))
+
+
+def hash_of_name(name: str) -> int:
+    """Return the same of what a sheet calls it."""
+    return hash_of_bytes(name.encode())
 
 
 def hash_of_question(question: Question) -> int:
@@ -203,6 +208,7 @@ def entries_of(read: Declarations, alone: Alone, catalogue: Catalogue) -> Iterat
 
 def sheet_of(id: str, file: str, line: int, entries: Sequence[PackedRecord], told: Told) -> Sheet:
     """Return the sheet of one piece of *file* that begins on *line*, with *entries* in their order; verdicts are `About`."""
+    names = [f"{each.type}.{each.key}" for each in entries]
     return Sheet(
         file=file,
         id=id,
@@ -211,11 +217,11 @@ def sheet_of(id: str, file: str, line: int, entries: Sequence[PackedRecord], tol
         line=line,
         moved=told.moved,
         diagnostics=told.diagnostics,
-        names=Names(f"{each.type}.{each.key}" for each in entries),
+        names=Names(names),
         lines=array(_SMALL, [each.line for each in entries]),
         ends=array(_SMALL, accumulate(len(each.data) for each in entries)),
         digests=array(_HASH, [hash_of_bytes(each.data) for each in entries]),
-        own=array(_HASH, [hash_of_bytes(f"{each.type}\0{each.key}".encode()) for each in entries]),
+        own=array(_HASH, map(hash_of_name, names)),
         claims=_column(each.verdict.claims for each in entries),
         keys=_column(each.verdict.keys for each in entries),
         targets=_column(each.verdict.targets for each in entries),

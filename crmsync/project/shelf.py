@@ -33,7 +33,7 @@ from crmsync.project.session import Project
 from crmsync.project.sheets import PREFIX_BYTES, Damaged, Sheet, from_head, head_bytes, to_bytes
 
 #: To be raised when reading gives something else for the same files without a new version of crmsync.
-FORMAT = 5
+FORMAT = 6
 #: A sheet that nothing asked for in so many seconds is thrown away; a mirror is not trusted for longer either.
 KEPT_SECONDS = 7 * 24 * 3600.0
 #: So many generations of one file's sheets are kept: as it is, and as it was when the last plans were made.
