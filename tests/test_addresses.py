@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from crmsync.config.facts import PackedRecord
 from crmsync.model.address import IN_ORDER, Address
 from crmsync.model.addresses import Addresses, Naming, SomeOf
+from crmsync.model.numbered import FewInARow, Numbered
 from crmsync.model.texts import Texts
 from crmsync.project.hashrow import HashRow
 from crmsync.project.names import Names
@@ -115,3 +116,17 @@ def test_packed_records_are_found_in_whatever_sheet_they_stand(files: list[list[
     assert records.packed(Address("people", key) for key in wanted) == {
         Address("people", key): first[key] for key in wanted if key in first
     }
+
+
+@given(st.lists(st.tuples(keys, keys), max_size=200))
+def test_few_values_in_a_row_are_those_that_were_put_there(values: list[tuple[str, str]]) -> None:
+    """However often each came; and the number of one is the same, however it is found."""
+    row, numbered = FewInARow[tuple[str, str]](), Numbered[tuple[str, str]]()
+    for each in values:
+        row.append(each)
+    numbers = [numbered.number_by(tuple(map(id, each)), each) for each in values]
+
+    assert [row.at(place) for place in range(len(values))] == values
+    assert list(row.different) == list(numbered) == list(dict.fromkeys(values))
+    assert [numbered[number] for number in numbers] == values
+    assert [numbered.number(each) for each in values] == numbers

@@ -22,6 +22,7 @@ from crmsync.model.catalogue import EntityType
 from crmsync.model.changes import waits_of
 from crmsync.model.effects import Answer, Effect, Task
 from crmsync.model.events import WriteAction
+from crmsync.model.numbered import FewInARow
 from crmsync.model.plan import Step, StepId
 from crmsync.model.waits import Waits
 
@@ -74,7 +75,7 @@ class Agenda:
     Which steps are ready, which wait for others, which calls are under way.
 
     *waits* counts for how many others each step of the plan still waits, *inherited* says which wait for one that is to be
-    done because another one was. *keys* are the queues, *key_of* says by the place of a step which is its own.
+    done because another one was. *keys* are their queues, by place.
     *late* are those whose reading was too old when their turn came: they are re-read then, not put back again.
     *room* is how many records a reading of a queue takes: what can be written while it is good, as far as is known.
     *wait* and *took* are how long the last calls waited for the pace, and for Copper, in seconds.
@@ -83,8 +84,7 @@ class Agenda:
     steps: Sequence[Step] = ()
     waits: Waits = field(default_factory=lambda: Waits(0, (), ()))
     inherited: dict[StepId, Sequence[int]] = field(default_factory=dict)
-    keys: list[QueueKey] = field(default_factory=list)
-    key_of: bytearray = field(default_factory=bytearray)
+    keys: FewInARow[QueueKey] = field(default_factory=FewInARow)
     ready: dict[QueueKey, Line] = field(default_factory=dict)
     read: dict[QueueKey, Batch] = field(default_factory=dict)
     reading: set[QueueKey] = field(default_factory=set)
@@ -98,14 +98,11 @@ class Agenda:
 
     def plan(self, step: Step) -> None:
         """Take in the next step of the plan."""
-        key = step.address.type, step.action
-        if key not in self.keys:
-            self.keys.append(key)
-        self.key_of.append(self.keys.index(key))
+        self.keys.append((step.address.type, step.action))
 
     def come(self, place: int) -> None:
         """Line up a step of the plan that waits for nothing, or not any more."""
-        self.line(self.keys[self.key_of[place]]).come(place)
+        self.line(self.keys.at(place)).come(place)
 
     def push(self, step: Step) -> None:
         """Line up a step behind all others."""

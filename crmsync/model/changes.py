@@ -19,6 +19,7 @@ from sys import intern
 
 from crmsync.model.address import IN_ORDER, Address
 from crmsync.model.events import Origin, WriteAction
+from crmsync.model.numbered import Numbered
 from crmsync.model.packed import Common, PackedFields
 from crmsync.model.packing import Flat, flat_position, made_position
 from crmsync.model.plan import Action, Change, FieldChange, Step, StepId
@@ -42,30 +43,18 @@ class _FieldRows:
 
     def __init__(self, pile: Pile) -> None:
         self.pile = pile
-        self._alike: list[Common] = []
-        self._numbers: dict[Common, int] = {}
-        self._very_same: dict[tuple[int, ...], int] = {}
+        self._alike = Numbered[Common]()
 
     def flat(self, fields: Sequence[FieldChange]) -> Flat:
         """Return the number of what is alike, and that of the values; nothing for no fields."""
         if not fields:
             return None
         packed = fields if isinstance(fields, PackedFields) else PackedFields(fields)
-        return self._number(packed.alike), packed.number_in(self.pile)
+        return self._alike.number_by(tuple(map(id, packed.alike)), packed.alike), packed.number_in(self.pile)
 
     def made(self, data: Flat) -> Sequence[FieldChange]:
         """Return what `flat` made *data* of."""
         return () if data is None else fields_aside(self._alike[data[0]], self.pile, data[1])
-
-    def _number(self, alike: Common) -> int:
-        """Return the number of what is alike; nearly always it is the very same, and found without comparing."""
-        known = self._very_same.get(tuple(map(id, alike)))
-        if known is None:
-            known = self._numbers.setdefault(alike, len(self._alike))
-            if known == len(self._alike):
-                self._alike.append(alike)
-                self._very_same[tuple(map(id, alike))] = known  # they are kept, so that no others get these ids
-        return known
 
 
 class Changes(Rows[Change]):

@@ -14,6 +14,7 @@ from typing import Any
 
 from crmsync.model.address import Address
 from crmsync.model.addresses import Addresses
+from crmsync.model.numbered import Numbered
 from crmsync.model.packed import ALL_ADDED, FEW, Common, PackedFields, shared
 from crmsync.model.packing import FLAT_NOBODY, flat, flat_position, from_bytes, made, to_bytes
 from crmsync.model.plan import Cause
@@ -174,9 +175,7 @@ class PackedDesired(Mapping[Address, Desired]):
         self._few: list[Desired] = []
         self._places = array("Q")  # in the pile, of all but the few
         self._pile = pile or MemoryPile()
-        self._very_same: dict[tuple[tuple[str, ...], tuple[int, ...]], int] = {}
-        self._numbers: dict[Alike, int] = {}
-        self._alike: list[Alike] = []
+        self._alike = Numbered[Alike]()
         self._options: dict[Address, RecordOptions] = {}
         for each in records:
             self.addresses.add(each.address)
@@ -186,7 +185,6 @@ class PackedDesired(Mapping[Address, Desired]):
                 self._places.append(self._pile.put(self._packed(each)))
             if each.options != _NOTHING_SAID:
                 self._options[each.address] = each.options
-        self._numbers.clear()
 
     def __len__(self) -> int:
         return len(self.addresses)
@@ -212,18 +210,9 @@ class PackedDesired(Mapping[Address, Desired]):
         fields = record.fields.values()
         places = _flat_places(record.position, [each.position for each in fields])
         values = tuple([flat(each.value) for each in fields])
-        number = self._number(tuple(record.fields), tuple([each.policy for each in fields]))
+        names, rules = tuple(record.fields), tuple([each.policy for each in fields])
+        number = self._alike.number_by((names, tuple(map(id, rules))), (names, rules))
         return to_bytes((number, flat_position(record.position), places, values))
-
-    def _number(self, names: tuple[str, ...], rules: tuple[Policy, ...]) -> int:
-        """Return the number of these names and rules; nearly always they are the very same, and found without comparing."""
-        known = self._very_same.get((names, tuple(map(id, rules))))
-        if known is None:
-            known = self._numbers.setdefault((names, rules), len(self._alike))
-            if known == len(self._alike):
-                self._alike.append((names, rules))
-                self._very_same[names, tuple(map(id, rules))] = known  # they are kept, so that no others get these ids
-        return known
 
 
 _NOTHING_SAID = RecordOptions()

@@ -16,6 +16,7 @@ from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
 from crmsync.model.changes import WRITE, waits_of
 from crmsync.model.events import WriteAction
+from crmsync.model.numbered import FewInARow
 from crmsync.model.plan import Price, Step
 from crmsync.model.settings import Pace
 from crmsync.model.waits import Waits
@@ -46,8 +47,8 @@ class _Sums:
     """
     The requests so far, and the steps that are ready, by type and action: their places, or None where nothing depends on it.
 
-    *keys* are the types and actions there are, *key_of* their numbers by place. *several* are, by place, the records that
-    may have more steps than one, *written* those of them that were.
+    *keys* are the types and actions of the steps, by place. *several* are, by place, the records that may have more steps
+    than one, *written* those of them that were.
     """
 
     catalogue: Catalogue
@@ -56,8 +57,7 @@ class _Sums:
     single: int = 0
     reads: int = 0
     ready: dict[_Key, deque[int | None]] = field(default_factory=dict)
-    keys: list[_Key] = field(default_factory=list)
-    key_of: bytearray = field(default_factory=bytearray)
+    keys: FewInARow[_Key] = field(default_factory=FewInARow)
     several: dict[int, Address] = field(default_factory=dict)
     written: set[Address] = field(default_factory=set)
 
@@ -78,19 +78,16 @@ class _Sums:
     def _look_at(self, steps: Sequence[Step]) -> None:
         repeated: set[Address] = set()
         for step in steps:
-            key = step.address.type, step.action
-            if key not in self.keys:
-                self.keys.append(key)
-            self.key_of.append(self.keys.index(key))
+            self.keys.append((step.address.type, step.action))
             if step.id.number != WRITE:
                 repeated.add(step.address)
         if repeated:
             self.several = {place: step.address for place, step in enumerate(steps) if step.address in repeated}
-        self.reads += sum(action is WriteAction.CREATE for _, action in self.keys)
+        self.reads += sum(action is WriteAction.CREATE for _, action in self.keys.different)
 
     def _push(self, place: int, waits: Waits) -> None:
         is_alone = place not in self.several and not waits.followers(place)
-        self.ready.setdefault(self.keys[self.key_of[place]], deque()).append(None if is_alone else place)
+        self.ready.setdefault(self.keys.at(place), deque()).append(None if is_alone else place)
 
     def _size(self, key: _Key) -> int:
         return BULK_SIZE if _BULK_NAME.get(key[1]) in self.catalogue[key[0]].bulk else 1

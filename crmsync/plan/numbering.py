@@ -14,6 +14,7 @@ from typing import NamedTuple
 from crmsync.model.address import Address
 from crmsync.model.addresses import Addresses
 from crmsync.model.changes import MOST_STEPS, WRITE, Changes
+from crmsync.model.numbered import FewInARow
 from crmsync.model.plan import StepId
 
 
@@ -74,16 +75,13 @@ class Links:
 
     def __init__(self) -> None:
         self.who, self.whom = array("I"), array("I")
-        self._names: list[str] = []
-        self._fields = array("H")
+        self._fields = FewInARow[str]()
 
     def add(self, who: int, field: str, whom: int) -> None:
         """Add a link."""
-        if field not in self._names:
-            self._names.append(field)
         self.who.append(who)
         self.whom.append(whom)
-        self._fields.append(self._names.index(field))
+        self._fields.append(field)
 
     def move(self, place: int, who: int) -> None:
         """Let another step set a link."""
@@ -93,7 +91,7 @@ class Links:
         """Yield the links to what one of *steps* makes."""
         for place, (who, whom) in enumerate(zip(self.who, self.whom, strict=True)):
             if whom in steps:
-                yield Link(place, who, self._names[self._fields[place]], whom)
+                yield Link(place, who, self._fields.at(place), whom)
 
     def among(self, steps: Container[int]) -> Iterator[Link]:
         """Yield the links that one of *steps* sets to what another of them makes."""
