@@ -6,6 +6,8 @@ from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 
+from xxhash import xxh3_64_intdigest as hash_of_bytes  # that of each run alike, so that each takes as many steps
+
 #: So large is the index at first; one half of it stays empty, so that few texts stand in each other's way.
 _FIRST_SIZE, _ROOM = 64, 2
 
@@ -67,7 +69,7 @@ class Texts(Collection[str]):
     def _slot(self, data: bytes) -> int:
         """Return where in the index the place of a text stands, or would."""
         index, mask = self._index, len(self._index) - 1
-        slot = hash(data) & mask
+        slot = hash_of_bytes(data) & mask
         while (place := index[slot]) >= 0 and self._data(place) != data:
             slot = (slot + 1) & mask
         return slot
@@ -76,7 +78,7 @@ class Texts(Collection[str]):
         index = array("i", [-1]) * (2 * len(self._index))
         mask = len(index) - 1
         for place in range(len(self)):
-            slot = hash(bytes(self._data(place))) & mask
+            slot = hash_of_bytes(self._data(place)) & mask
             while index[slot] >= 0:
                 slot = (slot + 1) & mask
             index[slot] = place
