@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crmsync.config.facts import PackedRecord
@@ -104,6 +104,7 @@ def test_names_in_a_row_are_those_of_a_list(names: list[str], data: st.DataObjec
 
 
 @given(st.lists(st.lists(keys, unique=True, max_size=4), max_size=5), st.lists(keys))
+@example([["a", "b"], [], ["c"]], ["b", "c"])
 def test_packed_records_are_found_in_whatever_sheet_they_stand(files: list[list[str]], wanted: list[str]) -> None:
     """Those in a row too, also where one file ends and the next begins, or is empty; a key in two files is the first's."""
     entries = [
