@@ -11,11 +11,11 @@ from typing import overload
 class Names(Sequence[str]):
     """Names without line ends, none of them empty, one on each line of a *text*."""
 
-    __slots__ = ("_starts", "text")
+    __slots__ = ("_before", "text")
 
     def __init__(self, names: Iterable[str] = (), *, text: bytes | None = None) -> None:
         self.text = "\n".join(names).encode() if text is None else text
-        self._starts: array[int] | None = None  # of all names, and of one that would follow
+        self._before: array[int] | None = None  # how long all names before one are together, and all of them
 
     def __len__(self) -> int:
         return self.text.count(b"\n") + 1 if self.text else 0
@@ -35,10 +35,9 @@ class Names(Sequence[str]):
 
     def between(self, start: int, stop: int) -> list[str]:
         """Return the names from one place to another, of which there must be some. Raises IndexError."""
-        if self._starts is None:
-            lines = self.text.split(b"\n") if self.text else ()
-            self._starts = array("I", accumulate((len(each) + 1 for each in lines), initial=0))
-        return self.text[self._starts[start] : self._starts[stop] - 1].decode().split("\n")
+        if self._before is None:
+            self._before = array("I", accumulate(map(len, self.text.split(b"\n") if self.text else ()), initial=0))
+        return self.text[self._before[start] + start : self._before[stop] + stop - 1].decode().split("\n")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Names) and self.text == other.text
