@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from xxhash import xxh3_64_intdigest as hash_of_bytes  # that of each run alike, so that each takes as many steps
+from xxhash import xxh3_64_intdigest as hash_of_bytes  # the same in each run, so that each takes as many steps
 
 #: So large is the index at first; one half of it stays empty, so that few texts stand in each other's way.
 _FIRST_SIZE, _ROOM = 64, 2

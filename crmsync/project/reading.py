@@ -230,13 +230,13 @@ class SheetRecords(Mapping[Address, Declared]):
         """Return those of *addresses* that there are, as they are packed; those beside each other are read at once."""
         by_name = {str(address): address for address in addresses}
         found: dict[Address, bytes] = {}
-        for at, start, stop in self._runs(sorted(self.hashes.places(map(hash_of_name, by_name)))):
+        for at, start, stop in self._sheetwise(sorted(self.hashes.places(map(hash_of_name, by_name)))):
             packed = self._asked(at, partial(Sheet.packed, start=start, stop=stop))
             names = self.sheets[at].names.between(start, stop)
             found.update((by_name[name], data) for name, data in zip(names, packed, strict=True) if name in by_name)
         return found
 
-    def _runs(self, places: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    def _sheetwise(self, places: Sequence[int]) -> Iterator[tuple[int, int, int]]:
         """Yield the sheet, the first, and the number after the last of those of *places*, in order, that are in a row."""
         for first, end in _runs(places):
             while first < end:
