@@ -19,6 +19,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from crmsync.copper import ranks, read
 from crmsync.copper.client import Client
@@ -453,7 +454,7 @@ def test_valid_files_are_not_read_again(desk: Desk, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(validating, "load_project_sources", lambda project: pytest.fail("the files were read again"))
 
     assert (first.records, first.files, first.diagnostics) == (PEOPLE, 1, ())
-    assert replace(validate(project), line_of=first.line_of) == first
+    assert structs.replace(validate(project), line_of=first.line_of) == first
 
 
 def test_a_changed_file_is_validated_again(desk: Desk) -> None:

@@ -6,10 +6,10 @@ import os
 import random
 import sqlite3
 from array import array
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from crmsync.model.address import Address
 from crmsync.project.ledger import Ledger

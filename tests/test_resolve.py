@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from crmsync.catalogue import CATALOGUE
 from crmsync.catalogue.account import with_account

@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from collections.abc import Generator, Sequence, Set
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from crmsync.apply import single, writing
 from crmsync.apply.reading import Guard, read_guard
@@ -43,8 +44,7 @@ class Lane(StrEnum):
     READING = "reading"
 
 
-@dataclass(slots=True)
-class Batch:
+class Batch(Struct):
     """Calls that rely on one reading, and how many records of them are on their way."""
 
     guard: Guard
@@ -52,16 +52,14 @@ class Batch:
     used: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What a reading came to: the calls that may rely on it."""
 
     key: QueueKey
     batch: Batch
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """A call that ended: in which lane, when it was started, what it came to."""
 
     lane: Lane
@@ -69,8 +67,7 @@ class Ended:
     result: CallResult | Reading
 
 
-@dataclass
-class Agenda:
+class Agenda(Struct):
     """
     Which steps are ready, which wait for others, which calls are under way.
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from crmsync.apply.classify import item_id, item_message
 from crmsync.apply.results import MOVED, Prepared, StepResult

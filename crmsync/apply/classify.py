@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from crmsync.model.effects import Failed, NotSent
 from crmsync.model.http import Response, Unparseable, header, parse_json
@@ -14,8 +15,7 @@ from crmsync.model.http import Response, Unparseable, header, parse_json
 _NOT_EXECUTED = frozenset({400, 401, 402, 403, 404, 405, 415, 422, 429})
 
 
-@dataclass(frozen=True, slots=True)
-class NotExecuted:
+class NotExecuted(Struct, frozen=True):
     """Nothing happened in Copper. *is_late*: it was never sent and may be sent again."""
 
     status: int
@@ -34,15 +34,13 @@ class NotExecuted:
         return self.status in (401, 402, 403) or (self.status == 0 and not self.is_late)
 
 
-@dataclass(frozen=True, slots=True)
-class Executed:
+class Executed(Struct, frozen=True):
     """It happened; *data* is the parsed body."""
 
     data: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Unclear:
+class Unclear(Struct, frozen=True):
     """Nobody can say whether it happened."""
 
     reason: str

@@ -8,7 +8,8 @@ prerequisite failed, and settles what is unclear before it ends. It never asks "
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from crmsync.apply.agenda import Agenda, agenda_of, next_call
 from crmsync.apply.answers import follow_reset

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from crmsync.apply import requests
 from crmsync.apply.work import GUARD_SECONDS, Work
@@ -18,8 +19,7 @@ from crmsync.model.plan import Step
 from crmsync.model.records import Observed
 
 
-@dataclass(frozen=True, slots=True)
-class Guard:
+class Guard(Struct, frozen=True):
     """What Copper showed of some records at *at* (our clock): None if one is gone; *trouble* when nobody answered."""
 
     at: float

@@ -8,8 +8,9 @@ sends custom fields finds out; from then on the run sends the others along.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from crmsync.apply import requests
 from crmsync.apply.classify import Executed, NotExecuted, classify

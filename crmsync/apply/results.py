@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crmsync.model.bodies import NOTHING_SENT, Sent
 from crmsync.model.effects import Answer, Effect
@@ -14,8 +15,7 @@ from crmsync.model.records import Observed
 MOVED = "Changed in Copper since the plan was made."
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """A step ready to be sent: its changes as they stand now, the record as re-read, its intent, and what it sends."""
 
     step: Step
@@ -25,8 +25,7 @@ class Prepared:
     sent: Sent = NOTHING_SENT
 
 
-@dataclass(frozen=True, slots=True)
-class StepResult:
+class StepResult(Struct, frozen=True):
     """
     What became of one step.
 
@@ -47,8 +46,7 @@ class StepResult:
     follow: tuple[Step, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CallResult:
+class CallResult(Struct, frozen=True):
     """
     What became of one call, and what it taught.
 

@@ -12,7 +12,9 @@ else is for a human to look at.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from crmsync.apply.answers import as_left
 from crmsync.apply.reading import newest, read_one
@@ -44,8 +46,7 @@ LOOK_BACK_SECONDS = 60
 READINGS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """
     What became of an intent: *status* is found, absent or unknown (still), with the record where there is one.
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cached_property
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from crmsync.apply.results import Prepared
 from crmsync.apply.tables import Ids, Tally, Todo
@@ -30,8 +32,7 @@ SEND_SECONDS = 15.0
 ANSWER_SECONDS = 60.0
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(Struct, frozen=True):
     """
     What to do and under which rules.
 
@@ -56,8 +57,7 @@ class Job:
     by: str = ""
 
 
-@dataclass
-class Work:
+class Work(Struct, dict=True):
     """The tables of a run; *several* are the records with more steps than one, *creating* the types of new ones."""
 
     job: Job

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from crmsync.apply import requests
 from crmsync.apply.answers import confirmed_fields, unclear, verify_all

@@ -8,9 +8,10 @@ and into the document that is kept.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from msgspec.structs import replace
 
 from crmsync.catalogue import kinds
 from crmsync.catalogue.texts import canonical_text

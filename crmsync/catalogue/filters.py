@@ -8,9 +8,10 @@ the client then reads more and looks itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 
 class Form(StrEnum):
@@ -31,8 +32,7 @@ class Form(StrEnum):
     FLAG = "flag"  # true or false
 
 
-@dataclass(frozen=True, slots=True)
-class Criterion:
+class Criterion(Struct, frozen=True):
     """
     One filter of one type: *name* is the field asked about, *key* Copper's.
 
@@ -51,8 +51,7 @@ class Criterion:
     aside: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Walk:
+class Walk(Struct, frozen=True):
     """How all records of a search are read: in the order of a date, so that more than 100,000 can be had in parts."""
 
     sort_by: str | None
@@ -62,8 +61,7 @@ class Walk:
     is_descending: bool = False
 
 
-@dataclass(frozen=True)
-class SearchRow:
+class SearchRow(Struct, frozen=True):
     """The search of one type: filters by field, sort words by field, and the columns that a table shows first."""
 
     page: str

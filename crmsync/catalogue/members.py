@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from msgspec import Struct
 
 from crmsync.catalogue.reading import ANY_SCALAR, Fault, Read, Reader, not_a_list, odd, quoted, refuse
 from crmsync.catalogue.texts import canonical_text, canonical_url, host_of
@@ -44,8 +45,7 @@ _AMERICAN = re.compile(r"\+1[ .-]?([2-9][0-9]{2})[ .-]?([0-9]{3})[ .-]?([0-9]{4}
 _EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;.]+(?:\.[^@\s<>,;.]+)+")
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(Struct, frozen=True):
     """
     The shape of one kind of set.
 

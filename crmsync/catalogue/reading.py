@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from crmsync.model.catalogue import Field, Locale
 from crmsync.model.codes import CODES
@@ -20,8 +21,7 @@ Reader = Callable[[Node, Field, Locale], Read]
 ANY_SCALAR = ("string", "number", "boolean")
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """What is wrong with one text: the number of a code, and the detail."""
 
     code: str

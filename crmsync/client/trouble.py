@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from crmsync.model.codes import CODES
 from crmsync.model.source import Diagnostic, Position, Problem

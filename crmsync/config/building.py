@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import yaml
+from msgspec import Struct
 
 from crmsync.config.texts import Bounds, control_diagnostic, split_lines
 from crmsync.model.codes import CODES
@@ -31,8 +31,7 @@ class _TooMuch(Exception):
     """A limit is passed, which ends the building."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Anchored:
+class _Anchored(Struct, frozen=True):
     """A node that aliases may name, with what one alias to it costs."""
 
     node: Node

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from crmsync.config.document import Document, parse
 from crmsync.config.structure import is_empty_scalar

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cached_property
+
+from msgspec import Struct
 
 from crmsync.config.lines import read_lines
 from crmsync.config.texts import BOUNDS, CONTROL_IN_TEXT, LINE_BREAK, Bounds, split_lines
@@ -13,8 +14,7 @@ from crmsync.model.source import Diagnostic, Node, Position
 __all__ = ["Bounds", "Document", "parse"]
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(Struct, frozen=True, dict=True):
     """
     A file as nodes; *root* is None when there is nothing to read. *text* is what was parsed, for carets.
 
@@ -24,7 +24,7 @@ class Document:
     file: str
     root: Node | None
     diagnostics: tuple[Diagnostic, ...] = ()
-    text: str | None = field(default=None, repr=False)
+    text: str | None = None
     is_rows: bool = False
 
     @cached_property

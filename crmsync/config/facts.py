@@ -8,8 +8,9 @@ it is written so again; what cannot be read so, or has something to be told of i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
+
+from msgspec import Struct
 
 from crmsync.config.document import Document
 from crmsync.config.fields import NULLS, FieldReader, Parts
@@ -65,8 +66,7 @@ class PackedRecord(NamedTuple):
     verdict: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Straight:
+class Straight(Struct, frozen=True):
     """The plain records of a file, and *rest*, a document of all else in it; None where there is nothing else."""
 
     records: list[PackedRecord]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from crmsync.config.fields import FieldReader
 from crmsync.config.policy import read_policy
@@ -16,8 +17,7 @@ from crmsync.model.source import Diagnostic, Listing, Node, Scalar, Table
 from crmsync.model.suggest import did_you_mean
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """The options of a record, and the fields it does not take from `defaults`."""
 
     options: RecordOptions = field(default_factory=RecordOptions)

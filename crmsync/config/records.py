@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from crmsync.config.document import Document
 from crmsync.config.fields import FieldReader, Fields
@@ -23,8 +25,7 @@ from crmsync.model.source import Diagnostic, Node, Position, Scalar, Table, in_f
 from crmsync.model.suggest import did_you_mean
 
 
-@dataclass(frozen=True)
-class Declarations:
+class Declarations(Struct, frozen=True):
     """Everything the record files say, and everything that is wrong with them."""
 
     records: Mapping[Address, Declared]

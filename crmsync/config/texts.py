@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crmsync.model.codes import CODES
 from crmsync.model.source import Diagnostic, Position
@@ -12,8 +13,7 @@ LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what libyaml counts as
 CONTROL_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(Struct, frozen=True):
     """How much one file may hold: bytes, levels of nesting, nodes, and nodes that its aliases stand for."""
 
     bytes: int = 64 * 2**20

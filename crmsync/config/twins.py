@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType, Field, Match
@@ -13,8 +14,7 @@ from crmsync.model.source import Diagnostic
 from crmsync.model.values import Lookup, Members, is_empty
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """
     What one record alone may say of itself.
 

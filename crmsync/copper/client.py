@@ -7,9 +7,11 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from crmsync.copper.errors import CopperError, ReadOnlyClient, Unreachable, error_from, odd_answer, retry_after
 from crmsync.copper.lanes import Answered, Asked, in_lanes
@@ -25,8 +27,7 @@ _LOOKS = re.compile(r"/(search|fetch_by_email)(\?.*)?$")
 _WORTH_ANOTHER_TRY = frozenset({408, 429, *range(500, 600)})
 
 
-@dataclass(frozen=True, slots=True)
-class Requests:
+class Requests(Struct, frozen=True):
     """How many requests a client sent, tries included; *bulk* are also among the writes."""
 
     total: int = 0
@@ -199,8 +200,7 @@ class Client:
         self._ahead = least, most
 
 
-@dataclass(frozen=True, slots=True)
-class _Trouble:
+class _Trouble(Struct, frozen=True):
     """A try that gave no answer; *is_passing* when another one may."""
 
     error: CopperError

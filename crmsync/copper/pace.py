@@ -18,9 +18,10 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
+
+from msgspec import Struct
 
 from crmsync.copper.rhythm import Call
 from crmsync.copper.shared import Log, Shelf, Slot, Stamp, shelf
@@ -64,8 +65,7 @@ def shrunk(limit: int, count: int) -> float:
     return max(1.0, limit * SHRINK, min(limit, count) - max(1, round(limit / 90)))
 
 
-@dataclass(slots=True)
-class Permit:
+class Permit(Struct):
     """One slot, from before a request is sent until it is answered. What ends it first, `done` or `cancel`, counts."""
 
     pacer: Pacer

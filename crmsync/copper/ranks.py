@@ -9,8 +9,9 @@ where it differs, the page in the middle is asked for. One record among 100,000 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
+
+from msgspec import Struct, field
 
 from crmsync.copper.read import PAGE_SIZE
 
@@ -22,8 +23,7 @@ class NoRanks(Exception):
     """Ranks tell nothing here: an unknown record, another order, or something changed meanwhile. Read everything."""
 
 
-@dataclass
-class _Search:
+class _Search(Struct):
     """What the pages told so far; *missing* are ranks."""
 
     ids: Sequence[int]

@@ -9,11 +9,12 @@ although more follow, and count in X-PW-TOTAL an upper bound (copper-api.md sect
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import islice
 from math import ceil
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from crmsync.copper.client import Client
 from crmsync.copper.errors import NotFound, ServerTrouble, odd_answer
@@ -125,8 +126,7 @@ def _each(client: Client, path: str, filters: Mapping[str, Any], keep: Callable[
         filters = {**filters, "minimum_created_date": found.newest()}
 
 
-@dataclass
-class _Seen:
+class _Seen(Struct):
     """The rows of a search as they come: *keep* has each, *ids* are those of all; the last is kept for its date."""
 
     keep: Callable[[Body], None]

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 #: The least margin, in seconds of a second: sleeps and networks are not exact.
 LEAST = 0.02
@@ -33,8 +35,7 @@ class Call(NamedTuple):
     answered: float
 
 
-@dataclass(frozen=True, slots=True)
-class Rhythm:
+class Rhythm(Struct, frozen=True):
     """What was learnt: the margin and when it was widened, the usual latency (none before the first) and its spread."""
 
     margin: float = LEAST

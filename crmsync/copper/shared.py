@@ -7,12 +7,13 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import asdict, astuple
 
 from crmsync.copper.rhythm import Call, Rhythm
 
@@ -44,8 +45,7 @@ class Slot(NamedTuple):
     is_bulk: bool = False
 
 
-@dataclass(slots=True)
-class Log:
+class Log(Struct):
     """
     When recent requests were answered, oldest first; which are under way, by token; and what was learnt from them.
 
@@ -95,7 +95,7 @@ class Log:
         self.calls = [*self.calls[1 - CALLS :], call]
 
     def _start_anew(self) -> None:
-        for name, value in ((each.name, getattr(Log(), each.name)) for each in fields(Log)):
+        for name, value in asdict(Log()).items():
             setattr(self, name, value)
 
 

@@ -17,10 +17,11 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlsplit
+
+from msgspec import Struct
 
 import crmsync
 from crmsync.copper.errors import AuthenticationFailed, Misconfigured
@@ -69,8 +70,7 @@ class Secret:
         raise TypeError("a secret is not written down")
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(Struct, frozen=True):
     """A key and the e-mail address of its owner. Raises AuthenticationFailed for what cannot be either."""
 
     key: Secret
@@ -84,8 +84,7 @@ class Credentials:
             raise AuthenticationFailed("The e-mail of the key's owner has characters that no address has.", _HOW_TO_LOG_IN)
 
 
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
+class HttpResponse(Struct, frozen=True):
     """What came back over HTTP."""
 
     status: int
@@ -93,13 +92,15 @@ class HttpResponse:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(Struct, frozen=True):
     """How long to wait, in seconds: for a connection, for the next byte, for the whole answer."""
 
     connect: float = CONNECT_SECONDS
     read: float = READ_SECONDS
     total: float = TOTAL_SECONDS
+
+
+USUAL_TIMEOUTS = Timeouts()
 
 
 _HOW_TO_LOG_IN = "Export COPPER_API_KEY (Copper: Settings, Integrations, API keys) and COPPER_USER_EMAIL."
@@ -164,7 +165,7 @@ class Transport:
         base_url: str,
         credentials: Credentials,
         *,
-        timeouts: Timeouts = Timeouts(),
+        timeouts: Timeouts = USUAL_TIMEOUTS,
         largest_body: int = LARGEST_BODY,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

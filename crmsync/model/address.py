@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from operator import attrgetter
 from sys import intern
+
+from msgspec import Struct
 
 KEY_PATTERN = re.compile(r"[A-Za-z0-9_.@+\-]{1,100}")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Address:
+class Address(Struct, frozen=True, order=True, gc=False):
     """The name of a record in the files: its type and its key, written ``companies.acme``."""
 
     type: str
     key: str
-
-    def __hash__(self) -> int:
-        return hash(self.key)  # in half the time of both: a hundred thousand are looked up a dozen times
 
     def __str__(self) -> str:
         return f"{self.type}.{self.key}"
@@ -30,7 +26,3 @@ class Address:
         if not dot or not type_name or not KEY_PATTERN.fullmatch(key):
             return None
         return cls(intern(type_name), key)
-
-
-#: What many addresses are sorted by: to compare two of them takes ten times as long.
-IN_ORDER = attrgetter("type", "key")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct
 
 from crmsync.model.catalogue import EntityType, Field, Locale, Write
 from crmsync.model.records import Observed
@@ -18,8 +19,7 @@ class NoRecord(ValueError):
     """What Copper shows is no record, or has values that its fields do not hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True):
     """What a request said of one record: the values of fields, and the body that they went in."""
 
     values: Mapping[str, Value]

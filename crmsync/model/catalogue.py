@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct, field
+
 from crmsync.model.source import Node, Problem, Table
 from crmsync.model.values import Member, Plain, Value, Written
 
 
-@dataclass(frozen=True, slots=True)
-class Locale:
+class Locale(Struct, frozen=True):
     """What reading and writing values depends on: the account's zone, its date order, the files' phone region."""
 
     zone: ZoneInfo = ZoneInfo("UTC")
@@ -22,8 +22,7 @@ class Locale:
     phone_region: str = "US"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One entry of a lookup table: a pipeline, a stage, an option, a user. *also* holds further names (e-mail)."""
 
     id: int
@@ -37,8 +36,7 @@ class Entry:
 LabelTables = Mapping[str, tuple[Entry, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """
     One codec per kind of value, with two faces.
 
@@ -75,16 +73,14 @@ class Write(StrEnum):
     NEVER = "never"
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(Struct, frozen=True):
     """How Copper's search finds records by the value of a field; *takes_many* when one call may ask for several."""
 
     key: str
     takes_many: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """
     One field of an entity type.
 
@@ -120,8 +116,7 @@ class Field:
         return self.name if self.definition_id is None else f"custom_fields/{self.definition_id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """
     One rung of the identity ladder: records are the same when they share *by*.
 
@@ -138,8 +133,7 @@ class Match:
 STAMP = "custom_fields.crmsync"
 
 
-@dataclass(frozen=True)
-class EntityType:
+class EntityType(Struct, frozen=True, dict=True):
     """One type of record. *bulk* holds ``create`` and ``update`` where Copper takes ten in one call."""
 
     name: str
@@ -177,8 +171,7 @@ class EntityType:
         return tuple(field for field in self.fields if field.unique)
 
 
-@dataclass(frozen=True)
-class Catalogue:
+class Catalogue(Struct, frozen=True, dict=True):
     """All entity types, with the account's custom fields once they are known, its label tables and its locale."""
 
     types: tuple[EntityType, ...]

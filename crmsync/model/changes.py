@@ -12,12 +12,13 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import cached_property
 from operator import attrgetter
 from sys import intern
 
-from crmsync.model.address import IN_ORDER, Address
+from msgspec.structs import replace
+
+from crmsync.model.address import Address
 from crmsync.model.events import Origin, WriteAction
 from crmsync.model.numbered import Numbered
 from crmsync.model.packed import Common, PackedFields
@@ -30,7 +31,7 @@ from crmsync.model.wanted import fields_aside
 #: A record has at most so many steps in a plan, with numbers from 0 on, and this one writes it; see `crmsync.plan.order`.
 MOST_STEPS, WRITE = 6, 1
 _WRITES = {Action.CREATE: WriteAction.CREATE, Action.DELETE: WriteAction.DELETE}
-_BY_ADDRESS = attrgetter("address.type", "address.key")
+_BY_ADDRESS = attrgetter("address")
 #: Names of actions and origins, as `marshal` takes them.
 _NAMES = {each: str(each) for each in (*Action, *WriteAction)}
 _ACTION = {str(each): each for each in Action}
@@ -68,21 +69,21 @@ class Changes(Rows[Change]):
         super().__init__(pile)
         self.fields = _FieldRows(pile)
         self._others: dict[int, Change | None] = {}
-        self._firsts: list[tuple[str, str]] = []
+        self._firsts: list[Address] = []
         self._runs = array("Q", [0])
-        self._end = ("", "")
+        self._end = Address("", "")
         self._actions: Counter[Action] = Counter()
         self._asked: tuple[Address, int | None] | None = None
         self.extend(changes)
 
     def append(self, change: Change) -> None:
         """Add a change at the end."""
-        key = IN_ORDER(change.address)
-        if key < self._end:
+        address = change.address
+        if address < self._end:
             self._runs.append(self.filled)
         if self.filled % TOGETHER == 0:
-            self._firsts.append(key)
-        self._end, self._asked = key, None
+            self._firsts.append(address)
+        self._end, self._asked = address, None
         self._actions[change.action] += 1
         super().append(change)
 
@@ -123,7 +124,7 @@ class Changes(Rows[Change]):
 
     def of_type(self, name: str) -> Iterator[tuple[int, Change]]:
         """Yield the changes of one type, each with its place in order."""
-        start = TOGETHER * max(0, bisect_right(self._firsts, (name, "")) - 1)
+        start = TOGETHER * max(0, bisect_right(self._firsts, Address(name, "")) - 1)
         for place, change in enumerate(self.since(start), start):
             if change.address.type == name:
                 yield place, change
@@ -138,12 +139,11 @@ class Changes(Rows[Change]):
         return last[1]
 
     def _found(self, address: Address) -> int | None:
-        key = IN_ORDER(address)
-        number = bisect_right(self._firsts, key) - 1
+        number = bisect_right(self._firsts, address) - 1
         if number < 0:
             return None
         pack = self.pack(number)
-        at = bisect_left(pack, key, key=_BY_ADDRESS)
+        at = bisect_left(pack, address, key=_BY_ADDRESS)
         return number * TOGETHER + at if at < len(pack) and pack[at].address == address else None
 
     def of(self, address: Address) -> Change | None:

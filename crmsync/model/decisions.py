@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from crmsync.model.address import Address
 from crmsync.model.source import Position, Table
@@ -18,8 +19,7 @@ class Choice(StrEnum):
     ACCEPT = "accept"
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """
     What a decision was made on, as digests: what crmsync had confirmed, what the file says, what Copper shows.
 
@@ -31,8 +31,7 @@ class Seen:
     live: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """One line of ``decisions.yaml``; *choice* is None as long as nobody chose. *written* is the line itself."""
 
     address: Address

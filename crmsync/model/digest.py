@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from types import NoneType
 from typing import Any
 
+from msgspec import field
+
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Field
+from crmsync.model.structs import Discreet
 from crmsync.model.values import Member, Members, Value
 
 DIGEST_SIZE = 8
@@ -28,8 +30,7 @@ quoted = json.encoder.encode_basestring
 _encode_any = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str).encode
 
 
-@dataclass(frozen=True, slots=True)
-class Digester:
+class Digester(Discreet, frozen=True):
     """
     Makes digests of 8 bytes under the state's secret *key*.
 
@@ -37,9 +38,9 @@ class Digester:
     """
 
     key: bytes
-    _begun: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
-    _of_values: dict[tuple[str, int], Callable[[Value], str]] = field(default_factory=dict, compare=False, repr=False)
-    _of_members: dict[tuple[str, int], Pairs] = field(default_factory=dict, compare=False, repr=False)
+    _begun: dict[str, Any] = field(default_factory=dict)
+    _of_values: dict[tuple[str, int], Callable[[Value], str]] = field(default_factory=dict)
+    _of_members: dict[tuple[str, int], Pairs] = field(default_factory=dict)
 
     def value(self, field: Field, value: Value) -> str:
         """Return the digest of a canonical value of *field*."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from crmsync.model.address import Address
 from crmsync.model.events import Event, WriteAction
@@ -19,23 +20,20 @@ from crmsync.model.http import Request, Response
 from crmsync.model.undo import Before
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(Struct, frozen=True):
     """Commit events to the log, durably, and with intents what their requests will replace. Answered with None."""
 
     events: Sequence[Event]
     before: Sequence[Before] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(Struct, frozen=True):
     """Ask Copper, with the client's own patience. Answered with a `Response`, or with `Failed`."""
 
     request: Request
 
 
-@dataclass(frozen=True, slots=True)
-class Reserve:
+class Reserve(Struct, frozen=True):
     """
     Wait for the pace to allow one more write, so that an intent is written when its request can leave at once.
 
@@ -46,16 +44,14 @@ class Reserve:
     until: float = math.inf
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Struct, frozen=True):
     """Send a write, once, unless *send_by* (unix seconds) has passed. Answered with a `Response`, `NotSent` or `Failed`."""
 
     request: Request
     send_by: float
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(Struct, frozen=True):
     """Keep a full copy of a record before it is deleted, durably. Answered with None."""
 
     address: Address
@@ -63,37 +59,32 @@ class Copy:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Sleep:
+class Sleep(Struct, frozen=True):
     """Wait until this time, in unix seconds. Answered with None."""
 
     until: float
 
 
-@dataclass(frozen=True, slots=True)
-class Emit:
+class Emit(Struct, frozen=True):
     """Tell whoever watches. Answered with None."""
 
     outcome: Outcome | Progress
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """Run *task* beside this one. Answered with None."""
 
     task: Task
 
 
-@dataclass(frozen=True, slots=True)
-class Join:
+class Join(Struct, frozen=True):
     """Wait until one started task has ended. Answered with its return value."""
 
 
 Effect = Append | Read | Reserve | Send | Copy | Sleep | Emit | Start | Join
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """
     The world's answer at *now* (our clock, unix seconds); *is_stopping* once the user asked to stop.
 
@@ -107,23 +98,20 @@ class Answer:
     left: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NotSent:
+class NotSent(Struct, frozen=True):
     """The request certainly did not leave: refused connection, or `send_by` had passed (*is_late*)."""
 
     reason: str
     is_late: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """Nobody knows whether the request was executed: timeout, reset. For a Read: no answer in time."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What did happen to one record in one step; *status* is a line of the ledger."""
 
     address: Address
@@ -135,8 +123,7 @@ class Outcome:
     fields: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """How far a run is: steps done of all, and what it is waiting for, if anything."""
 
     done: int

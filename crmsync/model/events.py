@@ -9,8 +9,10 @@ a new kind of event raises the number.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from crmsync.model.address import Address
 
@@ -35,8 +37,7 @@ class WriteAction(StrEnum):
     DELETE = "delete"
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Struct, frozen=True):
     """
     What crmsync last confirmed of one field: digests of what was *asked* and what Copper *answered*.
 
@@ -76,8 +77,7 @@ class AsIntended(Mapping[str, Applied]):
         raise TypeError("a mapping has no hash")
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(Struct, frozen=True):
     """An address names this record from now on."""
 
     address: Address
@@ -85,24 +85,21 @@ class Bound:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class FieldsApplied:
+class FieldsApplied(Struct, frozen=True):
     """Fields confirmed: by field id (not name). Also written for a value *kept* on purpose, with `is_kept` set."""
 
     address: Address
     fields: Mapping[str, Applied]
 
 
-@dataclass(frozen=True, slots=True)
-class FieldsReleased:
+class FieldsReleased(Struct, frozen=True):
     """Fields no longer managed: what was applied to them is forgotten."""
 
     address: Address
     fields: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(Struct, frozen=True):
     """
     About to send this; committed before the first byte leaves.
 
@@ -128,86 +125,75 @@ class Intent:
     besides: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """The server confirmed the intent."""
 
     intent: str
     record_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """The intent was not executed."""
 
     intent: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """Nobody can say yet whether the intent was executed."""
 
     intent: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """An unknown intent was executed after all: this is its record."""
 
     intent: str
     record_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Absent:
+class Absent(Struct, frozen=True):
     """An unknown intent was not executed and, after the settling time, never will be."""
 
     intent: str
 
 
-@dataclass(frozen=True, slots=True)
-class Protected:
+class Protected(Struct, frozen=True):
     """The record may not be deleted, also after its file is gone (or may again)."""
 
     address: Address
     is_on: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Ruled:
+class Ruled(Struct, frozen=True):
     """A record's own ``on_delete``, remembered because it counts when the file is gone; None takes it back."""
 
     address: Address
     on_delete: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Renamed:
+class Renamed(Struct, frozen=True):
     """A record has a new address (``moved`` in the files, ``state mv``)."""
 
     origin: Address
     destination: Address
 
 
-@dataclass(frozen=True, slots=True)
-class Forgotten:
+class Forgotten(Struct, frozen=True):
     """An address names no record any more; *reason* is ``deleted``, ``forgotten`` or ``gone``."""
 
     address: Address
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Missed:
+class Missed(Struct, frozen=True):
     """``state rebuild`` found no record for a declared address: nothing is created under it until somebody says so."""
 
     address: Address
 
 
-@dataclass(frozen=True, slots=True)
-class RunStarted:
+class RunStarted(Struct, frozen=True):
     """
     An apply began; *plan* is the digest of a saved plan, which may start once. *account_id* pins the account.
 
@@ -222,8 +208,7 @@ class RunStarted:
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunEnded:
+class RunEnded(Struct, frozen=True):
     """An apply ended; *counts* is its ledger."""
 
     run: str

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
+from msgspec import field
 
-@dataclass(frozen=True, slots=True)
-class Request:
+from crmsync.model.structs import Discreet
+
+
+class Request(Discreet, frozen=True):
     """One call: *path* is relative to the base URL (``/people/search``), *body* is JSON text or empty."""
 
     method: str
     path: str
     body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    shown = ("method", "path", "body")
 
 
 class Response(Protocol):

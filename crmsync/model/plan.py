@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from crmsync.model.address import Address
 from crmsync.model.decisions import Decision
@@ -36,8 +37,7 @@ class Cause(StrEnum):
     UNDONE = "undone"  # a run is undone
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
+class Delta(Struct, frozen=True):
     """
     What happens to the members of a set; members in none of the lists stay as they are.
 
@@ -51,8 +51,7 @@ class Delta:
     remembered: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class FieldChange:
+class FieldChange(Struct, frozen=True):
     """
     One field goes from *before* (as observed) to *after*.
 
@@ -69,16 +68,14 @@ class FieldChange:
     is_sent_along: bool = False
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class StepId:
+class StepId(Struct, frozen=True, order=True):
     """Which step: of which record, and which of its steps."""
 
     address: Address
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """
     One request for one record.
 
@@ -100,8 +97,7 @@ class Step:
         return self.id.address
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """
     What shall happen to one record; *name* is its display name, *fields* everything that changes over all its steps.
 
@@ -122,8 +118,7 @@ class Change:
     orphans: tuple[tuple[str, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """A person's value that stays: the field moved and its policy says keep (or observe: then *is_observed*)."""
 
     address: Address
@@ -133,8 +128,7 @@ class Kept:
     is_observed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """
     Something the plan will not do by itself: a field set aside, or (field None) a whole record.
 
@@ -154,8 +148,7 @@ class Held:
     is_question: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(Struct, frozen=True):
     """A decision that this plan obeys, and the question that it answers: *before* is Copper's value, *after* the file's."""
 
     decision: Decision
@@ -169,8 +162,7 @@ class Decided:
         return self.decision.address, self.decision.field
 
 
-@dataclass(frozen=True, slots=True)
-class Breach:
+class Breach(Struct, frozen=True):
     """A limit that this plan exceeds: apply refuses until *flag* is given. *addresses* are named for records missing."""
 
     kind: str  # updates, deletes, adopts, missing
@@ -182,8 +174,7 @@ class Breach:
     addresses: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """What the state learns without a request: a binding, fields seen in sync, values kept, renames."""
 
     address: Address
@@ -195,8 +186,7 @@ class Note:
     rules: tuple[str, ...] = ()  # what of protect and on_delete is new, in words
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(Struct, frozen=True):
     """What applying costs: requests, of which *bulk* bulk calls, and minutes at the account's pace."""
 
     requests: int
@@ -204,8 +194,7 @@ class Price:
     minutes: float
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(Struct, frozen=True):
     """Records by their first action."""
 
     add: int = 0
@@ -219,8 +208,7 @@ class Counts:
     held: int = 0
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """
     All that shall happen.
 

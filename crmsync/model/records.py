@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from msgspec import Struct, field
+
 from crmsync.model.address import Address
 from crmsync.model.source import Position
+from crmsync.model.structs import Partly
 from crmsync.model.values import Plain, Value, Written
 
 
@@ -47,8 +49,7 @@ class OnDelete(StrEnum):
     NEVER = "never"
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """The rules of one field. *is_decided*: they come from a decision of the user, which counts for this once."""
 
     mode: Mode = Mode.ENFORCE
@@ -57,8 +58,7 @@ class Policy:
     is_decided: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyRule:
+class PolicyRule(Struct, frozen=True):
     """
     One ``policy`` entry as written; None where it says nothing.
 
@@ -72,8 +72,7 @@ class PolicyRule:
     fields: Mapping[str, PolicyRule] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class RecordOptions:
+class RecordOptions(Struct, frozen=True):
     """The reserved key ``crmsync:`` of a record. *id* is already the one of the active profile."""
 
     id: int | None = None
@@ -90,8 +89,7 @@ class DeclaredField(NamedTuple):
     position: Position
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(Struct, frozen=True):
     """A record as the files declare it, defaults laid under; `fields` by the user's field name."""
 
     address: Address
@@ -100,8 +98,7 @@ class Declared:
     options: RecordOptions = field(default_factory=RecordOptions)
 
 
-@dataclass(frozen=True, slots=True)
-class DesiredField:
+class DesiredField(Struct, frozen=True):
     """A canonical value that a field should have, with its rules and its place."""
 
     value: Value
@@ -109,8 +106,7 @@ class DesiredField:
     position: Position
 
 
-@dataclass(frozen=True, slots=True)
-class Desired:
+class Desired(Struct, frozen=True):
     """A record as it should be."""
 
     address: Address
@@ -119,8 +115,7 @@ class Desired:
     options: RecordOptions = field(default_factory=RecordOptions)
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(Struct, frozen=True):
     """A ``moved`` entry: the record of address *origin* is now called *destination*."""
 
     origin: Address
@@ -128,15 +123,15 @@ class Moved:
     position: Position
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """A record as Copper showed it: canonical values by field name. *body* is the body it was decoded from."""
+class Observed(Partly, frozen=True, eq=False):
+    """A record as Copper showed it: canonical values by field name. The *body* that it was decoded from is not compared."""
 
     type: str
     id: int
     fields: Mapping[str, Value]
     date_modified: int | None = None
-    body: Mapping[str, Plain] = field(default_factory=dict, compare=False, repr=False)
+    body: Mapping[str, Plain] = field(default_factory=dict)
+    uncompared = frozenset({"body"})
 
     @property
     def name(self) -> str:

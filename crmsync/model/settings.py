@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from crmsync.model.records import PolicyRule
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(Struct, frozen=True):
     """What the account allows: requests in any 60 seconds, bulk calls in any second."""
 
     requests: int = 180
@@ -21,8 +21,7 @@ class Pace:
         return min(200, max(call_size, int(calls_a_second * seconds * call_size)))
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """A brake: a number of records, or a share of them in percent."""
 
     amount: int
@@ -32,8 +31,7 @@ class Limit:
         return f"{self.amount}%" if self.is_percent else str(self.amount)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """How much one plan may do; percentages count above *apply_from* records, below it at most 3 deletes."""
 
     updates: Limit = Limit(30, True)
@@ -42,8 +40,7 @@ class Limits:
     apply_from: int = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """
     The settings of a project. Paths are as written, relative to the file.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from crmsync.model.address import Address
 from crmsync.model.codes import Code
@@ -31,16 +32,14 @@ class Scalar(NamedTuple):
     is_plain: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """A list in a file."""
 
     items: tuple[Node, ...]
     position: Position
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """A mapping in a file; entries keep the order and the positions of their keys."""
 
     entries: tuple[tuple[Scalar, Node], ...]
@@ -69,8 +68,7 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Something wrong with one value, as the kind that read it sees it."""
 
     code: Code
@@ -79,8 +77,7 @@ class Problem:
     severity: Severity = Severity.ERROR
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(Struct, frozen=True):
     """A problem as told to the user: a fixed summary (from *code*), a detail in full sentences, the place."""
 
     code: Code

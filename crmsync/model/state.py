@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from copy import copy
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import cast
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from crmsync.model.address import Address
 from crmsync.model.events import (
@@ -31,18 +33,18 @@ from crmsync.model.events import (
     RunStarted,
     Unknown,
 )
+from crmsync.model.structs import Discreet, Partly
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Discreet, frozen=True):
     """What never changes in a log: whose it is, and the secret of its digests (32 random bytes)."""
 
     lineage: str
-    digest_key: bytes = field(repr=False)
+    digest_key: bytes
+    shown = ("lineage",)
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(Struct, frozen=True):
     """What the state knows of one address; *applied* is by field id."""
 
     record_id: int
@@ -75,8 +77,7 @@ def own_copy(bindings: Mapping[Address, Binding]) -> MutableMapping[Address, Bin
     return cast(MutableMapping[Address, Binding], copy(bindings))
 
 
-@dataclass(frozen=True)
-class State:
+class State(Partly, frozen=True, eq=False, dict=True):
     """
     Everything crmsync remembers, at *position* of the log.
 
@@ -84,7 +85,8 @@ class State:
     *missed* are the declared addresses for which a rebuild found no record, *key* tells under which secret the digests
     were made (`crmsync.model.digest.key_mark`). *deleted* are the records that crmsync deleted,
     by type and id: that a link to one of them is empty is no person's work.
-    *compacted_at* is the position of the snapshot that it was read from, *logged* the number of events since.
+    *compacted_at* is the position of the snapshot that it was read from, *logged* the number of events since; these two
+    are not compared.
     """
 
     head: Head
@@ -97,8 +99,9 @@ class State:
     missed: frozenset[Address] = frozenset()
     key: str | None = None
     deleted: frozenset[tuple[str, int]] = frozenset()
-    compacted_at: int = field(default=0, compare=False)
-    logged: int = field(default=0, compare=False)
+    compacted_at: int = 0
+    logged: int = 0
+    uncompared = frozenset({"compacted_at", "logged"})
 
     @cached_property
     def address_of(self) -> Mapping[tuple[str, int], Address]:

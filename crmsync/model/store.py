@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
+
+from msgspec import Struct
 
 from crmsync.model.events import Event
 from crmsync.model.state import Head, State
@@ -14,8 +15,7 @@ from crmsync.model.state import Head, State
 NO_COPIES: Mapping[str, bytes] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(Struct, frozen=True):
     """Who holds the lease: a made-up *nonce*, a human description, the host and process, and since when (unix seconds)."""
 
     nonce: str
@@ -42,8 +42,7 @@ class Unusable(Exception):
     """The store cannot be used as it is: corrupt, newer, foreign, unreachable. The message says what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
+class Tail(Struct, frozen=True):
     """What was appended to a log after a position: *events*, up to *position*, which *mark* tells from every other log's."""
 
     head: Head

@@ -7,18 +7,18 @@ These are values of people. They never go into the log: they lie sealed beside i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct, field
 
 from crmsync.model.address import Address
 from crmsync.model.events import WriteAction
 from crmsync.model.values import Member, Members, Value
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
+class Before(Struct, frozen=True):
     """
     One write, as it was about to be sent: of each field, by its id, what was there and what was put in its place.
 

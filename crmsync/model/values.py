@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
+from msgspec import Struct
+
 from crmsync.model.address import Address
 from crmsync.model.source import Position
+from crmsync.model.structs import Comparing
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Comparing, frozen=True, eq=False, gc=False):
     """
     One member of a set: an e-mail, a phone number, a tag, an option.
 
@@ -22,12 +23,17 @@ class Member:
     """
 
     key: str | int
-    text: str | int = field(compare=False)
+    text: str | int
     category: str | None = None
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Member) and self.key == other.key and self.category == other.category
 
-@dataclass(frozen=True, slots=True)
-class Members:
+    def __hash__(self) -> int:
+        return hash((self.key, self.category))
+
+
+class Members(Comparing, frozen=True, eq=False):
     """The members of a set field, in Copper's or the file's order; equal whatever the order."""
 
     items: tuple[Member, ...] = ()
@@ -54,25 +60,28 @@ class Members:
         return next((member for member in self.items if member.key == key), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
-    """A label as the user wrote it, not yet looked up in the account."""
+class Label(Comparing, frozen=True, eq=False):
+    """A label as the user wrote it, not yet looked up in the account; where it stands is not compared."""
 
     text: str
-    position: Position = field(compare=False)
+    position: Position
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Label) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
+class Labels(Struct, frozen=True):
     """Several labels as written, for a set of options."""
 
     items: tuple[Label, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+class Lookup(Comparing, frozen=True, eq=False):
     """
-    A reference as the user wrote it.
+    A reference as the user wrote it; where it stands is not compared.
 
     Either ``by == "key"`` and *text* is ``acme`` or ``companies.acme``,
     or *by* names a field of the target (``email_domain``, ``name``, ``emails``) or ``id``.
@@ -80,7 +89,13 @@ class Lookup:
 
     by: str
     text: str
-    position: Position = field(compare=False)
+    position: Position
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Lookup) and self.by == other.by and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash((self.by, self.text))
 
 
 #: A canonical value. ``int`` is the id behind a label or a reference, ``Address`` a record still to be created,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import cached_property
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from crmsync.model.address import Address
 from crmsync.model.addresses import SomeOf
@@ -63,8 +65,7 @@ def identify_all(work: Work) -> dict[Address, int]:
     return adopted
 
 
-@dataclass(frozen=True)
-class _There:
+class _There(Struct, frozen=True, dict=True):
     """What Copper has of one type, for records of which it is not known who they are: set out when there is one."""
 
     work: Work

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType, Field

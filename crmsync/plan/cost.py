@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
@@ -42,8 +43,7 @@ def price(steps: Sequence[Step], catalogue: Catalogue, pace: Pace) -> Price:
     return Price(requests, sums.bulk, minutes if requests else 0.0)
 
 
-@dataclass
-class _Sums:
+class _Sums(Struct):
     """
     The requests so far, and the steps that are ready, by type and action: their places, or None where nothing depends on it.
 

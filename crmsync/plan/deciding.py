@@ -7,8 +7,9 @@ says, what Copper shows. One that is out of date is told and left; the field is 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from crmsync.model.catalogue import Field
 from crmsync.model.codes import CODES

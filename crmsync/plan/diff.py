@@ -21,7 +21,9 @@ A value that was kept on purpose stays kept for this D, whatever happens to O.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from crmsync.model.catalogue import EntityType, Field
 from crmsync.model.digest import Digester, is_comparable
@@ -43,8 +45,7 @@ _OURS_ALONE = (Mode.OWN, Mode.ADD)
 _SEVERITY = (Cause.EDITED, Cause.ADOPTED, Cause.DRIFTED, Cause.CONFLICT)
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """
     What one field needs: a change to write, a person's value kept, a change set aside, or nothing.
 
@@ -177,8 +178,7 @@ def _all_members(field: Field, value: Value, digester: Digester) -> Mapping[str,
     return {digester.member_key(field, each): (digester.member(field, each),) * 2 for each in value}
 
 
-@dataclass
-class _Sorting:
+class _Sorting(Struct):
     """
     The members of one set while they are sorted by what happens to them.
 

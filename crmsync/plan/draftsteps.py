@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from crmsync.model.catalogue import Catalogue
 from crmsync.model.changes import MOST_STEPS, TO_EXISTING, WRITE, Changes, step_of

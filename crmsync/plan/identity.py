@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import STAMP, EntityType, Field, Match
@@ -14,8 +15,7 @@ from crmsync.model.source import Diagnostic
 from crmsync.model.values import Members, Value
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """Who a declared record is: a record of Copper, nobody (create it), or a question that stops it."""
 
     record_id: int | None = None

@@ -12,8 +12,10 @@ from __future__ import annotations
 import itertools
 from array import array
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, Field, Write
@@ -29,8 +31,7 @@ from crmsync.plan.identity import keys_of
 from crmsync.plan.numbering import Link, Links, StepNumbers
 
 
-@dataclass
-class _Draft:
+class _Draft(Struct):
     """
     The steps while they are put in order, and what makes them wait, by their numbers.
 

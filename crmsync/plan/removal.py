@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crmsync.model.address import Address
 from crmsync.model.events import Origin
@@ -57,8 +58,7 @@ def _change(work: Work, address: Address, record: Observed | None, action: Actio
     work.changes.append(Change(address, action, id, name, (), None, reason, orphans=orphans))
 
 
-@dataclass(frozen=True)
-class _Links:
+class _Links(Struct, frozen=True):
     """Links that this plan sets, as (type, id, field), and who of the records that were read names which otherwise."""
 
     relinked: frozenset[tuple[str, int, str]]

@@ -20,8 +20,9 @@ and it must see, but not judge, the settled records that those meet:
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType, Field
@@ -90,8 +91,7 @@ def _unique(entity: EntityType, values: Mapping[str, Value]) -> Iterator[Touch]:
                 yield has(entity, row, key)
 
 
-@dataclass(frozen=True, slots=True)
-class Replaced:
+class Replaced(Struct, frozen=True):
     """An address that is another record than before, or none, or was none: *ids* are all that it is and was bound to."""
 
     address: Address

@@ -7,7 +7,8 @@ What becomes of a change once it is to be sent: what is asked, what Copper's ans
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from crmsync.model.catalogue import EntityType, Field
 from crmsync.model.digest import Digester, is_comparable

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from operator import attrgetter
 
-from crmsync.model.address import IN_ORDER, Address
+from crmsync.model.address import Address
 from crmsync.model.packed import fields_named
 from crmsync.model.plan import Action, Change, FieldChange, Held
 from crmsync.model.records import Observed
@@ -66,7 +67,7 @@ def _taken(
     if not holders:
         return
     by_record = {(each.address.type, each.record_id): each for each in work.changes if each.record_id is not None}
-    for change in sorted(work.changes, key=lambda each: IN_ORDER(each.address)):
+    for change in sorted(work.changes, key=attrgetter("address")):
         for field, key in _wanted(uniques, change):
             for holder in holders.get((change.address.type, field.field, key), ()):
                 is_other = holder.id != change.record_id

@@ -8,7 +8,8 @@ deleted, under the rules of every delete; what it deleted is made again, with an
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, Field, Write
@@ -36,8 +37,7 @@ _CURE = "Put it right in Copper, or in the files."
 Pair = tuple[str, int]
 
 
-@dataclass(frozen=True)
-class Undone:
+class Undone(Struct, frozen=True):
     """What is known of a run: what its writes replaced, in their order, and the records that it deleted."""
 
     before: tuple[Before, ...]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+
+from msgspec import Struct, field
 
 from crmsync.model.address import Address
 from crmsync.model.addresses import Addresses, Naming, SomeOf
@@ -21,8 +23,7 @@ from crmsync.model.state import Binding, State, record_id
 from crmsync.model.wanted import PackedDesired, Shape, addresses_in, policies_of
 
 
-@dataclass(frozen=True)
-class Rest:
+class Rest(Struct, frozen=True):
     """
     What the part of a world knows of the rest: records that are declared and bound, and of which nothing is to be said.
 
@@ -34,8 +35,7 @@ class Rest:
     bound: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class World:
+class World(Struct, frozen=True):
     """
     What a plan is made of, whole or as a part of which the plan is the same; see `crmsync.plan.restriction`.
 
@@ -50,8 +50,8 @@ class World:
     moved: tuple[Moved, ...] = ()
     related: Mapping[tuple[str, int], tuple[tuple[str, int], ...]] = field(default_factory=dict)
     decisions: Mapping[tuple[Address, str], Decision] = field(default_factory=dict)
-    rest: Rest = Rest()
-    pile: Pile = field(default_factory=MemoryPile, repr=False, compare=False)
+    rest: Rest = field(default_factory=Rest)
+    pile: Pile = field(default_factory=MemoryPile)
 
     def options(self, address: Address) -> RecordOptions:
         """Return what the file says of a declared record beside its fields."""
@@ -63,8 +63,7 @@ class World:
         return address in self.desired or address in self.rest.settled
 
 
-@dataclass(frozen=True)
-class Wishes:
+class Wishes(Struct, frozen=True):
     """What the user asked for on the command line and in the settings, beside the records."""
 
     only: tuple[str, ...] = ()
@@ -83,7 +82,7 @@ class Wishes:
         return is_in and not any(fnmatchcase(name, glob) for glob in self.excepted)
 
 
-@dataclass
+@dataclasses.dataclass
 class Work:
     """
     The tables of a plan while it is built.
@@ -97,21 +96,21 @@ class Work:
     wishes: Wishes
     digester: Digester
     bindings: MutableMapping[Address, Binding]
-    changes: Changes = field(init=False)
-    kept: list[Kept] = field(default_factory=list)
-    held: list[Held] = field(default_factory=list)
-    gone: list[tuple[Address, int]] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
-    problems: list[Diagnostic] = field(default_factory=list)
-    ids: dict[Address, int] = field(default_factory=dict)
-    declared: Addresses = field(init=False)
-    creating: SomeOf = field(init=False)
-    unwritten: set[Address] = field(default_factory=set)
-    naming: Naming = field(init=False)
-    unsettled: set[Address] = field(default_factory=set)
-    decided: list[Decided] = field(default_factory=list)
-    stale: list[Decision] = field(default_factory=list)
-    shapes: dict[tuple[str, int], Shape] = field(default_factory=dict)
+    changes: Changes = dataclasses.field(init=False)
+    kept: list[Kept] = dataclasses.field(default_factory=list)
+    held: list[Held] = dataclasses.field(default_factory=list)
+    gone: list[tuple[Address, int]] = dataclasses.field(default_factory=list)
+    notes: list[Note] = dataclasses.field(default_factory=list)
+    problems: list[Diagnostic] = dataclasses.field(default_factory=list)
+    ids: dict[Address, int] = dataclasses.field(default_factory=dict)
+    declared: Addresses = dataclasses.field(init=False)
+    creating: SomeOf = dataclasses.field(init=False)
+    unwritten: set[Address] = dataclasses.field(default_factory=set)
+    naming: Naming = dataclasses.field(init=False)
+    unsettled: set[Address] = dataclasses.field(default_factory=set)
+    decided: list[Decided] = dataclasses.field(default_factory=list)
+    stale: list[Decision] = dataclasses.field(default_factory=list)
+    shapes: dict[tuple[str, int], Shape] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         desired = self.world.desired

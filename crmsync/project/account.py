@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from crmsync.catalogue import CATALOGUE
 from crmsync.catalogue.account import (
@@ -27,8 +29,7 @@ from crmsync.project.stamping import with_stamp_rung
 from crmsync.project.trouble import RefusedTrouble, Trouble
 
 
-@dataclass(frozen=True)
-class Account:
+class Account(Struct, frozen=True):
     """The Copper account of this run: who it is and the catalogue with its custom fields and labels."""
 
     id: int
@@ -96,8 +97,7 @@ def _listed(client: Client, tables: Collection[str], also: Iterable[str] = ()) -
     return dict(zip(names, client.in_parallel(lambda name: _LISTS[name](client), names), strict=True))
 
 
-@dataclass(frozen=True)
-class _Labels:
+class _Labels(Struct, frozen=True):
     """Custom fields and labels of an account."""
 
     definitions: list[dict[str, Any]]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crmsync.catalogue import CATALOGUE
 from crmsync.copper import read
@@ -17,8 +18,7 @@ from crmsync.project.session import Project, opened_state
 from crmsync.project.trouble import RefusedTrouble, Trouble, UsageTrouble
 
 
-@dataclass(frozen=True)
-class Adopted:
+class Adopted(Struct, frozen=True):
     """The record that an address names from now on."""
 
     address: Address

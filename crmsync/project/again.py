@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crmsync.copper.client import Client
 from crmsync.model.store import Store
@@ -17,8 +18,7 @@ from crmsync.project.session import Project, peek
 from crmsync.project.stopwatch import Stopwatch
 
 
-@dataclass
-class Again:
+class Again(Struct):
     """
     One plan made again, of files as *hashes* has them.
 

@@ -10,9 +10,11 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import asdict, replace
 
 from crmsync.apply import engine
 from crmsync.apply.settle import Settled
@@ -54,8 +56,7 @@ EVENTS_OF_A_LONG_LOG = 5_000
 UNDONE = ("conflict", "failed", "skipped", "unknown")
 
 
-@dataclass(frozen=True)
-class ApplyOptions:
+class ApplyOptions(Struct, frozen=True):
     """What the command line says about one apply."""
 
     wishes: Wishes = Wishes()
@@ -68,8 +69,7 @@ class ApplyOptions:
     backup: Path | None = None
 
 
-@dataclass(frozen=True)
-class Applied:
+class Applied(Struct, frozen=True):
     """
     What an apply came to.
 
@@ -105,8 +105,7 @@ class Applied:
         return not (any(self.ledger.get(name, 0) for name in UNDONE) or own["held"] or own["gone"] or own["unsettled"])
 
 
-@dataclass(frozen=True)
-class Watch:
+class Watch(Struct, frozen=True):
     """
     How an apply talks to whoever watches: outcomes and progress, warnings on the files, the plan to approve.
 
@@ -120,8 +119,7 @@ class Watch:
     stopping: threading.Event
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(Struct, frozen=True):
     """What every part of one apply needs."""
 
     project: Project

@@ -12,10 +12,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from crmsync.model.digest import Digester
 from crmsync.model.state import Head
@@ -31,8 +32,7 @@ REMEMBERED = 50
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True)
-class Approved:
+class Approved(Struct, frozen=True):
     """
     A digest, and the digests of the single changes by address; None where they are not known here.
 

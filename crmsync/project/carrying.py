@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from crmsync.model.address import Address
 from crmsync.model.digest import key_mark

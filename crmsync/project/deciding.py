@@ -8,10 +8,11 @@ to the archive below `.crmsync/runs`; what is still open stays, with its choice 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from crmsync.model.catalogue import Field
 from crmsync.model.changes import TO_EXISTING, with_action
@@ -35,8 +36,7 @@ from crmsync.render.shown import Showing
 Contested = tuple[Held, FieldChange]
 
 
-@dataclass(frozen=True)
-class Asking:
+class Asking(Struct, frozen=True):
     """What a plan leaves to decide, by address and field, and what it holds that is decided elsewhere."""
 
     questions: Mapping[About, Contested] = field(default_factory=dict)
@@ -73,8 +73,7 @@ def _contested(plan: Plan) -> Iterator[Contested]:
             yield Held(kept.address, "", "", kept.change, kept.change.position, kept.record_id, kept.name), kept.change
 
 
-@dataclass(frozen=True)
-class Ending:
+class Ending(Struct, frozen=True):
     """
     How a plan ended: which of the decided fields were brought about, the state after it, what a saved plan knew.
 

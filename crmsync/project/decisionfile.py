@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from crmsync.model.address import Address
 from crmsync.model.decisions import Decision
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 About = tuple[Address, str]
 
 
-@dataclass(frozen=True)
-class Decisions:
+class Decisions(Struct, frozen=True):
     """The file of a project as it was read; *document* is None when there is none."""
 
     path: Path

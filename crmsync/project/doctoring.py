@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crmsync.catalogue import CATALOGUE
 from crmsync.copper import read
@@ -28,8 +29,7 @@ SKEW_SECONDS = 30
 EQUAL_SECONDS = 2
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that was looked at: ``ok``, ``note`` or ``wrong``, and what about it."""
 
     status: str

@@ -7,12 +7,14 @@ import os
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 import crmsync
 from crmsync.config.document import Document, parse, shown_lines
@@ -32,16 +34,14 @@ _PROSE_SUFFIXES = {".md", ".bak", ".orig"}
 _TABLE_SUFFIXES = {".csv", ".tsv", ".xlsx", ".xls", ".ods"}
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """One file that holds records: where it is, and what it is called."""
 
     path: Path
     name: str
 
 
-@dataclass(frozen=True)
-class Sources:
+class Sources(Struct, frozen=True, dict=True):
     """The record files of a project; *diagnostics* are about files that are not read. *others* hold no records."""
 
     files: tuple[Source, ...]

@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, field
 from functools import partial
+
+from msgspec import Struct, field
 
 from crmsync import resolve
 from crmsync.copper import read
@@ -35,8 +36,7 @@ FEW_NAMES = 3
 Seen = MutableMapping[tuple[str, int], Observed]
 
 
-@dataclass
-class Gathered:
+class Gathered(Struct):
     """What was seen: records by (type, id), what is related to those that may be deleted, what lookups found."""
 
     observed: Seen
@@ -57,8 +57,7 @@ class _Taking:
         self.what.append(self.texts.add(text))
 
 
-@dataclass
-class _Mine:
+class _Mine(Struct):
     """
     What the files say of one type, as far as it decides what is looked at.
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, NamedTuple, cast
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from crmsync.config.packing import EACH, HEAD, unpack
 from crmsync.copper.rowtext import parse
@@ -27,6 +28,7 @@ from crmsync.model.catalogue import Catalogue, EntityType, Field
 from crmsync.model.digest import Digester, is_comparable
 from crmsync.model.records import Declared, Mode, Observed, PolicyRule
 from crmsync.model.state import Binding
+from crmsync.model.structs import Discreet
 from crmsync.model.values import Value
 from crmsync.plan.restriction import has, links, names, touches_of
 from crmsync.plan.settled import is_settled
@@ -76,8 +78,7 @@ def _sent(type_name: str, keys: str, ids: bytes, lengths: bytes, whole: bytes) -
     return Lot(type_name, keys.split("\n") if numbers else [], numbers, texts[:one], texts[one:two], texts[two:])
 
 
-@dataclass
-class Glance:
+class Glance(Discreet, frozen=True, dict=True):
     """
     Looks at records of one account.
 
@@ -87,7 +88,7 @@ class Glance:
     catalogue: Catalogue
     policies: Mapping[str, PolicyRule]
     records: Mapping[Address, int | None]
-    key: bytes = field(repr=False)
+    key: bytes
 
     def read(self, lot: Lot) -> list[Seen]:
         """Return what `settled` says of each record of a lot, in little space."""
@@ -129,8 +130,7 @@ class Glance:
         return {entity.name: _Kind(entity, resolving, digester, self) for entity in self.catalogue.types}
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(Struct, frozen=True):
     """
     One field, and how it is looked at when a record declares it.
 
@@ -154,8 +154,7 @@ class _Row:
     empty: set[type]
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
+class _Shape(Struct, frozen=True):
     """
     What records have in common that declare the same fields: these rows, the *ids* of them, and the *others*.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from hashlib import blake2b
 from typing import Any
+
+from msgspec.structs import asdict
 
 import crmsync
 from crmsync.model.catalogue import Catalogue

@@ -15,11 +15,12 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from crmsync.model.effects import Copy
 from crmsync.model.store import NO_COPIES, Store, Unusable
@@ -52,8 +53,7 @@ def state_key(environ: Mapping[str, str]) -> str | None:
     return environ.get("CRMSYNC_STATE_KEY") or None
 
 
-@dataclass(frozen=True)
-class KeptCopy:
+class KeptCopy(Struct, frozen=True):
     """A record as it was before a run deleted it: the run's name, the address, Copper's body."""
 
     run: str
@@ -130,8 +130,7 @@ def kept_copies(store: Store, environ: Mapping[str, str]) -> Iterator[KeptCopy]:
                 yield _kept_copy(name.partition("/")[0], line)
 
 
-@dataclass(frozen=True)
-class KeptRun:
+class KeptRun(Struct, frozen=True):
     """What was kept of one run: what its writes replaced, in their order, and what it deleted."""
 
     run: str

@@ -17,10 +17,11 @@ import sqlite3
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from crmsync.model.address import Address
 from crmsync.plan.restriction import Touch

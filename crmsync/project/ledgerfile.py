@@ -13,15 +13,17 @@ import time
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 from zlib import crc32
 
+from msgspec import Struct
+from msgspec.structs import asdict
 from xxhash import xxh3_64_digest
 
 from crmsync.model.address import Address
+from crmsync.model.structs import Partly
 from crmsync.plan.restriction import Touch
 
 FORMAT = 5
@@ -63,8 +65,7 @@ class Worn(Exception):
         self.is_busy = is_busy
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """
     What is known of one record that is declared or bound.
 
@@ -82,13 +83,12 @@ class Entry:
     touches: frozenset[Touch] | tuple[Touch, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerHead:
+class LedgerHead(Partly, frozen=True, eq=False):
     """
     What all entries were made with, and up to where files, state and mirror were seen; all of it JSON data.
 
     *inputs* is the digest of what makes every verdict void when it moves. *bound* counts the bound records of each type;
-    *marks* says of each type up to where its mirror was seen, None where there is none.
+    *marks* says of each type up to where its mirror was seen, None where there is none. The *nonce* is not compared.
     """
 
     inputs: str
@@ -102,7 +102,8 @@ class LedgerHead:
     bound: Mapping[str, int]
     buckets: int = 1
     last: int = 0
-    nonce: str = field(default="", compare=False)
+    nonce: str = ""
+    uncompared = frozenset({"nonce"})
 
 
 def put_head(connection: sqlite3.Connection, head: LedgerHead) -> None:

@@ -8,10 +8,11 @@ Copper is asked. Nothing is written to Copper on the word of a mirror; each writ
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 from math import ceil
+
+from msgspec import Struct, field
 
 from crmsync.copper import read
 from crmsync.copper.client import Client
@@ -25,8 +26,7 @@ from crmsync.project.upkeep import MIRROR_REQUESTS, Body, OnPage, Told, Upkeep, 
 AT_A_TIME = 1000
 
 
-@dataclass
-class Looking:
+class Looking(Struct, dict=True):
     """
     One command's look at records.
 

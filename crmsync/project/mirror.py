@@ -15,11 +15,13 @@ import re
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from crmsync.copper.rowtext import parse
 from crmsync.project.heap import Heaps
@@ -277,8 +279,7 @@ class Mirror:
                 self._sql("ROLLBACK")
 
 
-@dataclass
-class _Sums:
+class _Sums(Struct):
     """Number and sum of rows, while they go by."""
 
     count: int = 0

@@ -10,11 +10,12 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from crmsync.copper.rowtext import text_of
 from crmsync.project.heap import NewHeap
@@ -42,8 +43,7 @@ class Stale(Exception):
         self.is_busy = is_busy
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """
     What the mirror knows of one type as a whole.
 
@@ -63,8 +63,7 @@ class Head:
     nonce: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """Up to where the changes of a type were seen: when all was read, the number of the last one, and its *tag*."""
 
     read_at: float
@@ -72,8 +71,7 @@ class Mark:
     tag: str
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """What the mirror knows of one record; *content* is the digest of its text, None where only dates are kept."""
 
     id: int

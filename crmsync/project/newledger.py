@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlite3
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from crmsync.model.address import Address
 from crmsync.project.ledgerfile import (

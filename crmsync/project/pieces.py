@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from hashlib import sha256
+
+from msgspec import Struct
 
 from crmsync.config.document import Document, parse
 from crmsync.config.rows import MOST_BYTES, is_rows, parse_rows
@@ -21,8 +22,7 @@ _CUT_EVERY = 512  # lines, on average
 _LEAST_BYTES, _MOST_BYTES = 2**16, 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """Some lines of a file: how many bytes from which place on, beginning with which line; *digest* is of the content."""
 
     source: Source

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 import crmsync
 from crmsync.copper.client import Client
@@ -31,8 +32,7 @@ from crmsync.render.shown import Meta
 PLAN_SECONDS = 24 * 3600
 
 
-@dataclass(frozen=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """
     A plan with all it was made of; *planned_at* is Copper's clock, *skew_seconds* Copper's clock minus ours.
 
@@ -55,8 +55,7 @@ class Planned:
     phases: tuple[Phase, ...] = ()
 
 
-@dataclass(frozen=True)
-class Begun:
+class Begun(Struct, frozen=True):
     """What a plan has asked Copper before it turned out that it must be made."""
 
     account: Account

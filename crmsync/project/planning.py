@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from itertools import chain
+
+from msgspec import Struct
 
 from crmsync import resolve
 from crmsync.catalogue import CATALOGUE
@@ -39,8 +40,7 @@ from crmsync.project.validating import cached_catalogue
 PARSED_AHEAD_BYTES = 2 * 2**20
 
 
-@dataclass(frozen=True)
-class Made:
+class Made(Struct, frozen=True):
     """A plan of everything, with the world and the files that it was made of."""
 
     planned: Planned

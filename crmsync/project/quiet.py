@@ -10,9 +10,11 @@ about records that are not bound, or options that narrow a plan.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from crmsync.model.catalogue import Catalogue
 from crmsync.model.state import Head
@@ -27,8 +29,7 @@ from crmsync.project.session import Project
 _FILE = "quiet.json"
 
 
-@dataclass(frozen=True)
-class Memo:
+class Memo(Struct, frozen=True):
     """
     What the last plan, an empty one, was made of.
 

@@ -16,12 +16,14 @@ thousand records are known without being in memory. What the next plan wants to 
 
 from __future__ import annotations
 
+import dataclasses
 from bisect import bisect_right
 from collections.abc import Callable, Collection, ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
-from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import accumulate, chain, pairwise
 from typing import Any, TypeVar
+
+from msgspec import Struct, field
 
 from crmsync import resolve
 from crmsync.model.address import Address
@@ -44,24 +46,21 @@ _NUMBER = 2**_SHIFT - 1
 Mark = Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Ahead:
+class Ahead(Struct, frozen=True):
     """What was read before the account was asked: by what was known of it then, or only parsed."""
 
     reading: Reading | None = None
     parsed: Parsed = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """What the files say otherwise than before: addresses that are new or have other values, and those that are gone."""
 
     changed: tuple[Address, ...]
     removed: tuple[Address, ...]
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """
     All record files of a project; *diagnostics* are about all of them, also that a label or a reference is unknown.
 
@@ -188,13 +187,13 @@ def _said_to_others(sheets: Collection[Sheet]) -> list[list[Any]]:
 # All records, made when they are asked for
 
 
-@dataclass(eq=False)
+@dataclasses.dataclass(eq=False)
 class SheetRecords(Mapping[Address, Declared]):
     """The records of sheets; *mend* makes a sheet anew of which a record turned out to be damaged."""
 
     sheets: list[Sheet]
     mend: Callable[[int], Sheet]
-    _sought: dict[int, int | None] = field(default_factory=dict)
+    _sought: dict[int, int | None] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         return sum(len(sheet.ends) for sheet in self.sheets)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crmsync.model.address import Address
 from crmsync.model.digest import key_mark
@@ -24,8 +25,7 @@ from crmsync.project.session import Project, opened_state
 from crmsync.project.trouble import RefusedTrouble
 
 
-@dataclass(frozen=True)
-class Rebuilt:
+class Rebuilt(Struct, frozen=True):
     """What a rebuild came to: addresses with the record each was found to be, and those without one."""
 
     found: tuple[tuple[Address, int, str], ...]

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, Field
@@ -97,8 +99,7 @@ def review_id(reviewed: Document) -> str:
     return document_digest({"plan": ours["digest"], "position": ours["state_position"], "created_at": ours["created_at"]})
 
 
-@dataclass(frozen=True)
-class Agreed:
+class Agreed(Struct, frozen=True):
     """The part of a plan that may run; what is set aside; addresses that changed but were never reviewed."""
 
     plan: Plan

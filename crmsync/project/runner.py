@@ -12,8 +12,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from crmsync.copper.client import Client
 from crmsync.copper.errors import CopperError
@@ -50,8 +51,7 @@ def steady_clock() -> Callable[[], float]:
     return lambda: ticks() + offset
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """A response made from an error of the client, for an engine that looks at statuses."""
 
     status: int

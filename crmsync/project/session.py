@@ -6,8 +6,10 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from crmsync.model.digest import key_mark
 from crmsync.model.settings import Settings
@@ -21,8 +23,7 @@ from crmsync.project.trouble import InputTrouble, RefusedTrouble, Trouble
 PRIVATE_FOLDER = ".crmsync"
 
 
-@dataclass(frozen=True)
-class Project:
+class Project(Struct, frozen=True):
     """A project on disk: where it is, its settings, the environment that a command runs in."""
 
     root: Path

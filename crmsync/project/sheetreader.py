@@ -5,11 +5,12 @@ Pieces of files read into sheets: those that are on the shelf are taken from it,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from crmsync import resolve
 from crmsync.config.document import Document
@@ -115,8 +116,7 @@ def _read_many(pieces: Sequence[Piece], reader: SheetReader, shelf: Shelf | None
     return read_together(pieces, Apart(reader.catalogue, reader.settings, folder), count)
 
 
-@dataclass(frozen=True)
-class Apart:
+class Apart(Struct, frozen=True, dict=True):
     """What another process needs to know in order to read pieces."""
 
     catalogue: Catalogue

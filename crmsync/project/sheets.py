@@ -13,10 +13,11 @@ import sys
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import accumulate, chain
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+from msgspec.structs import replace
 from xxhash import xxh3_64_intdigest as hash_of_bytes
 from xxhash import xxh3_128_digest
 
@@ -30,6 +31,7 @@ from crmsync.model.catalogue import Catalogue, EntityType
 from crmsync.model.codes import CODES
 from crmsync.model.records import Declared, Moved
 from crmsync.model.source import Diagnostic, Position, Severity
+from crmsync.model.structs import Partly
 from crmsync.model.values import Lookup
 from crmsync.project.names import Names
 from crmsync.resolve import Alone, Pointer, Question, keys_of
@@ -49,8 +51,7 @@ class Damaged(Exception):
     """These bytes are no sheet, or not the one that was asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """Hashes, and for each the number of the record it is about."""
 
     hashes: array[int]
@@ -62,15 +63,14 @@ class Column:
             yield from (owner for each, owner in zip(self.hashes, self.owners, strict=True) if each in wanted)
 
 
-@dataclass(frozen=True)
-class Sheet:
+class Sheet(Partly, frozen=True, eq=False):
     """
     One piece of a file, from *line* on: *names* are the addresses in its order, *ends* where the packed records end.
 
     *is_sound*: nothing is wrong with its text; *is_readable*: it holds something that can be looked at. *digests* are those
     of the packed records. *own* are hashes of the addresses, *claims* of what a record alone may say,
     *keys* of those under which it is found; *targets* of the addresses it names; *others* of those it may mean where the
-    first is not declared, in pairs; *questions* of lookups.
+    first is not declared, in pairs; *questions* of lookups. *bodies*, which gives the packed records, is not compared.
     """
 
     file: str
@@ -90,7 +90,8 @@ class Sheet:
     targets: Column
     others: Column
     questions: Column
-    bodies: Bodies = field(repr=False, compare=False)
+    bodies: Bodies
+    uncompared = frozenset({"bodies"})
 
     @property
     def has_errors(self) -> bool:
@@ -171,8 +172,7 @@ class About(NamedTuple):
 NOTHING = About()
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What is told of a piece of a file beside its records, see `Sheet`."""
 
     is_sound: bool = True

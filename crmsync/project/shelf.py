@@ -19,11 +19,12 @@ import time
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field, to_builtins
 
 import crmsync
 from crmsync.config import packing
@@ -51,9 +52,9 @@ def basis_of(catalogue: Catalogue, settings: Settings) -> str:
     """
     libraries = (sys.byteorder, unicodedata.unidata_version, _library("phonenumbers"), _library("yaml"))
     types = [_type_data(entity) for entity in catalogue.types]
-    tables = {name: [asdict(entry) for entry in entries] for name, entries in sorted(catalogue.labels.items())}
+    tables = {name: [to_builtins(entry) for entry in entries] for name, entries in sorted(catalogue.labels.items())}
     locale = (catalogue.locale.zone.key, catalogue.locale.close_date_order, catalogue.locale.phone_region)
-    policies = {name: asdict(rule) for name, rule in sorted(settings.policies.items())}
+    policies = {name: to_builtins(rule) for name, rule in sorted(settings.policies.items())}
     told = (settings.profile, settings.profiles, policies)
     data = [FORMAT, packing.FORMAT, crmsync.__version__, libraries, types, tables, locale, catalogue.has_account, told]
     return blake2b(json.dumps(data, default=str).encode(), digest_size=16).hexdigest()
@@ -61,7 +62,7 @@ def basis_of(catalogue: Catalogue, settings: Settings) -> str:
 
 def _type_data(entity: EntityType) -> list[Any]:
     rows = [[row.kind.name, row.kind.version, *(getattr(row, name) for name in _ROW)] for row in entity.fields]
-    return [entity.name, entity.singular, rows, [asdict(match) for match in entity.match_on]]
+    return [entity.name, entity.singular, rows, [to_builtins(match) for match in entity.match_on]]
 
 
 _ROW = (
@@ -89,8 +90,7 @@ def sheet_id(basis: str, file: str, digest: bytes) -> str:
     return f"{own}-{blake2b(whole, digest_size=16).hexdigest()}"
 
 
-@dataclass
-class Shelf:
+class Shelf(Struct):
     """The sheets in one folder; *notices* fills up with what the user should know of them."""
 
     folder: Path

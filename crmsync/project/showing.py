@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from crmsync.model.source import Diagnostic
 from crmsync.model.state import State
@@ -25,8 +26,7 @@ from crmsync.render.document import plan_document, with_digest
 from crmsync.render.shown import Showing
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """
     A plan as a document, the warnings on the files, how records were read, what is amiss there.
 

@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 import crmsync
 from crmsync import resolve
@@ -65,8 +67,7 @@ class Unsieved(Exception):
     """There is no part of which the plan would be that of the whole; the message says why, for `-v`."""
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(Struct, frozen=True):
     """
     A part of the world, with what it was made from.
 
@@ -111,8 +112,7 @@ def part_of(
     return sieve.part()
 
 
-@dataclass
-class _Sieve:
+class _Sieve(Struct):
     """The tables of one part while it is put together; *entries* is what the ledger knows of those that are looked at."""
 
     ledger: Ledger

@@ -8,7 +8,8 @@ the files say something else, and what was taken away is not created again unask
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from crmsync.apply import engine
 from crmsync.apply.work import Job

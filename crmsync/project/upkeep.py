@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from math import ceil
 from typing import Any, NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from crmsync.copper import read
 from crmsync.copper.client import Client
@@ -48,16 +50,14 @@ def alone(entity: EntityType, rows: Sequence[RawRow], wanted: Collection[int]) -
     return lambda: kept_rows(rows, wanted)
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(Struct, frozen=True):
     """Which way was taken for a type, and what it came to, for `-v`."""
 
     type: str
     way: str
 
 
-@dataclass
-class Upkeep:
+class Upkeep(Struct):
     """
     The mirror of one account, as one command keeps it; *told* fills up with what was done and why.
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from crmsync.catalogue import CATALOGUE
 from crmsync.catalogue.account import catalogue_from_document
@@ -25,8 +26,7 @@ from crmsync.project.trouble import LineOf
 _FILE = "valid.json"
 
 
-@dataclass(frozen=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """What `validate` found; *labels* is a sentence on what labels were checked against, *notices* are about the cache."""
 
     diagnostics: tuple[Diagnostic, ...]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from crmsync.model.decisions import Decision, Seen
 from crmsync.model.plan import FieldChange, Held
@@ -23,8 +24,7 @@ HEAD = """\
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """
     One field to decide.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from textwrap import wrap
 from typing import Any
+
+from msgspec import Struct
 
 from crmsync.model.source import Diagnostic, Position
 from crmsync.render.paint import Paint, paint_for
@@ -72,8 +73,7 @@ def _detail(detail: str, indent: str) -> list[str]:
     return lines
 
 
-@dataclass(frozen=True, slots=True)
-class Marked:
+class Marked(Struct, frozen=True):
     """A source line as shown, and where the mark below it starts and how wide it is, in terminal cells."""
 
     text: str

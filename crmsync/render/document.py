@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, overload
+
+from msgspec.structs import asdict
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from msgspec import Struct, field
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, Field
@@ -12,8 +13,7 @@ from crmsync.model.source import Position
 from crmsync.model.values import Members, Plain, Value
 
 
-@dataclass(frozen=True, slots=True)
-class Meta:
+class Meta(Struct, frozen=True):
     """
     What a plan document says of the world it was made in.
 
@@ -36,13 +36,12 @@ class Meta:
     web_base: str = "https://app.copper.com"
 
 
-@dataclass(frozen=True, slots=True)
-class Showing:
+class Showing(Struct, frozen=True):
     """Shows values and links of one account."""
 
     catalogue: Catalogue
     meta: Meta
-    _showers: dict[tuple[str, str], Callable[[Value], Plain]] = field(default_factory=dict, compare=False, repr=False)
+    _showers: dict[tuple[str, str], Callable[[Value], Plain]] = field(default_factory=dict)
 
     def value(self, address: Address, name: str, value: Value) -> Plain:
         """Return *value* of the field *name* of a record as plain data."""

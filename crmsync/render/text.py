@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from crmsync.render.breaches import breach_lines
 from crmsync.render.document import Entries
@@ -17,8 +18,7 @@ from crmsync.render.width import cells, pad
 from crmsync.render.written import long_change, nested_change, set_change, written
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
+class _Look(Struct, frozen=True):
     """How an action looks: its symbol, its colour, what will be done to the record."""
 
     symbol: str

@@ -7,7 +7,8 @@ Everything that is wrong is told, and the field it is about left out, so that on
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
@@ -21,8 +22,7 @@ from crmsync.resolve.policies import merged_policy
 from crmsync.resolve.resolving import Holders, Question, Resolving, keys_of, possible_targets
 
 
-@dataclass(frozen=True)
-class Resolved:
+class Resolved(Struct, frozen=True):
     """The records as they should be, without the fields that *diagnostics* are about."""
 
     records: Mapping[Address, Desired]

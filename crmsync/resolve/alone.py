@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+
+from msgspec import Struct
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue
@@ -18,8 +19,7 @@ from crmsync.resolve.resolving import Place, Question, Resolving, possible_targe
 _KNOWN = frozenset({str, bool, int, Decimal, date, Members})
 
 
-@dataclass(frozen=True, slots=True)
-class Pointer:
+class Pointer(Struct, frozen=True):
     """The record *source* names another: the first of *targets* that is declared, or what answers *question*."""
 
     source: Address
@@ -27,8 +27,7 @@ class Pointer:
     question: Question | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Alone:
+class Alone(Struct, frozen=True):
     """What there is to say of some records whatever else is declared, and which others they name."""
 
     diagnostics: tuple[Diagnostic, ...]

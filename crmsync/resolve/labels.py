@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crmsync.model.catalogue import Entry
 from crmsync.model.suggest import did_you_mean
@@ -13,22 +14,19 @@ from crmsync.model.suggest import did_you_mean
 _LABEL_BY_ID = re.compile(r"#([0-9]{1,18})")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """Exactly one entry has the label."""
 
     entry: Entry
 
 
-@dataclass(frozen=True, slots=True)
-class NotFound:
+class NotFound(Struct, frozen=True):
     """No entry has the label; *suggestion* is a sentence naming a near one, or no text."""
 
     suggestion: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ambiguous:
+class Ambiguous(Struct, frozen=True):
     """Several entries have the label, which only their ids tell apart."""
 
     candidates: tuple[Entry, ...]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
+
+from msgspec import Struct
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, Field
@@ -34,8 +35,7 @@ _NOUNS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A field of a record, where a complaint about it belongs."""
 
     record: Declared

@@ -1,7 +1,7 @@
 """
 Events and whole states as JSON, and back.
 
-The JSON follows the dataclasses of `crmsync.model.events` field by field; a field that has its default is left out, so that
+The JSON follows the structs of `crmsync.model.events` field by field; a field that has its default is left out, so that
 adding one with a default keeps old logs readable. The names below are frozen: `tests/state/test_codec.py` holds a
 line of every kind as it was first written.
 
@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from crmsync.model.address import Address
 from crmsync.model.events import EVENT_FORMAT, Event, Intent

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from crmsync.model.events import Event
 from crmsync.model.state import Head, State
@@ -23,14 +25,13 @@ from crmsync.state.compressing import PLAIN_BYTES, compressed, expanded
 LAYOUT = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One position of a log: a segment of events or, after a compaction, the state up to here."""
 
     position: int
     at: float
     events: tuple[Event, ...] = ()
-    snapshot: str | None = field(default=None, repr=False)
+    snapshot: str | None = None
 
     def state(self, head: Head) -> State:
         """Return the state of a snapshot. Raises Unusable."""
@@ -98,7 +99,7 @@ def unpack_lease(content: bytes) -> Holder | None:
     """Return who holds the lease; what cannot be read is held by nobody, for a lease is courtesy."""
     try:
         data = json.loads(content) if content else None
-        return None if data is None else Holder(**{each.name: data[each.name] for each in fields(Holder)})
+        return None if data is None else Holder(**{each: data[each] for each in Holder.__struct_fields__})
     except (ValueError, KeyError, TypeError):
         return None
 

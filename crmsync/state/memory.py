@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from hashlib import blake2b
 from threading import RLock
+
+from msgspec.structs import replace
 
 from crmsync.model.events import Event
 from crmsync.model.state import Head, State

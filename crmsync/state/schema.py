@@ -1,5 +1,5 @@
 """
-The events as a JSON Schema, made from the same dataclasses as the codec: the contract of the log for whoever reads one.
+The events as a JSON Schema, made from the same structs as the codec: the contract of the log for whoever reads one.
 
 ``python -m crmsync.state.schema`` writes ``schemas/events.schema.json`` below the current folder.
 """
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin
+
+from msgspec import Struct
+from msgspec.structs import fields
 
 from crmsync.model.address import Address
 from crmsync.model.events import EVENT_FORMAT, Applied
@@ -64,10 +66,9 @@ def _schema(hint: Any) -> dict[str, Any]:
         return {"type": "object", "additionalProperties": _schema(inner[1])}
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return {"enum": [member.value for member in hint]}
-    assert is_dataclass(hint), hint
-    hints = get_type_hints(hint)
-    needed = [each.name for each in fields(hint) if each.default is MISSING and each.default_factory is MISSING]
-    properties = {each.name: _schema(hints[each.name]) for each in fields(hint)}
+    assert issubclass(hint, Struct), hint
+    needed = [each.name for each in fields(hint) if each.required]
+    properties = {each.name: _schema(each.type) for each in fields(hint)}
     schema = {"type": "object", "properties": properties, "required": needed, "additionalProperties": False}
     return (
         {"anyOf": [dict(_PLAIN[str]), schema]} if hint is Applied else schema

@@ -12,8 +12,9 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from threading import RLock
+
+from msgspec.structs import replace
 
 from crmsync.model.events import Event
 from crmsync.model.state import Head, State

@@ -1,5 +1,5 @@
 """
-One codec per type, made from the annotations of the dataclasses: values to JSON data, and back, strictly.
+One codec per type, made from the annotations of the structs: values to JSON data, and back, strictly.
 
 A field that has its default is left out; a word, a field or a type that is not known is odd.
 """
@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin
+
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import FieldInfo, fields
 
 from crmsync.model.address import Address
 from crmsync.model.events import Applied
@@ -23,8 +25,7 @@ class Odd(ValueError):
     """The data is not what this version writes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Codec:
+class Codec(Struct, frozen=True):
     """Two functions: a value to JSON data, and JSON data to the value; the second raises `Odd`."""
 
     encode: Callable[[Any], Any]
@@ -47,7 +48,7 @@ def codec_of(hint: Any) -> Codec:
         return _mapping(codec_of(inner[0]), codec_of(inner[1]))
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return Codec(str, lambda data: _member(hint, data))
-    assert is_dataclass(hint), f"no codec for {hint}"
+    assert issubclass(hint, Struct), f"no codec for {hint}"
     return _applied() if hint is Applied else _record(hint)
 
 
@@ -141,11 +142,10 @@ def _are_texts(data: Iterable[Any]) -> bool:
 
 
 def _record(kind: Any) -> Codec:
-    """Return the codec of a dataclass: an object of its fields, those with their default left out."""
-    hints = get_type_hints(kind)
-    codecs = {field.name: codec_of(hints[field.name]) for field in fields(kind)}
+    """Return the codec of a struct: an object of its fields, those with their default left out."""
+    codecs = {field.name: codec_of(field.type) for field in fields(kind)}
     defaults = {field.name: _default(field) for field in fields(kind)}
-    required = {name for name, default in defaults.items() if default is MISSING}
+    required = {name for name, default in defaults.items() if default is NODEFAULT}
 
     def encode(value: Any) -> Any:
         values = {name: getattr(value, name) for name in codecs}
@@ -172,8 +172,8 @@ def _applied() -> Codec:
     return Codec(encode, lambda data: Applied(data, data) if isinstance(data, str) else full.decode(data))
 
 
-def _default(field: Any) -> Any:
-    return field.default if field.default_factory is MISSING else field.default_factory()
+def _default(field: FieldInfo) -> Any:
+    return field.default if field.default_factory is NODEFAULT else field.default_factory()
 
 
 def _member(kind: type[StrEnum], data: Any) -> StrEnum:

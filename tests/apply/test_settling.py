@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from crmsync.apply.engine import settle_open
 from crmsync.model.effects import Answer, Append, Read, Send, Sleep

@@ -121,7 +121,7 @@ def custom(label: str, id: int, kind: Kind = TEXT, write: Write = Write.ALWAYS) 
 
 def with_custom(*fields: Field) -> Catalogue:
     """Return the tiny catalogue of an account whose companies have these custom fields."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     company = replace(COMPANY, fields=(*COMPANY.fields, *fields))
     return Catalogue((company, PERSON, DEAL), has_account=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from crmsync.copper import read
 from crmsync.copper.errors import ServerTrouble

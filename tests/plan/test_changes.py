@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from crmsync.model.address import IN_ORDER, Address
+from crmsync.model.address import Address
 from crmsync.model.changes import WRITE, Changes, Steps, as_changes, step_of
 from crmsync.model.events import Origin, WriteAction
 from crmsync.model.packed import PackedFields
@@ -55,7 +54,7 @@ ids = st.builds(StepId, addresses, st.integers(0, 5))
 @given(plans, plans)
 def test_changes_are_what_was_put_in(one: list[Change], other: list[Change]) -> None:
     """Also when some take the place of others, and when they were appended in runs that are sorted each."""
-    known = sorted(one, key=lambda each: IN_ORDER(each.address))
+    known = sorted(one, key=lambda each: each.address)
     others = [each for each in other if all(each.address != mine.address for mine in known)]
     found = Changes(MemoryPile(), [*known, *others])
     assert list(found) == [*known, *others]
@@ -66,7 +65,7 @@ def test_changes_are_what_was_put_in(one: list[Change], other: list[Change]) -> 
     assert (list(found), len(found)) == (expected, len(expected))
 
     ordered = found.in_order()
-    expected.sort(key=lambda each: IN_ORDER(each.address))
+    expected.sort(key=lambda each: each.address)
     assert (ordered, len(ordered), ordered[:]) == (tuple(expected), len(expected), tuple(expected))
     assert ordered.in_order() is ordered is as_changes(ordered)
     for place, change in enumerate(expected):

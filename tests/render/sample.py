@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
+
+from msgspec.structs import replace
 
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType, Entry, Field, Kind

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from decimal import Decimal
 from itertools import takewhile
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from crmsync.model.address import Address
 from crmsync.model.plan import Cause, Counts, Delta, FieldChange, Kept, Plan, Price

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from crmsync.apply import agenda, engine, reading, settle, single, work, writing
 from crmsync.apply.classify import NotExecuted, Unclear, classify

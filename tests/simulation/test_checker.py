@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from crmsync.model.address import Address
 from crmsync.model.events import Absent, Done, RunStarted, WriteAction

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any, get_type_hints
+from typing import Any
 
 from hypothesis import strategies as st
+from msgspec.structs import fields
 
 from crmsync.model.address import KEY_PATTERN, Address
+from crmsync.model.events import Applied
 from crmsync.state.kinds import KINDS
 
 addresses = st.builds(
@@ -24,8 +25,8 @@ st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False
 
 def of_kind(kind: type[Any]) -> st.SearchStrategy[Any]:
     """Return random events of one kind, every field filled."""
-    hints = get_type_hints(kind)
-    return st.builds(kind, **{field.name: st.from_type(hints[field.name]) for field in fields(kind)})
+    return st.builds(kind, **{field.name: st.from_type(field.type) for field in fields(kind)})
 
 
+st.register_type_strategy(Applied, of_kind(Applied))
 events = st.one_of([of_kind(kind) for kind in KINDS.values()])

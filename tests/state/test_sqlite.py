@@ -8,11 +8,11 @@ import stat
 import subprocess
 import sys
 import zlib
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from crmsync.model.address import Address
 from crmsync.model.events import Applied, Bound, FieldsApplied, Intent, Origin, WriteAction
