@@ -7,14 +7,14 @@ it is written so again; what cannot be read so, or has something to be told of i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
 
 from crmsync.config.document import Document
 from crmsync.config.fields import NULLS, FieldReader, Parts
-from crmsync.config.packing import pack_name, pack_value
+from crmsync.config.packing import pack_members, pack_name, pack_value
 from crmsync.model.catalogue import EntityType, Field, Write
 from crmsync.model.records import DeclaredField
 from crmsync.model.source import Node, Position, Table
@@ -27,7 +27,6 @@ MOST_ALIKE = 1_000
 #: Longer texts are read carefully.
 MOST_CHARACTERS = 1_000
 
-_NOWHERE = Position("", 0, 0)
 _new: Any = tuple.__new__
 
 
@@ -51,6 +50,9 @@ class Judge(Protocol):
 
     def texts(self, entity: EntityType, field: Field) -> Callable[[str], Any]:
         """Return what judges, as `value` does, texts that are values of a field and not empty."""
+
+    def members(self, entity: EntityType, field: Field) -> Callable[[Sequence[Member]], Any]:
+        """Return what judges, as `value` does, the members of sets that are values of a field and not empty."""
 
     def record(self, entity: EntityType, key: str, facts: Mapping[str, Fact]) -> Any:
         """Judge a record whose values are sound."""
@@ -112,13 +114,16 @@ class FactReader:
         read = None if begin is None or row.write is Write.NEVER else begin(entry, row, self._fields.locale)
         return read or _nobody
 
-    def members(self, row: Field, members: tuple[Member, ...]) -> tuple[Fact, str]:
-        """Return what a set says that has these *members*, and how it is packed. Raises Odd."""
-        declared: DeclaredField = _new(DeclaredField, (Members(members), _NOWHERE))
-        verdict = self.judge.value(self.entity, row, declared)
-        if verdict is None or len({each.key for each in members}) != len(members):
-            raise Odd
-        return _new(Fact, (row.name, declared.value, verdict)), pack_value(declared)
+    def sets(self, row: Field) -> Callable[[tuple[Member, ...]], tuple[Fact, str]]:
+        """Return what says what a set says that has these members, one at least, and how it is packed; it raises Odd."""
+        name, judge = row.name, self.judge.members(self.entity, row)
+
+        def read(members: tuple[Member, ...]) -> tuple[Fact, str]:
+            if len(members) > 1 and len({each.key for each in members}) != len(members):
+                raise Odd
+            return _new(Fact, (name, Members(members), judge(members))), pack_members(members)
+
+        return read
 
 
 def _nobody(text: str) -> None:

@@ -108,16 +108,18 @@ def _position(place: Sequence[int] | int, start: Position) -> Position:
     return Position(start.file, start.line + down, start.column + right, length)
 
 
-def _pack_members(value: Members, at: Position) -> str:
+def pack_members(members: Iterable[Member]) -> str:
+    """Return a set as its field has it packed."""
     packed = '["members"'
-    for each in value.items:
-        text = "null" if each.text == each.key else _word(each.text)
-        packed += f",{_word(each.key)},{text},{_word(each.category)}"
+    for each in members:
+        key, text, category = each.key, each.text, each.category
+        written = "null" if text == key else _word(text)
+        packed += f",{_word(key)},{written},{'null' if category is None else _quote(category)}"
     return f"{packed}]"
 
 
-def _word(value: str | int | None) -> str:
-    return _quote(value) if isinstance(value, str) else _encode(value)
+def _word(value: str | int) -> str:
+    return _quote(value) if value.__class__ is str else _encode(value)
 
 
 def unpack_members(items: list[Any], at: Position | None = None) -> Members:
@@ -141,7 +143,7 @@ _PACK: Mapping[type, Callable[[Any, Position], str]] = {
     bool: lambda value, at: "true" if value else "false",
     int: lambda value, at: str(value),
     type(None): lambda value, at: "null",
-    Members: _pack_members,
+    Members: lambda value, at: pack_members(value.items),
     Label: lambda value, at: f'["label",{_quote(value.text)},{_place(value.position, at)}]',
     Labels: _pack_labels,
     Lookup: lambda value, at: f'["lookup",{_quote(value.by)},{_quote(value.text)},{_place(value.position, at)}]',

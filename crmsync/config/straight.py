@@ -27,7 +27,10 @@ from crmsync.model.values import Member
 _WORD = r"[A-Za-z0-9_./+](?:[A-Za-z0-9 _.@/+-]*[A-Za-z0-9_.@/+-])?"
 #: An entry of a list that is a mapping on one line: what stands before its first text, the text, and what comes then.
 _ENTRY = re.compile(rf"([ ]*-[ ]+\{{[a-z_]+: '?)({_WORD})('?(?:, [a-z_]+: {_WORD})*\}})\Z")
+_match_text = re.compile(_WORD).fullmatch
 _QUOTES = ("'", '"')
+#: So many ways to write an entry of a list are remembered, and tried one after the other.
+MOST_LIKE = 12
 
 
 class _Nested(NamedTuple):
@@ -42,14 +45,16 @@ class _Below(NamedTuple):
     """
     The name of a field whose value stands below; *known* by its lines.
 
-    *like* are entries of a list that were seen before, but for one text: their column, and what reads that text.
+    *like* are entries of a list that were seen before, but for one text: what stands before and behind it, their column,
+    what reads that text. *sets* says what all entries say.
     """
 
     field: Field
     before: str
     deeper: tuple[str, str]
     known: dict[str, tuple[int, str, Fact]]
-    like: dict[tuple[str, str], tuple[int, Callable[[str], Member | None]]]
+    like: list[tuple[str, str, int, Callable[[str], Member | None]]]
+    sets: Callable[[tuple[Member, ...]], tuple[Fact, str]]
 
 
 class _Several(NamedTuple):
@@ -220,7 +225,8 @@ class _RecordLines:
         name, node = found
         row = level.rows(name)
         if isinstance(row, Field):
-            return self._one(row, node) if node is not None else _Below(row, before(row), _deeper(level), {}, {})
+            below = _Below(row, before(row), _deeper(level), {}, [], self._facts.sets(row))
+            return below if node is None else self._one(row, node)
         if row is None or not (node is None or isinstance(node, Table)):
             raise Odd
         if node is None:
@@ -272,19 +278,27 @@ class _RecordLines:
         members: list[Member] = []
         column = None
         for line in lines[1:]:
-            found = _ENTRY.match(line)
-            if found is None:
-                return None
-            head, text, tail = found.groups()
-            at, read = said.like.get((head, tail)) or self._first_of(said, line, head, text, tail)
-            member = read(text)
+            at, member = self._entry(said, line)
             if member is None or column not in (None, at):
                 return None
             members.append(member)
             column = at
         assert column is not None, "something stands below"
-        fact, packed = self._facts.members(said.field, tuple(members))
+        fact, packed = said.sets(tuple(members))
         return 1, f",{column + 1},1,{packed}", fact
+
+    def _entry(self, said: _Below, line: str) -> tuple[int, Member | None]:
+        """Return the column of one entry and what it says; nothing of one that is not like others. Raises Odd."""
+        for head, tail, at, read in said.like:
+            if line.startswith(head) and line.endswith(tail):
+                text = line[len(head) : len(line) - len(tail)]
+                if _match_text(text) is not None:
+                    return at, read(text)
+        found = _ENTRY.match(line)
+        if found is None:
+            return 0, None
+        at, read = self._first_of(said, line, *found.groups())
+        return at, read(found[2])
 
     def _first_of(
         self, said: _Below, line: str, head: str, text: str, tail: str
@@ -296,8 +310,8 @@ class _RecordLines:
         if node is None or not isinstance(entry, Table) or not isinstance(first, Scalar) or first.text != text:
             raise Odd
         found = node.position.column - 1, self._facts.alike(said.field, entry)
-        if len(said.like) < MOST_ALIKE:
-            said.like[head, tail] = found
+        if len(said.like) < MOST_LIKE:
+            said.like.append((head, tail, *found))
         return found
 
 

@@ -72,7 +72,7 @@ class Digester(Discreet, frozen=True):
 
     def texts(self, field: Field) -> Callable[[str], str]:
         """Return what gives the same as `value` for texts of *field*, and remembers none."""
-        version, begun = f"{field.kind.version}.", self._begin(f"{field.kind.name}/value")
+        version, begun = version_of(field), self._begin(f"{field.kind.name}/value")
 
         def digest(text: str) -> str:
             made = begun.copy()
@@ -83,7 +83,7 @@ class Digester(Discreet, frozen=True):
 
     def members(self, field: Field) -> Callable[[str | int, str | None], str]:
         """Return what gives `member` alone for a key and a category of *field*, and remembers none."""
-        version, begun = f"{field.kind.version}.", self._begin(f"{field.kind.name}/member")
+        version, begun = version_of(field), self._begin(f"{field.kind.name}/member")
 
         def digest(key: str | int, category: str | None) -> str:
             text = quoted(key) if key.__class__ is str else canonical_text(key)
@@ -94,7 +94,7 @@ class Digester(Discreet, frozen=True):
         return digest
 
     def _values(self, field: Field) -> Callable[[Value], str]:
-        version, begun = f"{field.kind.version}.", self._begin(f"{field.kind.name}/value")
+        version, begun = version_of(field), self._begin(f"{field.kind.name}/value")
         known: dict[Value, str] = {}
 
         def digest(value: Value) -> str:
@@ -112,7 +112,7 @@ class Digester(Discreet, frozen=True):
         return digest
 
     def _members(self, field: Field) -> Pairs:
-        version, name = f"{field.kind.version}.", field.kind.name
+        version, name = version_of(field), field.kind.name
         of_key, of_member = self._begin(f"{name}/key"), self._begin(f"{name}/member")
         known: dict[tuple[str | int, str | None], tuple[str, str]] = {}
 
@@ -151,9 +151,14 @@ def key_mark(key: bytes, lineage: str) -> str:
     return Digester(key).text("key", lineage)
 
 
+def version_of(field: Field) -> str:
+    """Return how the digests begin that the present version of the field's kind makes."""
+    return f"{field.kind.version}."
+
+
 def is_comparable(field: Field, digest: str) -> bool:
     """Say whether *digest* was made by the present version of the field's kind; otherwise it says nothing."""
-    return digest.partition(".")[0] == str(field.kind.version)
+    return digest.startswith(version_of(field))
 
 
 def canonical(value: Value) -> Any:

@@ -25,7 +25,7 @@ from crmsync.copper.rowtext import parse
 from crmsync.model.address import Address
 from crmsync.model.bodies import CUSTOM_FIELDS, decode_body
 from crmsync.model.catalogue import Catalogue, EntityType, Field
-from crmsync.model.digest import Digester, is_comparable
+from crmsync.model.digest import Digester, version_of
 from crmsync.model.records import Declared, Mode, Observed, PolicyRule
 from crmsync.model.state import Binding
 from crmsync.model.structs import Discreet
@@ -147,6 +147,7 @@ class _Row(Struct, frozen=True):
     met: int
     is_whole: bool
     are_ours: bool
+    version: str
     digest: Callable[[str], str]
     whole: Callable[[str | int, str | None], str]
     known: dict[bytes, Hashes | None]
@@ -198,6 +199,7 @@ class _Kind:
             met=hash_of_touch(has(self._entity, row, "")),
             is_whole=mode in _WHOLE or (mode is Mode.SEED and row.required),
             are_ours=mode in _OURS and not row.required,
+            version=version_of(row),
             digest=self._digester.texts(row),
             whole=self._digester.members(row),
             known={},
@@ -276,7 +278,7 @@ class _Kind:
     def _seen(self, row: _Row, flat: list[Any], at: int, value: Any, now: Any, known: Any) -> Hashes | None:
         """Return what a record is met by through one field, whose value stands *at*; None where that is not settled."""
         if row.is_whole and value.__class__ is str and value and value == now and known == row.digest(value):
-            return self._note_alike(row, value, now, known, (hash_with(row.met, value),) if row.is_met else ())
+            return _note_alike(row, value, now, known, (hash_with(row.met, value),) if row.is_met else ())
         if row.are_ours and row.is_met:
             hashes = self._ours(row, value, now, known)
             return self._judged(row, flat, at, now, known) if hashes is None else hashes
@@ -287,15 +289,9 @@ class _Kind:
         hashes = look(row, value, now, known)
         hashes = self._judged(row, flat, at, now, known) if hashes is None else hashes
         if hashes is not None and now.__class__ in _SCALARS and known.__class__ is str and not row.field.within:
-            return self._note_alike(row, value, now, known, hashes)
+            return _note_alike(row, value, now, known, hashes)
         if len(row.known) < MOST_KNOWN:
             row.known[about] = hashes
-        return hashes
-
-    def _note_alike(self, row: _Row, value: Any, now: Any, known: str, hashes: Hashes) -> Hashes:
-        """Remember for the next record that a field is settled."""
-        if len(row.alike) < MOST_ALIKE:
-            row.alike[known] = value, now, now.__class__, hashes
         return hashes
 
     def _alike(self, row: _Row, value: Any, now: Any, known: Any) -> Hashes | None:
@@ -325,7 +321,7 @@ class _Kind:
             return None
         keys, texts, categories = value[1::3], value[2::3], value[3::3]
         ours, wire = known["members"], row.field.kind.wire
-        if wire is None or len(ours) != len(keys) or not is_comparable(row.field, known["asked"]):
+        if wire is None or len(ours) != len(keys) or not known["asked"].startswith(row.version):
             return None
         shown = zip(keys, texts, categories, strict=True)
         if now != [wire(key if text is None else text, category) for key, text, category in shown]:
@@ -376,6 +372,13 @@ _WRITTEN: Mapping[str, Callable[[str], Value]] = {"number": Decimal, "date": dat
 _NOTHING: dict[str, Any] = {}
 #: What is shown and has no parts: it equals nothing that says something else but where it is of another class.
 _SCALARS = frozenset({str, int, bool, Decimal})
+
+
+def _note_alike(row: _Row, value: Any, now: Any, known: str, hashes: Hashes) -> Hashes:
+    """Remember for the next record that a field is settled."""
+    if len(row.alike) < MOST_ALIKE:
+        row.alike[known] = value, now, now.__class__, hashes
+    return hashes
 
 
 def _hashes(entity: EntityType, declared: Mapping[str, Value], observed: Mapping[str, Value]) -> Hashes:

@@ -10,7 +10,7 @@ from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType, Field
 from crmsync.model.records import Declared, DeclaredField, PolicyRule
 from crmsync.model.source import Position
-from crmsync.model.values import Label, Labels, Lookup, Written, is_empty
+from crmsync.model.values import Label, Labels, Lookup, Member, Written, is_empty
 from crmsync.project.sheets import NOTHING, About, hash_of_claim, hash_of_question, pointing, searched
 from crmsync.resolve import keys_of
 from crmsync.resolve.alone import ResolvingAlone
@@ -50,6 +50,18 @@ class Judge:
 
         def judge(text: str) -> About:
             keys = (hash_of_question((*about, text)),)
+            return About(keys if is_unique else (), keys)
+
+        return judge
+
+    def members(self, entity: EntityType, field: Field) -> Callable[[Sequence[Member]], About]:
+        """Return what does the same for the members of sets that are not empty."""
+        if field.name not in self._rows[entity.name].searched:
+            return lambda members: NOTHING
+        about, is_unique = (entity.name, field.name), field.unique
+
+        def judge(members: Sequence[Member]) -> About:
+            keys = tuple([hash_of_question((*about, str(each.key))) for each in members])
             return About(keys if is_unique else (), keys)
 
         return judge
