@@ -368,6 +368,43 @@ def test_what_the_cut_could_get_wrong(check: Callable[[str], None], text: str) -
     check(text)
 
 
+ENTRIES = [
+    "{email: a@x.example}",
+    "{email: a@x.example, category: work}",
+    "{email: a@x.example, category: work, category: home}",
+    "{email: 'b@x.example'}",
+    "{email: 'b@x.example', category: personal}",
+    "{email: 'it''s@x.example', category: work}",
+    "{email: c@x.example,category: work}",
+    "{email: c@x.example , category: work}",
+    "{email: null, category: work}",
+    "{email: 'null', category: work}",
+    "{email: 'd@x.example, category: work}",
+    "{email: d@x.example', category: work}",
+    "{email: e@x.example, d@x.example, category: work}",
+    "{email: , category: work}",
+    "{email: '', category: work}",
+    "{email: f@x.example, category: }",
+    "{category: work, email: f@x.example}",
+    "{email: F@X.example, category: Work}",
+    "{email: f@x.example, category: work} # here",
+    "f@x.example",
+]
+
+
+@pytest.mark.parametrize("most", [0, 1, 12])
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_entries_that_are_nearly_alike(
+    check: Callable[[str], None], entry: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was seen to stand around a text is taken for that only where it does, however many ways are remembered."""
+    monkeypatch.setattr("crmsync.config.straight.MOST_LIKE", most)
+    for number, other in enumerate(ENTRIES):
+        emails = f"    emails:\n      - {other.replace('x.', f'x{number}.')}\n      - {entry}\n"
+        usual = "    emails:\n      - {email: u@x.example, category: work}\n      - {email: 'v@x.example'}\n"
+        check(f"people:\n  ann:\n    name: Ann\n{usual}  bob:\n    name: Bob\n{emails}  cid:\n    name: Cid\n{emails}")
+
+
 @pytest.mark.parametrize("known", [1, 3])
 def test_little_memory_gives_the_same(check: Callable[[str], None], known: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is forgotten is read again."""

@@ -224,9 +224,10 @@ class _RecordLines:
             raise Odd
         name, node = found
         row = level.rows(name)
+        if isinstance(row, Field) and node is not None:
+            return self._one(row, node)
         if isinstance(row, Field):
-            below = _Below(row, before(row), _deeper(level), {}, [], self._facts.sets(row))
-            return below if node is None else self._one(row, node)
+            return _Below(row, before(row), _deeper(level), {}, [], self._facts.sets(row))
         if row is None or not (node is None or isinstance(node, Table)):
             raise Odd
         if node is None:
