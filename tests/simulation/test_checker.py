@@ -201,6 +201,21 @@ def test_a_link_to_what_is_gone_is_nobodys_value(is_gone: bool, expected: list[s
         assert expected == [each.invariant for each in schedule.checker.breaches if "overwrote" in each.text]
 
 
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_a_link_that_a_deletion_emptied_is_nobodys_choice(is_deleted: bool) -> None:
+    """The contact was deleted, which emptied the link: no value that a person put there, as where it was taken off."""
+    with staged() as schedule:
+        applied(schedule, {A: {"name": "zq A", "primary_contact": "p"}, P: {"name": "zq P"}})
+        if is_deleted:
+            schedule.sandbox.act("delete", "people", 70000001, lambda: schedule.sandbox.delete("people", 70000001))
+        else:
+            edit = {"primary_contact_id": None}
+            schedule.sandbox.act("edit", "companies", 40000001, lambda: schedule.sandbox.edit("companies", 40000001, edit))
+
+        assert schedule.sandbox.raw("companies", 40000001)["primary_contact_id"] is None
+        assert (not is_deleted) == (("companies", 40000001, "primary_contact") in schedule.checker.edits)
+
+
 # ---- I5: who names what is deleted
 
 NAMING: Records = {A: {"name": "zq A", "primary_contact": "p"}, P: {"name": "zq P"}, Q: {"name": "zq Q"}}

@@ -15,6 +15,9 @@ from tests.simulation.copper import Act, Executed, Item
 from tests.simulation.machine import Machine
 from tests.simulation.runs import Run
 
+#: Types that a link can name.
+LINKED = ("companies", "people", "opportunities")
+
 Place = tuple[str, int]
 Spot = tuple[str, int, str]
 
@@ -118,6 +121,8 @@ class Witness:
             new = after.fields.get(row.name)
             if old == new or row.write is Write.NEVER:
                 continue
+            if row.target in LINKED and isinstance(old, int) and new is None and self.raw(row.target, old) is None:
+                continue  # what the link named was deleted, and Copper emptied the link: nobody chose that
             spot = act.type, act.id, row.name
             self.edits[spot] = act.at, new
             if isinstance(new, Members):

@@ -15,11 +15,10 @@ from crmsync.model.records import Observed, OnDrift
 from crmsync.model.values import Members, Value, is_empty
 from tests.simulation.copper import Executed, Item
 from tests.simulation.runs import Run, Send
-from tests.simulation.witness import Place, Witness, is_same
+from tests.simulation.witness import LINKED, Place, Witness, is_same
 
 #: How old a reading may be, in seconds, when a write relies on it; promise 4 of design.md.
 READING_SECONDS = 5.0
-_TYPES = ("companies", "people", "opportunities")
 
 
 class OfWrites(Witness):
@@ -167,7 +166,7 @@ class OfWrites(Witness):
         edit = self.edits.get((executed.type, id, row.name))
         if edit is None or edit[1] != old:
             return
-        if row.target in _TYPES and isinstance(old, int) and self.raw(row.target, old) is None:
+        if row.target in LINKED and isinstance(old, int) and self.raw(row.target, old) is None:
             return  # what the link named is gone, and Copper drops the rest of it: judged when that was deleted
         at = edit[0]
         what = f"{run.name} overwrote {row.name} of {intent.address} ({old!r} by a person, now {new!r})"
