@@ -29,8 +29,6 @@ class Partly(Comparing, frozen=True, eq=False):
         names = self.__struct_fields__
         return all(getattr(self, name) == getattr(other, name) for name in names if name not in self.uncompared)
 
-    __hash__ = None  # type: ignore[assignment] # none of them is looked up
-
 
 class Discreet(Struct, frozen=True):
     """A value that holds a secret: of its fields only those in *shown* are, by whatever prints it."""
