@@ -7,12 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from crmsync.project import hashing
 from tests.desk import Desk, Stage, serving
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--accept``: write what stories came to as what they expect."""
     parser.addoption("--accept", action="store_true", help="rewrite the expected part of story files")
+
+
+@pytest.fixture(autouse=True)
+def _settled_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let files be known again a moment after they were written, as they are to users who were not so fast."""
+    monkeypatch.setattr(hashing, "SETTLED_SECONDS", 0.01)
 
 
 @pytest.fixture(scope="session")

@@ -277,7 +277,7 @@ def _file(desk: Desk, name: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["mirror.db", HEAP, "quiet.json", "ledger.db"])
+@pytest.mark.parametrize("name", ["mirror.db", HEAP, "quiet.json", "ledger.db", "digests.json"])
 @pytest.mark.parametrize("seed", range(20))
 def test_a_damaged_cache_is_noticed(desk: Desk, name: str, seed: int) -> None:
     """Whatever bytes are in it: never an error, never another plan."""
@@ -295,7 +295,7 @@ def test_a_damaged_cache_is_noticed(desk: Desk, name: str, seed: int) -> None:
     assert with_cache == desk.text(people())
 
 
-NAMES = ["mirror.db", HEAP, "ledger.db", "quiet.json", "account.json", "sheets", "."]
+NAMES = ["mirror.db", HEAP, "ledger.db", "quiet.json", "digests.json", "account.json", "sheets", "."]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -469,11 +469,11 @@ def test_a_changed_file_is_validated_again(desk: Desk) -> None:
 def test_what_is_no_plain_file_is_left_to_the_careful_way(desk: Desk) -> None:
     """A pipe would be waited for; a link may lead anywhere."""
     project = open_project(start=desk.world.root, environ={})
-    plain = files_of(project, (), Hashes())
+    plain = files_of(project, (), Hashes(project.cache))
     os.mkfifo(desk.world.root / "crm" / "pipe.yaml")
 
     assert plain is not None
-    assert files_of(project, (), Hashes()) is None
+    assert files_of(project, (), Hashes(project.cache)) is None
 
 
 @pytest.mark.parametrize("sifted", [0, 1000])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 
 from msgspec import Struct
 
@@ -46,7 +47,8 @@ class Again(Struct):
 
     def inputs_now(self) -> str | None:
         """Return the same as it is now."""
-        return self._inputs(Hashes())
+        with closing(self.hashes.now()) as hashes:
+            return self._inputs(hashes)
 
     def _inputs(self, hashes: Hashes) -> str | None:
         known = peek(self.project, self.store)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 from msgspec.structs import replace
 
@@ -49,8 +50,9 @@ def replan(
     of the record files, begun by who calls.
     """
     watch = Stopwatch(lambda: client.requests.total)
-    again = Again(project, client, store, wishes, expires_seconds, clock, watch, hashes or Hashes())
-    planned = _quick(again) or _anew(again, check)
+    with closing(hashes or Hashes(project.cache)) as hashes:
+        again = Again(project, client, store, wishes, expires_seconds, clock, watch, hashes)
+        planned = _quick(again) or _anew(again, check)
     return replace(planned, phases=again.watch.phases)
 
 

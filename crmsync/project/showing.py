@@ -74,7 +74,7 @@ def plan_to_show(
     if out is not None:
         check_place(out)
     begun = filter(is_plain, each_file(project.root, project.settings)) if uses_cache else ()
-    with closing(Hashes(begun)) as hashes, opened_store(project, create=False) as store:
+    with closing(Hashes(project.cache, begun)) as hashes, opened_store(project, create=False) as store:
         client = connect(project, may_write=False)
         if uses_cache:
             planned = replan(project, client, store, wishes, expires_seconds=expires_seconds, check=check, hashes=hashes)

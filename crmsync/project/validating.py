@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -14,7 +15,7 @@ from crmsync.model.codes import CODES
 from crmsync.model.source import Diagnostic, Severity, in_file_order
 from crmsync.project.collector import without_collector
 from crmsync.project.decisionfile import decisions_path, load_decisions
-from crmsync.project.files import with_others
+from crmsync.project.files import each_file, is_plain, with_others
 from crmsync.project.hashing import Hashes
 from crmsync.project.inputs import files_of, labels_of
 from crmsync.project.recordfiles import read_declarations
@@ -45,13 +46,14 @@ def validate(project: Project) -> Checked:
     Files in which nothing was wrong are not looked at again while nothing changed.
     """
     catalogue, labels = cached_catalogue(project)
-    is_plain = catalogue.has_account and not decisions_path(project).exists()
-    hashes = Hashes()
-    inputs = files_of(project, [labels_of(catalogue, catalogue.by_name)], hashes) if is_plain else None
-    memo = read_remembered(project.cache / _FILE) if inputs is not None else None
-    if memo is not None and memo["inputs"] == inputs:
-        return Checked((), lambda file, line: None, memo["records"], memo["files"], labels)
-    checked = _checked(project, catalogue, labels, hashes)
+    is_remembered = catalogue.has_account and not decisions_path(project).exists()
+    begun = filter(is_plain, each_file(project.root, project.settings)) if is_remembered else ()
+    with closing(Hashes(project.cache, begun)) as hashes:
+        inputs = files_of(project, [labels_of(catalogue, catalogue.by_name)], hashes) if is_remembered else None
+        memo = read_remembered(project.cache / _FILE) if inputs is not None else None
+        if memo is not None and memo["inputs"] == inputs:
+            return Checked((), lambda file, line: None, memo["records"], memo["files"], labels)
+        checked = _checked(project, catalogue, labels, hashes)
     if inputs is not None and not checked.diagnostics:
         write_remembered(project.cache / _FILE, {"inputs": inputs, "records": checked.records, "files": checked.files})
     return checked
