@@ -16,6 +16,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -23,14 +24,14 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from crmsync.copper.rowtext import parse
+from crmsync.model.http import parse_json
 from crmsync.project.heap import Heaps
 from crmsync.project.mirrorfile import (
     AT_DIGEST,
     BODY,
     COLUMNS,
-    FIND,
     INSERT,
+    IS_WHOLE,
     KNOWN,
     MASK,
     WAIT,
@@ -48,6 +49,8 @@ from crmsync.project.mirrorfile import (
     stale,
 )
 
+#: SQLite takes so many values in a statement wherever it was built.
+IDS_AT_ONCE = 500
 #: So many changes are remembered by their numbers; who comes later than that looks at everything.
 KEPT_CHANGES = 100_000
 
@@ -91,28 +94,30 @@ class Mirror:
 
     def known(self, type_name: str, ids: Sequence[int]) -> dict[int, Known]:
         """Return what is known of *ids*, those that are. Raises Stale."""
-        found = {}
         with stale():
-            for id in ids:
-                row = self._sql(f"SELECT {COLUMNS} FROM record WHERE type = ? AND id = ?", (type_name, id)).fetchone()
-                if row is not None:
-                    found[id] = checked(type_name, row)
-        return found
+            return {row[0]: checked(type_name, row) for row in self._rows(COLUMNS, type_name, ids)}
 
     def bodies(self, type_name: str, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
         """Return the bodies of *ids*, as far as they are kept. Raises Stale."""
         with stale():
-            return {id: parse(text) for id, text in self.texts(type_name, ids).items()}
+            return {id: parse_json(text) for id, text in self.texts(type_name, ids).items()}
 
     def texts(self, type_name: str, ids: Iterable[int]) -> dict[int, bytes]:
         """Return the bodies of *ids* as their texts, as far as they are kept. Raises Stale."""
-        found = {}
         with stale():
-            for id in ids:
-                row = self._sql(FIND, (type_name, id)).fetchone()
-                if row is not None:
-                    found[id] = checked_text(checked(type_name, row[:KNOWN]), self._body(*row[KNOWN:]))
-        return found
+            return {
+                row[0]: checked_text(checked(type_name, row[:KNOWN]), self._body(*row[KNOWN:]))
+                for row in self._rows(f"{COLUMNS}, {BODY}", type_name, ids, IS_WHOLE)
+            }
+
+    def _rows(self, columns: str, type_name: str, ids: Iterable[int], which: str = "") -> Iterator[tuple[Any, ...]]:
+        """Yield what is there of *ids*, in their order; hundreds in a statement, for each statement locks the file."""
+        rest = iter(ids)
+        while some := tuple(islice(rest, IDS_AT_ONCE)):
+            places = ", ".join("?" * len(some))
+            sql = f"SELECT {columns} FROM record WHERE type = ? AND id IN ({places}) {which}"
+            found = {row[0]: row for row in self._sql(sql, (type_name, *some))}
+            yield from (found[id] for id in some if id in found)
 
     def _body(self, body: bytes | None, *where: int) -> bytes:
         return self._heaps.text(*where) if body is None else body

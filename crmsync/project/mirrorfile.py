@@ -101,7 +101,8 @@ AT_DIGEST = 5
 COLUMNS = "id, created, modified, content, digest"
 KNOWN = 5
 BODY = "body, heap, place, length"
-FIND = f"SELECT {COLUMNS}, {BODY} FROM record WHERE type = ? AND id = ? AND content IS NOT NULL"  # noqa: S608, ours
+#: Of a record that is kept whole.
+IS_WHOLE = "AND content IS NOT NULL"
 
 
 @contextmanager
