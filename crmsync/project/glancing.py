@@ -21,11 +21,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from crmsync.config.packing import EACH, HEAD, unpack
-from crmsync.copper.rowtext import parse
 from crmsync.model.address import Address
 from crmsync.model.bodies import CUSTOM_FIELDS, decode_body
 from crmsync.model.catalogue import Catalogue, EntityType, Field
 from crmsync.model.digest import Digester, version_of
+from crmsync.model.http import parse_json
 from crmsync.model.records import Declared, Mode, Observed, PolicyRule
 from crmsync.model.state import Binding
 from crmsync.model.structs import Discreet
@@ -219,7 +219,7 @@ class _Kind:
     def plainly(self, packed: bytes, text: bytes, binding: bytes) -> Hashes | None:
         """Return what a record can be met by that is seen to be settled; None where it must be looked at closely."""
         try:
-            return self.at_a_glance(_read(packed), parse(text), _read(binding))
+            return self.at_a_glance(_read(packed), parse_json(text), _read(binding))
         except ValueError:  # half a surrogate pair, or no body, of which the other way tells what is wrong
             return None
 
@@ -352,7 +352,7 @@ class _Kind:
 
     def closely(self, address: Address, packed: bytes, body: bytes, binding: bytes) -> Hashes | None:
         """Return what a record can be met by that is settled. Raises ValueError."""
-        record = decode_body(self._entity, parse(body), self._locale)
+        record = decode_body(self._entity, parse_json(body), self._locale)
         return self._verdict(unpack(packed, address, "", 1), record, decode_binding(binding.decode()))
 
     def _verdict(self, declared: Declared, observed: Observed, binding: Binding) -> Hashes | None:
