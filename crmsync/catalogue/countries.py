@@ -8,7 +8,8 @@ The first name is the usual one. Copper stores a country as it was typed and fil
 from __future__ import annotations
 
 import unicodedata
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import cache, lru_cache
 
 COUNTRIES: tuple[tuple[str, ...], ...] = (
     ("AD", "AND", "Andorra", "Principality of Andorra"),
@@ -306,10 +307,12 @@ def _fold(name: str) -> str:
     return " ".join(plain.split()).removeprefix("the ")
 
 
-_CODES = {_fold(name): code for code, *names in COUNTRIES for name in (code, *names)}
+@cache
+def _codes() -> Mapping[str, str]:
+    return {_fold(name): code for code, *names in COUNTRIES for name in (code, *names)}
 
 
 @lru_cache(maxsize=4096)
 def country_code(name: str) -> str | None:
     """Return the two letters of the country called *name* (a code or a name, in any case), or None."""
-    return _CODES.get(_fold(name))
+    return _codes().get(_fold(name))

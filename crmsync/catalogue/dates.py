@@ -11,7 +11,6 @@ copper-field.md 2.7). Clocks change at midnight in some zones, so *midnight* her
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -20,11 +19,12 @@ from zoneinfo import ZoneInfo
 
 from crmsync.catalogue.reading import Fault, odd, one_text, quoted
 from crmsync.model.catalogue import Field, Locale
+from crmsync.model.late import late
 from crmsync.model.values import Plain, Value, Written
 
-_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_SLASHED = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
-_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_ISO = late(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_SLASHED = late(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
+_INSTANT = late(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = 86_400

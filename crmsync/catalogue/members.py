@@ -6,7 +6,6 @@ What is written stays the text that is sent; the key says which member it is, an
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
@@ -17,6 +16,7 @@ from msgspec import Struct
 from crmsync.catalogue.reading import ANY_SCALAR, Fault, Read, Reader, not_a_list, odd, quoted, refuse
 from crmsync.catalogue.texts import canonical_text, canonical_url, host_of
 from crmsync.model.catalogue import Field, Locale
+from crmsync.model.late import late
 from crmsync.model.source import Listing, Node, Problem, Scalar, Table
 from crmsync.model.suggest import did_you_mean
 from crmsync.model.values import Member, Members, Plain, Value
@@ -41,8 +41,8 @@ SOCIAL_HOSTS: Mapping[str, str] = {
 }
 SOCIAL_CATEGORIES = (*dict.fromkeys(SOCIAL_HOSTS.values()), "other")
 
-_AMERICAN = re.compile(r"\+1[ .-]?([2-9][0-9]{2})[ .-]?([0-9]{3})[ .-]?([0-9]{4})")
-_EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;.]+(?:\.[^@\s<>,;.]+)+")
+_AMERICAN = late(r"\+1[ .-]?([2-9][0-9]{2})[ .-]?([0-9]{3})[ .-]?([0-9]{4})")
+_EMAIL = late(r"[^@\s<>,;]+@[^@\s<>,;.]+(?:\.[^@\s<>,;.]+)+")
 
 
 class Form(Struct, frozen=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from decimal import Decimal
 from math import isfinite
@@ -10,10 +9,11 @@ from typing import Any
 
 from crmsync.catalogue.reading import Fault, odd, one_text, quoted
 from crmsync.model.catalogue import Field, Locale
+from crmsync.model.late import late
 from crmsync.model.values import Plain, Value, Written
 
-_NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?")
-_WHOLE = re.compile(r"[-+]?[0-9]{1,18}")
+_NUMBER = late(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?")
+_WHOLE = late(r"[-+]?[0-9]{1,18}")
 
 #: JSON numbers are doubles for most readers; these digits survive in one, whatever they are.
 MAX_DIGITS = 15

@@ -7,7 +7,6 @@ written, the record that a task or an activity belongs to, and the type of an ac
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from crmsync.catalogue import dates, entities, kinds, members, pointers
 from crmsync.catalogue.reading import ANY_SCALAR, Fault, Read, odd, one_text, quoted, refuse
 from crmsync.model.catalogue import Catalogue, EntityType, Field, Filter, Kind, Locale, Match, Write
+from crmsync.model.late import late
 from crmsync.model.source import Listing, Node
 from crmsync.model.suggest import did_you_mean
 from crmsync.model.values import Plain, Value, Written
@@ -80,7 +80,7 @@ SINGULARS: Mapping[str, str] = {
     "projects": "project",
     "tasks": "task",
 }
-_RECORD = re.compile(r"([a-z]+)\s*[/ ]\s*#?([0-9]{1,18})")
+_RECORD = late(r"([a-z]+)\s*[/ ]\s*#?([0-9]{1,18})")
 
 
 def _parse_record(text: str, field: Field, locale: Locale) -> Written | Fault:

@@ -11,14 +11,15 @@ from typing import Any
 from crmsync.catalogue.countries import country_code
 from crmsync.catalogue.reading import Fault, Reader, odd, one_text, quoted
 from crmsync.model.catalogue import Field, Locale
+from crmsync.model.late import late
 from crmsync.model.suggest import did_you_mean
 from crmsync.model.values import Plain, Value, Written
 
 #: Gives a text its canonical form, or None when it says nothing.
 Canonical = Callable[[str], str | None]
 
-_DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]*[^\W_])?\.)+[^\W\d_](?:[\w-]*[^\W_])")
-_URL = re.compile(
+_DOMAIN = late(r"(?:[^\W_](?:[\w-]*[^\W_])?\.)+[^\W\d_](?:[\w-]*[^\W_])")
+_URL = late(
     r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<user>[^\s/?#@]*@)?(?P<host>[^\s/?#@:]+)(?P<port>:[0-9]*)?(?P<rest>[/?#].*)?",
     re.DOTALL,
 )

@@ -14,12 +14,13 @@ from collections.abc import Callable, Container
 from functools import cache
 from typing import Any, NamedTuple
 
+from crmsync.model.late import late
 from crmsync.model.source import Node, Position, Scalar, Table
 
-_HEAD = re.compile(r"([A-Za-z_]+):[ ]*(?:[ ]#.*)?\n")
-_NOT_HERE = re.compile(r"[A-Za-z_]+:.*\n(?:[ -].*\n|(?:#.*)?\n)*+")
-_REMARKS = re.compile(r"(?:[ ]*(?:#.*)?\n)++")
-_INDENT = re.compile(r"[ ]+(?=[^\s#])")
+_HEAD = late(r"([A-Za-z_]+):[ ]*(?:[ ]#.*)?\n")
+_NOT_HERE = late(r"[A-Za-z_]+:.*\n(?:[ -].*\n|(?:#.*)?\n)*+")
+_REMARKS = late(r"(?:[ ]*(?:#.*)?\n)++")
+_INDENT = late(r"[ ]+(?=[^\s#])")
 _REMARK = "#\n"
 _new: Any = tuple.__new__
 

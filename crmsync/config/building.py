@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
@@ -12,15 +11,16 @@ from msgspec import Struct
 
 from crmsync.config.texts import Bounds, control_diagnostic, split_lines
 from crmsync.model.codes import CODES
+from crmsync.model.late import late
 from crmsync.model.source import Diagnostic, Listing, Node, Position, Scalar, Table
 
 # The pure parser gives the same events, several times slower; some builds of PyYAML come without libyaml.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-_CONTROL_IN_VALUE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_ANCHOR = re.compile(r"&\S+[ \t]*")
-_TAG = re.compile(r"!\S*")
+_CONTROL_IN_VALUE = late("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
+_SURROGATE = late("[\ud800-\udfff]")
+_ANCHOR = late(r"&\S+[ \t]*")
+_TAG = late(r"!\S*")
 
 
 #: Makes a named tuple in half the time that its class takes.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -12,6 +11,7 @@ from crmsync.config.plain import has_empty
 from crmsync.model.address import Address
 from crmsync.model.catalogue import Catalogue, EntityType, Field, Locale, Write
 from crmsync.model.codes import CODES
+from crmsync.model.late import late
 from crmsync.model.records import DeclaredField
 from crmsync.model.source import Diagnostic, Node, Position, Problem, Scalar, Severity, Table, is_null
 from crmsync.model.suggest import did_you_mean
@@ -28,7 +28,7 @@ _new: Any = tuple.__new__
 _LOOKS_LIKE_NULL = ("~", "Null", "NULL")
 #: Plain words that clear a field, or only look like it.
 NULLS = frozenset({"null", *_LOOKS_LIKE_NULL})
-_WITH_ID = re.compile(r"(.*?)\s*#([0-9]+)")
+_WITH_ID = late(r"(.*?)\s*#([0-9]+)")
 
 
 class FieldReader:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from crmsync.model.late import late
 from crmsync.model.source import Listing, Node, Position, Scalar, Table
 
 # A plain text begins with no character that means something to YAML, and has no `: ` and no ` #` in it. White space is
@@ -24,21 +25,21 @@ _FLOW_PLAIN = rf"{_FIRST}{_IN_FLOW}*(?:(?:[ ]+(?={_IN_FLOW})|:(?=[0-9A-Za-z/])){
 _QUOTED = r"'[^'\n]*'|\"[^\"\\\n]*\""
 _KEY = r"[A-Za-z0-9_][^\s:#'\"]*(?:[ ]+[^\s:#'\"]+)*"
 
-_LINE = re.compile(
+_LINE = late(
     rf"""([ ]*)(?:(-[ ]+)?({_KEY}):(?:[ ]+(?:({_PLAIN})|({_QUOTED})|([\[{{].*[\]}}])))?  # a key, and what stands there
            | -[ ]+(?:({_PLAIN})|({_QUOTED})|([\[{{].*[\]}}])))                        # an entry of a list
            [ ]*(?:[ ]\#.*)?(?:\n|\Z)""",
     re.VERBOSE,
 )
-_IGNORED = re.compile(r"(?:[ ]*(?:#.*)?\n)+|[ ]*(?:#.*)?\Z")
-_TOKEN = re.compile(rf"[ ]*(?:({_FLOW_PLAIN})|({_QUOTED})|([\[\]{{}},]))(:[ ]+)?")
+_IGNORED = late(r"(?:[ ]*(?:#.*)?\n)+|[ ]*(?:#.*)?\Z")
+_TOKEN = late(rf"[ ]*(?:({_FLOW_PLAIN})|({_QUOTED})|([\[\]{{}},]))(:[ ]+)?")
 _WORD = rf"(?:{_FLOW_PLAIN}|{_QUOTED})"
-_WORDS = re.compile(rf"\[[ ]*{_WORD}(?:,[ ]*{_WORD})*\]\Z")
-_EACH_WORD = re.compile(rf"({_FLOW_PLAIN})|({_QUOTED})")
-_PAIR = re.compile(rf"[ ]*({_FLOW_PLAIN}):[ ]+(?:({_FLOW_PLAIN})|({_QUOTED}))(?:,|(\}})\Z)")
+_WORDS = late(rf"\[[ ]*{_WORD}(?:,[ ]*{_WORD})*\]\Z")
+_EACH_WORD = late(rf"({_FLOW_PLAIN})|({_QUOTED})")
+_PAIR = late(rf"[ ]*({_FLOW_PLAIN}):[ ]+(?:({_FLOW_PLAIN})|({_QUOTED}))(?:,|(\}})\Z)")
 #: Finds that a text is a plain one for certain: most are, and this is seen in no time.
 match_word = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ,.@_/+-]*[A-Za-z0-9.@_/+-])?").fullmatch
-_FOREIGN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]")
+_FOREIGN = late("[\x00-\x08\x0b-\x1f\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]")
 _MAX_KEY = 1000  # libyaml looks for the colon of a key within 1024 characters
 _FIELD_DEPTH = 10  # levels in the value of one field; none may have more than three
 

@@ -18,9 +18,10 @@ from crmsync.config.building import Builder
 from crmsync.config.texts import BOUNDS, CONTROL_IN_TEXT, LINE_BREAK, Bounds, control_diagnostic, split_lines
 from crmsync.config.wording import TOLD_AT_THEIR_BEGINNING, TOO_DEEP, say_problem
 from crmsync.model.codes import CODES
+from crmsync.model.late import late
 from crmsync.model.source import Diagnostic, Node, Position, in_file_order
 
-_SURROGATE_ESCAPE = re.compile(r"\\u([dD][89a-fA-F][0-9a-fA-F]{2})(?:\\u([dD][c-fC-F][0-9a-fA-F]{2}))?")
+_SURROGATE_ESCAPE = late(r"\\u([dD][89a-fA-F][0-9a-fA-F]{2})(?:\\u([dD][c-fC-F][0-9a-fA-F]{2}))?")
 MAX_REPEATS = 20  # of one kind of trouble in one file; a binary file would give thousands
 
 

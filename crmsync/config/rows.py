@@ -10,7 +10,6 @@ any size can be read in pieces; what each piece says is laid under one mapping b
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 from crmsync.config.document import Document, parse
 from crmsync.config.texts import BOUNDS, Bounds, control_diagnostic
 from crmsync.model.codes import CODES
+from crmsync.model.late import late
 from crmsync.model.source import Diagnostic, Listing, Node, Position, Scalar, Table, in_file_order
 
 SUFFIX = ".jsonl"
@@ -26,12 +26,12 @@ KEY = "key"
 #: A line of more bytes than this is not read.
 MOST_BYTES = 2**20
 
-_TOKEN = re.compile(
+_TOKEN = late(
     r'[ \t]*(?:("(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*")'
     r"|(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null)(?![0-9A-Za-z_.+-])|([\[\]{}:,]))[ \t]*"
 )
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_CONTROL = late("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
+_SURROGATE = late("[\ud800-\udfff]")
 _new: Any = tuple.__new__
 
 

@@ -21,12 +21,13 @@ from crmsync.config.lines import match_word, read_field, says_nothing, usual
 from crmsync.config.packing import pack_parts
 from crmsync.config.texts import BOUNDS, Bounds
 from crmsync.model.catalogue import Catalogue, Field
+from crmsync.model.late import late
 from crmsync.model.source import Listing, Node, Position, Scalar, Table
 from crmsync.model.values import Member
 
 _WORD = r"[A-Za-z0-9_./+](?:[A-Za-z0-9 _.@/+-]*[A-Za-z0-9_.@/+-])?"
 #: An entry of a list that is a mapping on one line: what stands before its first text, the text, and what comes then.
-_ENTRY = re.compile(rf"([ ]*-[ ]+\{{[a-z_]+: '?)({_WORD})('?(?:, [a-z_]+: {_WORD})*\}})\Z")
+_ENTRY = late(rf"([ ]*-[ ]+\{{[a-z_]+: '?)({_WORD})('?(?:, [a-z_]+: {_WORD})*\}})\Z")
 _match_text = re.compile(_WORD).fullmatch
 _QUOTES = ("'", '"')
 #: So many ways to write an entry of a list are remembered, and tried one after the other.

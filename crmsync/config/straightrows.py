@@ -7,7 +7,6 @@ is read once and looked up from then on. A row with escapes, lists in lists or a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,17 +16,18 @@ from crmsync.config.packing import pack_parts
 from crmsync.config.rows import KEY, MOST_BYTES, parse_lines, parse_value, rows_of, type_of
 from crmsync.model.address import KEY_PATTERN
 from crmsync.model.catalogue import Catalogue, Field
+from crmsync.model.late import late
 from crmsync.model.source import Listing, Node, Position, Scalar, Table
 
 _TEXT = r'"[^"\\]*+"'
 _LIST = rf'\[(?:[^\[\]"]++|{_TEXT})*+\]'
-_ENTRY = re.compile(
+_ENTRY = late(
     rf"({_TEXT}[ ]*:[ ]*(?:{_TEXT}|[-+.0-9A-Za-z]++|{_LIST}|(\{{)))"  # a name and a value, or what it opens
     r"[ ]*((?:\}[ ]*)*)(,?)[ ]*"  # what is closed, and whether more comes
 )
-_BEGIN = re.compile(r"[ ]*\{[ ]*")
+_BEGIN = late(r"[ ]*\{[ ]*")
 #: An entry of a list of mappings: what stands before its first text, the text, and what comes then.
-_ITEM = re.compile(rf'(\{{"[a-z_]+": ")([^"\\]*)("(?:, "[a-z_]+": {_TEXT})*\}})(?:, |\]\Z)')
+_ITEM = late(rf'(\{{"[a-z_]+": ")([^"\\]*)("(?:, "[a-z_]+": {_TEXT})*\}})(?:, |\]\Z)')
 _NOWHERE = Position("", 0, 0)
 _new: Any = tuple.__new__
 

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any
 from crmsync.config.document import Document
 from crmsync.model.address import KEY_PATTERN, Address
 from crmsync.model.codes import CODES
+from crmsync.model.late import late
 from crmsync.model.source import Diagnostic, Listing, Node, Position, Scalar, Table, in_file_order, is_null
 from crmsync.model.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
-_INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
-_NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_INTEGER = late(r"[-+]?[0-9]{1,18}")
+_NUMBER = late(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 _TYPE_WORDS = {

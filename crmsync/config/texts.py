@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from msgspec import Struct
 
 from crmsync.model.codes import CODES
+from crmsync.model.late import late
 from crmsync.model.source import Diagnostic, Position
 
-LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what libyaml counts as the end of a line
-CONTROL_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
+LINE_BREAK = late("\r\n|[\r\n\x85\u2028\u2029]")  # what libyaml counts as the end of a line
+CONTROL_IN_TEXT = late("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
 
 
 class Bounds(Struct, frozen=True):

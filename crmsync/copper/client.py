@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from threading import Lock
@@ -18,12 +17,13 @@ from crmsync.copper.lanes import Answered, Asked, in_lanes
 from crmsync.copper.pace import Pacer, Permit
 from crmsync.copper.waiting import Waiting
 from crmsync.model.http import Request, Response, Send, Unparseable, parse_json, server_time
+from crmsync.model.late import late
 
 TRIES = 4
 PATIENCE_SECONDS = 60.0
 _FIRST_WAIT = 1.0
 # Every route that looks; POST is Copper's way to search (copper-api.md section 2).
-_LOOKS = re.compile(r"/(search|fetch_by_email)(\?.*)?$")
+_LOOKS = late(r"/(search|fetch_by_email)(\?.*)?$")
 _WORTH_ANOTHER_TRY = frozenset({408, 429, *range(500, 600)})
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 MAX_CHOICES = 2_000
 
@@ -20,5 +19,7 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
         return f' Did you mean "{names[wanted]}"?'
     if len(names) > MAX_CHOICES:
         names = {folded: choice for folded, choice in names.items() if folded[:1] == wanted[:1]}
+    from difflib import get_close_matches  # for its cost: only for what went wrong
+
     near = get_close_matches(wanted[:100], names, n=1, cutoff=0.6)
     return f' Did you mean "{names[near[0]]}"?' if near else ""

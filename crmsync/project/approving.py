@@ -10,7 +10,6 @@ finds them. Where no such note is at hand, only the very same plan runs.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 from msgspec import Struct
 
 from crmsync.model.digest import Digester
+from crmsync.model.late import late
 from crmsync.model.state import Head
 from crmsync.model.store import Store, Unusable
 from crmsync.project.saving import TIME, write_private
@@ -29,7 +29,7 @@ from crmsync.render.document import Entries
 #: So many plans are remembered here; whoever approves an older one reviews again.
 REMEMBERED = 50
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+_DIGEST = late(r"[0-9a-f]{64}")
 
 
 class Approved(Struct, frozen=True):

@@ -15,7 +15,8 @@ A build machine reads our output as well and obeys lines of it: GitHub takes ``:
 from __future__ import annotations
 
 import re
-from html import escape
+
+from crmsync.model.late import late
 
 #: Characters between which a zero-width joiner makes one picture of two (a family, a profession), and hides nothing.
 _PICTURE = "\u2190-\u21ff\u2300-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff"
@@ -37,10 +38,10 @@ _UNSAFE_CLASS = "".join(
 #: The bracket of a command to a build machine.
 _COMMAND = r"(?<=##)\[|(?<=##vso)\[|(?<=##teamcity)\["
 
-_UNSAFE = re.compile(f"[{_UNSAFE_CLASS}]|(?<![{_PICTURE}\ufe0f])\u200d|\u200d(?![{_PICTURE}])|{_COMMAND}")
+_UNSAFE = late(f"[{_UNSAFE_CLASS}]|(?<![{_PICTURE}\ufe0f])\u200d|\u200d(?![{_PICTURE}])|{_COMMAND}")
 
 #: Colours pass the gate (they are ours: in text of others the escape was written out before), and so do lines.
-_STOPPED = re.compile(
+_STOPPED = late(
     "(?P<passes>\x1b\\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
     rf"|(?m:^)(?P<blank>[^\S\n]*):(?=:)|{_COMMAND}"
 )
@@ -74,6 +75,8 @@ def gate(text: str) -> str:
 
 def html(text: str) -> str:
     """Return *text* for the body or an attribute of an HTML page."""
+    from html import escape  # for its cost: every command has this module, and few write HTML
+
     return escape(clean(text))
 
 

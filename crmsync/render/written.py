@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from difflib import unified_diff
 from typing import Any
 
+from crmsync.model.late import late
 from crmsync.render.jsontext import dump_line, number_text
 from crmsync.render.nested import differences
 from crmsync.render.sanitise import clean
 from crmsync.render.width import cells
 
 #: Members of this shape need no quotes: nothing in them reads like a part of the line.
-_BARE = re.compile(r"[^\W_][\w.@&/:'+-]*")
+_BARE = late(r"[^\W_][\w.@&/:'+-]*")
 
 #: A change of texts wider than this is written over two lines.
 _LONG = 100
@@ -120,6 +120,8 @@ def long_change(before: Any, after: Any) -> list[str] | None:
 
 
 def _line_diff(before: str, after: str) -> list[str]:
+    from difflib import unified_diff  # for its cost: few values have lines
+
     old, new = (text.split("\n") if text else [] for text in (before, after))
     diff = list(unified_diff(old, new, n=1, lineterm=""))[2:]
     hunks = ["..." if line.startswith("@@") else f"{line[0]} {_ending(line[1:])}" for line in diff]

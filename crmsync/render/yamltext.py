@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from crmsync.model.late import late
 from crmsync.model.source import Listing, Node, Scalar
 from crmsync.render.jsontext import number_text
 from crmsync.render.sanitise import clean
 
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_PLAIN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9_.@+-]*(?<![.-])")
+_PLAIN_KEY = late(r"[A-Za-z_][A-Za-z0-9_-]*")
+_PLAIN_TEXT = late(r"[A-Za-z][A-Za-z0-9_.@+-]*(?<![.-])")
 #: Words that a YAML reader takes for something else than text.
 _WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
 from crmsync.model.catalogue import Entry
+from crmsync.model.late import late
 from crmsync.model.suggest import did_you_mean
 
-_LABEL_BY_ID = re.compile(r"#([0-9]{1,18})")
+_LABEL_BY_ID = late(r"#([0-9]{1,18})")
 
 
 class Found(Struct, frozen=True):

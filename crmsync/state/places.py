@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
+from crmsync.model.late import late
 from crmsync.model.store import Store, Unusable
 from crmsync.state.medium import Medium
 from crmsync.state.redact import without_password
 
 # Two letters at least: `C:\crm\state.db` is a path.
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")
+_SCHEME = late(r"([A-Za-z][A-Za-z0-9+.\-]+):")
 
 KNOWN = ".crmsync/state.db, git:refs/crmsync/main, postgresql://HOST/DATABASE or s3://BUCKET/PREFIX"
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
+from crmsync.model.late import late
+
 #: Greedy on purpose: a password may hold an unescaped @ or /, and to show too little of an address is no harm.
-_USERINFO = re.compile(r"(?<=://)\S*@")
-_PARAMETER = re.compile(r"(?i)\b(password|passfile|sslpassword|token|secret)=[^&\s]*")
+_USERINFO = late(r"(?<=://)\S*@")
+_PARAMETER = late(r"(?i)\b(password|passfile|sslpassword|token|secret)=[^&\s]*")
 
 
 def without_password(text: str) -> str:
