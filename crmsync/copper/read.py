@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum, auto
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct, field
 
@@ -31,6 +32,7 @@ TEXTS_PER_CALL = 100
 READINGS = 3
 
 Body = dict[str, Any]
+Row = TypeVar("Row")
 
 
 def account(client: Client) -> Body:
@@ -98,6 +100,22 @@ def by_ids(client: Client, path: str, ids: Iterable[int]) -> dict[int, Body]:
     return {body["id"]: body for bodies in found for body in bodies}
 
 
+def raw_by_ids(client: Client, path: str, ids: Iterable[int]) -> dict[int, RawRow]:
+    """Return the same as `by_ids`, of each record only id, dates and text."""
+
+    def ask(chunk: list[int]) -> dict[int, RawRow]:
+        found: dict[int, RawRow] = {}
+
+        def take(rows: list[RawRow]) -> Iterable[int]:
+            found.update((row.id, row) for row in rows)
+            return (row.id for row in rows)
+
+        _read_pages(partial(raw_page, client, path, {"ids": chunk}), take, set())
+        return found
+
+    return dict(chain.from_iterable(each.items() for each in client.in_parallel(ask, _chunks(sorted(set(ids)), PAGE_SIZE))))
+
+
 def search_all(client: Client, path: str, filters: Mapping[str, Any] | None = None, *, readings: int = 1) -> list[Body]:
     """
     Return every record that *filters* let through, oldest first, each once, also beyond the first 100,000.
@@ -134,7 +152,8 @@ class _Seen(Struct):
     undated: int | None = None
     created: int = 0
 
-    def take(self, rows: Iterable[Body]) -> None:
+    def take(self, rows: list[Body]) -> Iterable[int]:
+        """Have these rows as well, and return their ids."""
         for row in rows:
             self.keep(row)
             self.ids.add(row["id"])
@@ -143,6 +162,7 @@ class _Seen(Struct):
                 self.created = max(self.created, created)
             else:
                 self.undated = row["id"]
+        return (row["id"] for row in rows)
 
     def newest(self) -> int:
         """Return when the newest of them was created. Raises ServerTrouble."""
@@ -217,7 +237,7 @@ def _collect(client: Client, path: str, filters: Mapping[str, Any], found: _Seen
     """Take the rows of every page, and say whether Copper's cap cut the search off."""
     seen: set[int] = set()
     for _ in range(readings):
-        end = _read_pages(client, path, filters, found, seen)
+        end = _read_pages(partial(page, client, path, filters), found.take, seen)
         if end is not _End.SHORT:
             break
     return end is _End.CUT
@@ -231,17 +251,18 @@ class _End(Enum):
     CUT = auto()
 
 
-def _read_pages(client: Client, path: str, filters: Mapping[str, Any], found: _Seen, seen: set[int]) -> _End:
+def _read_pages(
+    ask: Callable[[int], tuple[list[Row], int | None]], take: Callable[[list[Row]], Iterable[int]], seen: set[int]
+) -> _End:
     """
-    Take the rows of every page, and add their ids to *seen*.
+    Let *take* have the rows of every page that *ask* gives, and add their ids, which it returns, to *seen*.
 
     A page with fewer rows than asked is no end. An empty page is, and the last page the total speaks of once as many
     rows as that were seen; the rows that a short page left out come later.
     """
     for number in range(1, LAST_PAGE + 1):
-        rows, total = page(client, path, filters, number)
-        found.take(rows)
-        seen.update(row["id"] for row in rows)
+        rows, total = ask(number)
+        seen.update(take(rows))
         is_all = total is None or len(seen) >= total
         if not rows:
             return _End.ALL if is_all else _End.SHORT

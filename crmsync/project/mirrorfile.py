@@ -91,7 +91,12 @@ class Row(NamedTuple):
 
 def content_digest(body: Mapping[str, Any]) -> bytes:
     """Return the digest by which a changed body is noticed."""
-    return blake2b(text_of(body), digest_size=12).digest()
+    return digest_of_text(text_of(body))
+
+
+def digest_of_text(text: bytes) -> bytes:
+    """Return the digest by which the text of a record is known."""
+    return blake2b(text, digest_size=12).digest()
 
 
 INSERT = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -142,7 +147,7 @@ def connect(path: Path) -> sqlite3.Connection:
 def row_of_file(type_name: str, row: Row, heap: NewHeap | None = None) -> tuple[Any, ...]:
     """Return how *row* is written down, with its text in itself or in a heap."""
     id, created, modified, text = row
-    content = None if text is None else blake2b(text, digest_size=12).digest()
+    content = None if text is None else digest_of_text(text)
     digest = digest_of(type_name, id, created, modified, content)
     if text is None or heap is None:
         return type_name, id, created, modified, content, digest, text, None, None, None
@@ -170,7 +175,7 @@ def digest_of_change(type_name: str, number: int, id: int, tag: str) -> int:
 
 def checked_text(known: Known, text: bytes) -> bytes:
     """Return the text of a record if it is the one that was kept. Raises Stale."""
-    if blake2b(text, digest_size=12).digest() != known.content:
+    if digest_of_text(text) != known.content:
         raise Stale(f"the body of {known.id} is damaged")
     return text
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from enum import Enum, auto
 from functools import partial
 from math import ceil
 from typing import Any, NamedTuple
@@ -23,7 +24,7 @@ from crmsync.copper.ranks import NoRanks, missing
 from crmsync.copper.rowtext import RawRow, canonical, text_of
 from crmsync.model.catalogue import Catalogue, EntityType
 from crmsync.project.mirror import Mirror
-from crmsync.project.mirrorfile import Head, Known, Row, Stale
+from crmsync.project.mirrorfile import Head, Known, Row, Stale, digest_of_text
 
 Body = dict[str, Any]
 
@@ -141,9 +142,6 @@ class Upkeep(Struct):
     def _raw_page(self, entity: EntityType, number: int) -> list[RawRow]:
         return read.raw_page(self.client, entity.path, _CREATED, number)[0] if number <= read.LAST_PAGE else []
 
-    def _page(self, entity: EntityType, number: int) -> list[Body]:
-        return read.page(self.client, entity.path, _CREATED, number)[0] if number <= read.LAST_PAGE else []
-
     # What changed
 
     def refresh(self, mirror: Mirror) -> None:
@@ -170,21 +168,21 @@ class Upkeep(Struct):
             asks += [
                 partial(self._first_of_newest, entity),
                 partial(self._ids_on_page, entity, _pages(head)),
-                partial(read.by_ids, self.client, entity.path, audited[name]),
+                partial(read.raw_by_ids, self.client, entity.path, audited[name]),
             ]
         answers = iter(list(self.client.in_parallel(lambda ask: ask(), asks)))
         found = {}
         for name in heads:
-            (newest, until), last, bodies = next(answers), next(answers), next(answers)
-            found[name] = _Glimpse(newest, until, last, audited[name], bodies)
+            (newest, until), last, shown = next(answers), next(answers), next(answers)
+            found[name] = _Glimpse(newest, until, last, audited[name], shown)
         return found
 
-    def _first_of_newest(self, entity: EntityType) -> tuple[list[Body], float]:
-        rows, _ = read.page(self.client, entity.path, _NEWEST, 1)
+    def _first_of_newest(self, entity: EntityType) -> tuple[list[RawRow], float]:
+        rows, _ = read.raw_page(self.client, entity.path, _NEWEST, 1)
         return rows, self._now() - OVERLAP_SECONDS
 
     def _ids_on_page(self, entity: EntityType, number: int) -> list[int]:
-        return [body["id"] for body in self._page(entity, max(number, 1))]
+        return [row.id for row in self._raw_page(entity, max(number, 1))]
 
     def _to_audit(self, mirror: Mirror, name: str, head: Head) -> list[int]:
         return mirror.kept_after(name, head.audited, read.PAGE_SIZE) or mirror.kept_after(name, 0, read.PAGE_SIZE)
@@ -205,13 +203,13 @@ class Upkeep(Struct):
 
     def _looked_again(self, mirror: Mirror, entity: EntityType, head: Head, ids: list[int]) -> Head | None:
         """Read *ids* whatever their dates say; what is not shown is no longer vouched for."""
-        return self._looked_at(mirror, entity, head, ids, read.by_ids(self.client, entity.path, ids))
+        return self._looked_at(mirror, entity, head, ids, read.raw_by_ids(self.client, entity.path, ids))
 
     def _looked_at(
-        self, mirror: Mirror, entity: EntityType, head: Head, ids: list[int], bodies: Mapping[int, Body]
+        self, mirror: Mirror, entity: EntityType, head: Head, ids: list[int], shown: Mapping[int, RawRow]
     ) -> Head | None:
-        rows, _ = self._sorted_in(mirror, entity, list(bodies.values()))
-        return mirror.update(entity.name, head, rows, [id for id in ids if id not in bodies])
+        rows, _ = self._sorted_in(mirror, entity, shown.values())
+        return mirror.update(entity.name, head, rows, [id for id in ids if id not in shown])
 
     def _refreshed(self, mirror: Mirror, entity: EntityType, head: Head, glimpse: _Glimpse) -> Head | None:
         """Bring the mirror of a type up to date; None where reading everything is due."""
@@ -232,25 +230,30 @@ class Upkeep(Struct):
         self.told.append(Told(entity.name, f"mirror, {asked} requests; {count} changed"))
         return kept
 
-    def _newest(self, entity: EntityType, head: Head, rows: list[Body]) -> list[Body] | None:
+    def _newest(self, entity: EntityType, head: Head, rows: list[RawRow]) -> list[RawRow] | None:
         """Return what was modified since the mirror was complete, beginning with *rows*; None if that is too much."""
-        found: dict[int, Body] = {}
+        found: dict[int, RawRow] = {}
         number, most = 1, max(2, ceil(head.count / read.PAGE_SIZE) // 2)
         while True:
-            found |= {body["id"]: body for body in rows}
-            if len(rows) < read.PAGE_SIZE or any(_modified(body) < head.seen_until for body in rows):
+            found |= {row.id: row for row in rows}
+            if len(rows) < read.PAGE_SIZE or any(_modified(row) < head.seen_until for row in rows):
                 return list(found.values())
             number += 1
             if number > most:
                 return None
-            rows, _ = read.page(self.client, entity.path, _NEWEST, number)
+            rows, _ = read.raw_page(self.client, entity.path, _NEWEST, number)
 
-    def _sorted_in(self, mirror: Mirror, entity: EntityType, bodies: list[Body]) -> tuple[list[Row], int]:
+    def _sorted_in(self, mirror: Mirror, entity: EntityType, shown: Collection[RawRow]) -> tuple[list[Row], int]:
         """Return the rows that differ from the mirror's, and how many of them are of bound records."""
-        known = mirror.known(entity.name, [body["id"] for body in bodies])
-        texts = mirror.texts(entity.name, [body["id"] for body in bodies if _is_dated(known.get(body["id"]), body)])
-        differing = [body for body in bodies if _differs(known.get(body["id"]), texts.get(body["id"]), body)]
-        rows = [row_of(body, whole=_is_kept(known.get(body["id"]))) for body in differing]
+        known = mirror.known(entity.name, [row.id for row in shown])
+        looks = {row.id: _look(known.get(row.id), row) for row in shown}
+        texts = mirror.texts(entity.name, [id for id, look in looks.items() if look is _Look.WRITTEN_OTHERWISE])
+        differing = [
+            row
+            for row in shown
+            if looks[row.id] is _Look.OTHER or (row.id in texts and canonical(texts[row.id]) != canonical(row.text))
+        ]
+        rows = kept_rows(differing, {id for id, each in known.items() if each.content is not None})
         return rows, sum(row.text is not None for row in rows)
 
     def _without_gone(self, mirror: Mirror, entity: EntityType, head: Head, last: list[int] | None) -> Head | None:
@@ -269,29 +272,39 @@ class Upkeep(Struct):
         self.note_gone(entity, gone)
         return mirror.update(entity.name, head, (), gone)
 
-    def _audited(self, mirror: Mirror, entity: EntityType, head: Head, glimpse: _Glimpse, newest: list[Body]) -> Head | None:
+    def _audited(
+        self, mirror: Mirror, entity: EntityType, head: Head, glimpse: _Glimpse, newest: list[RawRow]
+    ) -> Head | None:
         """Look at some bound records whatever their dates say; what was seen among the *newest* may be older, or newer."""
         if not glimpse.audited:
             return head
-        seen = {body["id"]: body for body in newest}
-        bodies = {id: body for id, body in glimpse.bodies.items() if id not in seen or _modified(seen[id]) < _modified(body)}
-        unclear = [id for id, body in glimpse.bodies.items() if id not in bodies and _is_another(body, seen[id])]
-        bodies |= read.by_ids(self.client, entity.path, unclear) if unclear else {}
-        ids = [id for id in glimpse.audited if id in bodies or id in unclear or id not in glimpse.bodies]
-        return self._looked_at(mirror, entity, replace(head, audited=glimpse.audited[-1]), ids, bodies)
+        seen = {row.id: row for row in newest}
+        shown = {id: row for id, row in glimpse.shown.items() if id not in seen or _modified(seen[id]) < _modified(row)}
+        unclear = [id for id, row in glimpse.shown.items() if id not in shown and _is_another(row, seen[id])]
+        shown |= read.raw_by_ids(self.client, entity.path, unclear) if unclear else {}
+        ids = [id for id in glimpse.audited if id in shown or id in unclear or id not in glimpse.shown]
+        return self._looked_at(mirror, entity, replace(head, audited=glimpse.audited[-1]), ids, shown)
 
 
 class _Glimpse(NamedTuple):
     """
     What nearly every look at a type needs, asked for at once: the newest changes and until when those are all, the ids on
-    the last page, and the bodies of those bound records that are *audited*: looked at whatever their dates say.
+    the last page, and how those bound records are *shown* that are *audited*: looked at whatever their dates say.
     """
 
-    newest: list[Body]
+    newest: list[RawRow]
     until: float
     last: list[int]
     audited: list[int]
-    bodies: dict[int, Body]
+    shown: dict[int, RawRow]
+
+
+class _Look(Enum):
+    """How a record is shown: as it is known, in another way that may mean the same, or as another one for certain."""
+
+    SAME = auto()
+    WRITTEN_OTHERWISE = auto()
+    OTHER = auto()
 
 
 class _ShortPage(Exception):
@@ -300,7 +313,8 @@ class _ShortPage(Exception):
 
 def row_of(body: Body, *, whole: bool) -> Row:
     """Return what a mirror keeps of a body, all of it when *whole*. Raises Stale."""
-    return Row(body["id"], _created(body), _modified(body), text_of(body) if whole else None)
+    dates = _date(body.get("date_created")), _date(body.get("date_modified"))
+    return Row(body["id"], *dates, text_of(body) if whole else None)
 
 
 def kept_rows(rows: Sequence[RawRow], wanted: Collection[int]) -> list[Row]:
@@ -310,39 +324,27 @@ def kept_rows(rows: Sequence[RawRow], wanted: Collection[int]) -> list[Row]:
     return [Row(id, created, modified, text if id in wanted else None) for id, created, modified, text in rows]
 
 
-def _created(body: Body) -> int:
-    return _date(body.get("date_created"))
+def _look(known: Known | None, row: RawRow) -> _Look:
+    if known is None or known.modified != _modified(row) or known.created != _date(row.created):
+        return _Look.OTHER
+    is_same = known.content is None or known.content == digest_of_text(row.text)
+    return _Look.SAME if is_same else _Look.WRITTEN_OTHERWISE
+
+
+def _is_another(row: RawRow, other: RawRow) -> bool:
+    """Say whether a record is shown in two ways under one date: nobody knows then which of them is the later one."""
+    return _modified(row) == _modified(other) and row.text != other.text and canonical(row.text) != canonical(other.text)
 
 
 def _pages(head: Head) -> int:
     return ceil(head.count / read.PAGE_SIZE)
 
 
-def _modified(body: Body) -> int:
-    return _date(body.get("date_modified"))
+def _modified(row: RawRow) -> int:
+    return _date(row.modified)
 
 
 def _date(value: Any) -> int:
     if type(value) is not int:
         raise Stale("a record has no date")
     return value
-
-
-def _is_kept(known: Known | None) -> bool:
-    return known is not None and known.content is not None
-
-
-def _is_dated(known: Known | None, body: Body) -> bool:
-    """Say whether a body has the dates that are known of it."""
-    return known is not None and known.modified == _modified(body) and known.created == _created(body)
-
-
-def _is_another(body: Body, other: Body) -> bool:
-    """Say whether two bodies of one date differ: nobody knows then which of them is the later one."""
-    return _modified(body) == _modified(other) and body != other and text_of(body) != text_of(other)
-
-
-def _differs(known: Known | None, text: bytes | None, body: Body) -> bool:
-    if not _is_dated(known, body):
-        return True
-    return text is not None and canonical(text) != text_of(body)
