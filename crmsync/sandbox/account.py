@@ -193,6 +193,7 @@ class Account:
     ids: Mapping[str, frozenset[int]] = field(init=False, repr=False, compare=False)
     by_type: Mapping[str, tuple[Definition, ...]] = field(init=False, repr=False, compare=False)
     fragments: dict[str, dict[int, str]] = field(init=False, repr=False, compare=False)
+    orders: dict[str, dict[tuple[int, ...], list[str]]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -209,6 +210,7 @@ class Account:
         put(self, "by_type", by_type)
         # JSON of unset custom fields by quirk and definition, filled in by `custom`: most of what a search sends.
         put(self, "fragments", {})
+        put(self, "orders", {})
 
     def show(self) -> Json:
         """Return the account as /account shows it (4.1)."""

@@ -27,6 +27,10 @@ from crmsync.sandbox.world import World
 ITEM_KEYS = {"custom_field_definition_id", "value", "computed_value"}
 #: Custom fields as JSON, each by its id.
 Dumped = list[tuple[int, str]]
+#: Of the same fields without a value 64 orders are at hand: to shuffle them anew took most of a page's time.
+_ORDER_BITS = 6
+#: Of so many different sets of them.
+_MOST_ORDERED = 1_000
 UNSET: dict[str, Json] = {"MultiSelect": (), "Connect": (), "Checkbox": False}
 
 
@@ -172,22 +176,43 @@ def dump_custom_fields(world: World, singular: str, id: int, values: dict[int, A
     return dump_in_order(world, *dump_each(world, singular, _with_links(world, singular, id, values)))
 
 
-def dump_each(world: World, singular: str, values: dict[int, Any]) -> tuple[Dumped, Dumped]:
-    """Return the JSON of each custom field by its id, of those that are set and of those that are shown without a value."""
+def dump_each(world: World, singular: str, values: dict[int, Any]) -> tuple[Dumped, Dumped, list[str]]:
+    """
+    Return the JSON of each custom field by its id, of those that are set and of those that are shown without a value.
+
+    Of the latter also some orders, where they have none.
+    """
     fragments = world.account.fragments.setdefault(world.quirks.unset_values, {})
     if not fragments:
         fragments |= {d.id: dump_text(_show(world, d, {}, False)) for d in world.account.definitions}
     have, lack = _parted(world, singular, values)
-    return [
+    set_ones = [
         (d.id, fragments[d.id])
         if values[d.id] is None
         else (d.id, f'{{"custom_field_definition_id":{d.id},"value":{dump_text(values[d.id])}}}')
         for d in have
-    ], [(d.id, fragments[d.id]) for d in lack]
+    ]
+    unset_ones = [(d.id, fragments[d.id]) for d in lack]
+    return set_ones, unset_ones, _orders(world, unset_ones)
 
 
-def dump_in_order(world: World, have: Dumped, lack: Dumped) -> str:
+def _orders(world: World, lack: Dumped) -> list[str]:
+    """Return what *lack* comes to in several orders; none where there is only one, or where too many sets have theirs."""
+    if world.quirks.custom_fields_order != "shuffled" or not lack:
+        return []
+    known = world.account.orders.setdefault(world.quirks.unset_values, {})
+    ids = tuple([id for id, _ in lack])
+    if ids not in known and len(known) < _MOST_ORDERED:
+        texts = [text for _, text in lack]
+        known[ids] = [",".join(world.rng.sample(texts, len(texts))) for _ in range(1 << _ORDER_BITS)]
+    return known.get(ids, [])
+
+
+def dump_in_order(world: World, have: Dumped, lack: Dumped, orders: list[str]) -> str:
     """Return the JSON of all custom fields, those that `dump_each` gave; where that is no order, in another each time."""
+    if orders:
+        rest = orders[world.rng.getrandbits(_ORDER_BITS)]
+        return f"[{','.join([*(text for _, text in have), rest])}]"
     if world.quirks.custom_fields_order == "shuffled":
         lack = list(lack)
         world.rng.shuffle(lack)
