@@ -100,6 +100,18 @@ def test_a_file_of_the_future_is_read_again(file: Path) -> None:
     assert remembered(file) is None
 
 
+@pytest.mark.parametrize("seconds", [-5, 5])
+def test_nothing_is_remembered_where_files_are_dated_by_another_clock(
+    seconds: float, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a file system of another machine: nobody could say which file was written just now."""
+    ours = time.time
+    monkeypatch.setattr(hashing.time, "time", lambda: ours() + seconds)
+    digest(file)
+
+    assert not (file.parent / MEMORY).exists()
+
+
 def test_a_file_that_changes_while_it_is_read_is_read_again(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody knows of which moment its digest is."""
 

@@ -4,7 +4,8 @@ Digests of whole files, each read once for all that a command asks of it, and no
 How a file looks is what its folder says of it: which one it is, its size, when it was written and when anything about it
 was changed. The last one nobody can set, neither an editor nor a copy that keeps dates: so what looks the same holds the
 same, as git takes it, too. A file that was written just before it was read may be written again within the same tick of the
-clock, and then look the same: it is not remembered. Nor is any on Windows, which does not say when something was changed.
+clock, and then look the same: it is not remembered. Nor is any on Windows, which does not say when something was changed, or
+where files are dated by another clock than ours.
 
 Other threads read and hash, which leaves the interpreter free: a command imports meanwhile what it needs, or asks Copper.
 """
@@ -15,6 +16,7 @@ import os
 import time
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -100,8 +102,20 @@ class Hashes:
         seen = dict(self._seen)
         if seen == self._known or not self._file.parent.is_dir():
             return
+        began = time.time()
         write_remembered(self._file, {path: [*look, found.digest.hex()] for path, (look, found) in seen.items()})
-        self._known = seen
+        if self._is_of_our_time(began):
+            self._known = seen
+        else:
+            with suppress(OSError):
+                self._file.unlink(missing_ok=True)
+
+    def _is_of_our_time(self, began: float) -> bool:
+        """Say whether what was written since *began* is dated so: with another clock nobody knows what was just written."""
+        try:
+            return began - 1 <= self._file.stat().st_mtime <= time.time() + 1
+        except OSError:
+            return False
 
 
 def hashed(path: Path) -> Hashed:
