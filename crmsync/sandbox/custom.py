@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Callable
 from decimal import Decimal
 from itertools import chain
+from random import Random
 from typing import Any
 
 from crmsync.sandbox.account import Definition
@@ -203,8 +204,9 @@ def _orders(world: World, lack: Dumped) -> list[str]:
     known = world.account.orders.setdefault(world.quirks.unset_values, {})
     ids = tuple([id for id, _ in lack])
     if ids not in known and len(known) < _MOST_ORDERED:
-        texts = [text for _, text in lack]
-        known[ids] = [",".join(world.rng.sample(texts, len(texts))) for _ in range(1 << _ORDER_BITS)]
+        # Of the ids alone: sandboxes of one account share them, and each has the same whoever was first.
+        texts, chance = [text for _, text in lack], Random(repr(ids))
+        known[ids] = [",".join(chance.sample(texts, len(texts))) for _ in range(1 << _ORDER_BITS)]
     return known.get(ids, [])
 
 
