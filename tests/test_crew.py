@@ -50,12 +50,17 @@ def _wait_until_full(stream: IO[bytes]) -> None:
     """Wait until no more goes into a pipe of which nobody reads yet."""
     before = 0
     for _ in range(500):
-        waiting = int.from_bytes(fcntl.ioctl(stream, termios.FIONREAD, bytes(4)), sys.byteorder)
+        waiting = _held_by(stream)
         if waiting and waiting == before:
             return
         before = waiting
         time.sleep(0.1)
     raise AssertionError("nothing was written")
+
+
+def _held_by(pipe: IO[bytes]) -> int:
+    """Return how many bytes wait in a pipe."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def _loaded(stream: IO[bytes]) -> object:
@@ -82,6 +87,35 @@ def test_long_jobs_and_long_answers_pass_each_other() -> None:
         answers = [others.ask(job) for job in jobs]
 
     assert [job[::-1] for job in jobs] == [answer.result() for answer in answers if answer is not None]
+
+
+@dataclass(frozen=True)
+class Slow:
+    """Answers after a second."""
+
+    def read(self, job: bytes) -> int:
+        time.sleep(1)
+        return len(job)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a pipe can be made wider")
+def test_the_next_job_is_there_when_one_is_done() -> None:
+    """A page of records goes into the pipe while the process works: it need not wait until somebody has time to send it."""
+    job = bytes(500_000)
+    with crew.kept(1):
+        (process,) = crew._waiting
+        with crew.at_work(Slow(), 1, 2) as others:
+            answers = [others.ask(job), others.ask(job)]
+            _wait_until_full(_piped(process.stdin))
+            held = _held_by(_piped(process.stdin))
+
+    assert held > len(job)
+    assert [answer.result() for answer in answers if answer is not None] == [len(job), len(job)]
+
+
+def _piped(stream: IO[bytes] | None) -> IO[bytes]:
+    assert stream is not None
+    return stream
 
 
 def test_of_a_process_that_ends_nobody_waits_for_an_answer() -> None:

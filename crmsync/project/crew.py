@@ -19,14 +19,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from queue import Full, Queue, SimpleQueue
-from typing import Any
+from typing import IO, Any
 
 from crmsync.catalogue import KINDS
 from crmsync.model.catalogue import Catalogue, Kind
 
+if sys.platform == "linux":
+    import fcntl
+
 #: Less than this is read before another process would have started.
 WORTH_BYTES = 4 * 2**20
 MOST_PROCESSES = 4
+#: A pipe holds a job and the next one: of a job that comes in pieces a process waits for each, until this one has time.
+PIPE_BYTES = 2**20
 #: So many jobs a process has at a time: the one that it does, and the next.
 AHEAD = 2
 #: What the others need not know.
@@ -248,9 +253,17 @@ def _new(count: int) -> list[subprocess.Popen[bytes]]:
             pipe = subprocess.PIPE
             crew.append(subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environ))  # noqa: S603, our own
             assert crew[-1].stdin is not None
+            _widen(crew[-1].stdin)
             pickle.dump(sys.path, crew[-1].stdin)
             crew[-1].stdin.flush()
     return crew
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """Let *pipe* hold PIPE_BYTES, where that can be had: a user may have few such pipes."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 @contextmanager
@@ -298,4 +311,4 @@ def serve() -> None:
                 pickle.dump((number, context.read(job)), stdout)
                 stdout.flush()
     except (OSError, EOFError):
-        return
+        os._exit(0)  # whoever waits for that need not wait until all that was remembered is taken apart
