@@ -61,6 +61,10 @@ class BindingTable(MutableMapping[Address, Binding]):
     def record_id(self, address: Address) -> int:
         """Return the record of *address*. Raises KeyError."""
 
+    def record_ids(self) -> Iterator[tuple[Address, int]]:
+        """Yield the record of each address."""
+        return ((address, self.record_id(address)) for address in self)
+
 
 def record_id(bindings: Mapping[Address, Binding], address: Address) -> int:
     """Return the record of *address*, at the least cost. Raises KeyError."""
@@ -69,7 +73,9 @@ def record_id(bindings: Mapping[Address, Binding], address: Address) -> int:
 
 def record_ids(bindings: Mapping[Address, Binding]) -> Iterator[tuple[Address, int]]:
     """Yield the record of each address, at the least cost."""
-    return ((address, record_id(bindings, address)) for address in bindings)
+    if isinstance(bindings, BindingTable):
+        return bindings.record_ids()
+    return ((address, binding.record_id) for address, binding in bindings.items())
 
 
 def own_copy(bindings: Mapping[Address, Binding]) -> MutableMapping[Address, Binding]:

@@ -142,6 +142,12 @@ class PackedBindings(BindingTable):
         found = _record_id(binding if isinstance(binding, Raw) else self._data(binding))
         return self[address].record_id if found is None else int(found[1])
 
+    def record_ids(self) -> Iterator[tuple[Address, int]]:
+        """Yield the record of each address; nearly all bindings of many are parts of a snapshot."""
+        for address, binding in self._bindings.items():
+            found = _record_id(binding) if isinstance(binding, Raw) else None
+            yield address, self.record_id(address) if found is None else int(found[1])
+
 
 def texts_of(bindings: Mapping[Address, Binding], encode: Callable[[Binding], str]) -> Iterator[tuple[Address, str]]:
     """Yield each binding as text, as it stands there where it does."""

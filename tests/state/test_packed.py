@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from crmsync.model.address import Address
 from crmsync.model.events import Applied, Origin
-from crmsync.model.state import Binding, Head, State, record_ids
+from crmsync.model.state import Binding, Head, State, record_id, record_ids
 from crmsync.model.store import Unusable
 from crmsync.state.codec import decode_binding, decode_state, encode_binding, encode_state
 from crmsync.state.packed import RECENT, PackedBindings
@@ -50,6 +50,7 @@ def test_records_are_known_without_decoding() -> None:
 
     assert list(record_ids(packed)) == [(ACME, 7), (WILE, 9)]
     assert list(record_ids(packed)) == list(record_ids(BINDINGS))
+    assert [record_id(packed, each) for each in packed] == [7, 9]
 
 
 def test_a_copy_is_another_table() -> None:
