@@ -7,7 +7,7 @@ Copper is asked. Nothing is written to Copper on the word of a mirror; each writ
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from hashlib import blake2b
 from math import ceil
@@ -16,10 +16,10 @@ from msgspec import Struct, field
 
 from crmsync.copper import read
 from crmsync.copper.client import Client
-from crmsync.copper.rowtext import text_of
+from crmsync.copper.rowtext import RawRow, text_of
 from crmsync.model.catalogue import Catalogue, EntityType
 from crmsync.project.mirror import Mirror
-from crmsync.project.mirrorfile import Head, Mark, Stale, content_digest
+from crmsync.project.mirrorfile import Head, Mark, Row, Stale, content_digest
 from crmsync.project.upkeep import MIRROR_REQUESTS, Body, OnPage, Told, Upkeep, alone, row_of
 
 #: So many bodies are held at a time where many are looked at.
@@ -170,15 +170,22 @@ class Looking(Struct, dict=True):
             return self._all_asked(entity, wanted)
 
     def _prepared(self, mirror: Mirror, entity: EntityType, wanted: list[int], on_page: OnPage) -> frozenset[int]:
-        self._make_fresh(mirror, entity, wanted, on_page)
+        came: set[int] = set()
+
+        def noted(entity: EntityType, rows: Sequence[RawRow], wanted: Collection[int]) -> Callable[[], Sequence[Row]]:
+            came.update(row.id for row in rows)
+            return on_page(entity, rows, wanted)
+
+        self._make_fresh(mirror, entity, wanted, noted)
         if self.fresh[entity.name] is None:
             return self._all_asked(entity, wanted)
-        kept = mirror.kept(entity.name)
+        # When all was read just now, what was wanted of it is kept.
+        kept = came.intersection(wanted) or mirror.kept(entity.name)
         others = [id for id in wanted if id not in kept]
         found = self._kept(mirror, entity, others) if others else {}
         self.asked.setdefault(entity.name, {}).update((id, found.get(id)) for id in others)
         self.upkeep.note_gone(entity, set(others) - set(found))
-        return kept.intersection(wanted) | set(found)
+        return frozenset(kept.intersection(wanted) | set(found))
 
     def _all_asked(self, entity: EntityType, wanted: list[int]) -> frozenset[int]:
         bodies = self._noted(entity, wanted)

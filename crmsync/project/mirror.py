@@ -16,7 +16,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -141,7 +141,7 @@ class Mirror:
         """Return the bound records of a type. Raises Stale."""
         with stale():
             sql = "SELECT id FROM record WHERE type = ? AND content IS NOT NULL"
-            return frozenset(row[0] for row in self._sql(sql, (type_name,)))
+            return frozenset(chain.from_iterable(self._sql(sql, (type_name,))))
 
     def naming(self, type_name: str, key: str, ids: Collection[int]) -> list[int]:
         """Return the bound records whose bodies have one of *ids* under *key*. Raises Stale."""

@@ -159,6 +159,10 @@ class Reading(Struct, frozen=True):
         """Return the records that claim something of which *claims* are the hashes, in the order of the files."""
         return [self.records[address] for address in self.where(lambda sheet: sheet.claims.among(claims))]
 
+    def types(self) -> frozenset[str]:
+        """Return the types of all records that stand in sheets."""
+        return frozenset(name.partition(".")[0] for sheet in self.sheets for name in sheet.names)
+
     def targets(self) -> frozenset[int]:
         """Return the hashes of all addresses that some record may name."""
         return frozenset(chain.from_iterable((*sheet.targets.hashes, *sheet.others.hashes) for sheet in self.sheets))

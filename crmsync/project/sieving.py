@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct, field
@@ -369,7 +370,8 @@ def head_of(
     inputs: str, state: State, state_mark: str, account: int, catalogue: Catalogue, reading: Reading, looking: Looking
 ) -> LedgerHead:
     """Return the head of a ledger about all records, after a plan of the whole."""
-    types = {address.type: None for address in (*state.bindings, *reading.records)}
+    bound = Counter(map(attrgetter("type"), state.bindings))
+    types = dict.fromkeys(sorted(reading.types().union(bound)))
     marks = {name: _plain(looking.mark(catalogue[name])) for name in types}
     return LedgerHead(
         inputs=inputs,
@@ -380,5 +382,5 @@ def head_of(
         labels=labels_of(catalogue, types),
         files=reading.mark(),
         marks=marks,
-        bound=dict(Counter(address.type for address in state.bindings)),
+        bound=dict(bound),
     )
