@@ -198,6 +198,11 @@ def is_plain(path: Path) -> bool:
         return False
 
 
+def each_plain_file(root: Path, settings: Settings) -> Iterator[Path]:
+    """Yield those of the files that may be read at once."""
+    return filter(is_plain, each_file(root, settings))
+
+
 def _below(path: Path, diagnostics: list[Diagnostic]) -> Iterator[Path]:
     """
     Yield the files below *path* by name, without dotfiles and the lock files of office programs.

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property
@@ -49,6 +49,10 @@ class Hashed(NamedTuple):
     size: int
 
 
+#: What is known of files by their paths, and how they looked when that was found out.
+Known = Mapping[str, tuple[Look, Hashed]]
+
+
 class Hashes:
     """
     The digests of files as they were when they were first asked for, or when this was made.
@@ -56,9 +60,9 @@ class Hashes:
     What is remembered of them is in *cache*, a folder, and put there by `close`.
     """
 
-    def __init__(self, cache: Path, paths: Iterable[Path] = ()) -> None:
+    def __init__(self, cache: Path, paths: Iterable[Path] = (), known: Known | None = None) -> None:
         self._file = cache / _FILE
-        self._known = _remembered(self._file)
+        self._known = _remembered(self._file) if known is None else known
         self._seen: dict[str, tuple[Look, Hashed]] = {}
         self._begun: dict[Path, Hashed | Future[Hashed]] = {path: self._begin(path) for path in paths}
 
@@ -70,9 +74,9 @@ class Hashes:
         return found if isinstance(found, Hashed) else found.result()
 
     def now(self) -> Hashes:
-        """Return the digests of files as they are now."""
+        """Return the digests of files as they are now, read again where they do not look as they did."""
         self._remember()
-        return Hashes(self._file.parent)
+        return Hashes(self._file.parent, known=self._known)
 
     def close(self) -> None:
         """Read no more, and remember what was read."""
@@ -104,9 +108,8 @@ class Hashes:
             return
         began = time.time()
         write_remembered(self._file, {path: [*look, found.digest.hex()] for path, (look, found) in seen.items()})
-        if self._is_of_our_time(began):
-            self._known = seen
-        else:
+        self._known = seen if self._is_of_our_time(began) else {}
+        if not self._known:
             with suppress(OSError):
                 self._file.unlink(missing_ok=True)
 
@@ -150,7 +153,7 @@ def _look_of(found: os.stat_result) -> Look:
     return Look(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
-def _remembered(file: Path) -> dict[str, tuple[Look, Hashed]]:
+def _remembered(file: Path) -> Known:
     """Return what was written down; nothing where another version wrote it."""
     data: Any = read_remembered(file)
     try:

@@ -14,7 +14,7 @@ from crmsync.model.state import State
 from crmsync.plan.world import Wishes
 from crmsync.project.approving import remember_plan, share_plan
 from crmsync.project.connect import connect
-from crmsync.project.files import each_file, is_plain
+from crmsync.project.files import each_plain_file
 from crmsync.project.hashing import Hashes
 from crmsync.project.planfile import check_place, sealed, write_plan
 from crmsync.project.planned import Planned
@@ -73,7 +73,7 @@ def plan_to_show(
 
     if out is not None:
         check_place(out)
-    begun = filter(is_plain, each_file(project.root, project.settings)) if uses_cache else ()
+    begun = each_plain_file(project.root, project.settings) if uses_cache else ()
     with closing(Hashes(project.cache, begun)) as hashes, opened_store(project, create=False) as store:
         client = connect(project, may_write=False)
         if uses_cache:

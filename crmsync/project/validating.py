@@ -15,7 +15,7 @@ from crmsync.model.codes import CODES
 from crmsync.model.source import Diagnostic, Severity, in_file_order
 from crmsync.project.collector import without_collector
 from crmsync.project.decisionfile import decisions_path, load_decisions
-from crmsync.project.files import each_file, is_plain, with_others
+from crmsync.project.files import each_plain_file, with_others
 from crmsync.project.hashing import Hashes
 from crmsync.project.inputs import files_of, labels_of
 from crmsync.project.recordfiles import read_declarations
@@ -47,7 +47,7 @@ def validate(project: Project) -> Checked:
     """
     catalogue, labels = cached_catalogue(project)
     is_remembered = catalogue.has_account and not decisions_path(project).exists()
-    begun = filter(is_plain, each_file(project.root, project.settings)) if is_remembered else ()
+    begun = each_plain_file(project.root, project.settings) if is_remembered else ()
     with closing(Hashes(project.cache, begun)) as hashes:
         inputs = files_of(project, [labels_of(catalogue, catalogue.by_name)], hashes) if is_remembered else None
         memo = read_remembered(project.cache / _FILE) if inputs is not None else None
