@@ -15,7 +15,7 @@ from crmsync.render.jsontext import number_text
 from crmsync.render.paint import Paint, paint_for
 from crmsync.render.sanitise import clean
 from crmsync.render.width import cells, pad
-from crmsync.render.written import long_change, nested_change, set_change, written
+from crmsync.render.written import long_change, nested_change, set_change, text_change, written
 
 
 class _Look(Struct, frozen=True):
@@ -113,7 +113,7 @@ def _record(entry: Mapping[str, Any], paint: Paint, verbose: int) -> list[str]:
     own = entry["crmsync"]
     look = _LOOKS[own["action"]]
     address, reason = clean(entry["address"]), clean(own["reason"])
-    lines = [paint("bold", f"  # {_heading(entry['address'], own)}")]
+    lines = [paint("bold", f"  # {_heading(address, own)}")]
     if own["link"]:
         lines.append(paint("dim", f"  #   {clean(own['link'])}"))
     if "previous_address" in entry:
@@ -128,10 +128,10 @@ def _record(entry: Mapping[str, Any], paint: Paint, verbose: int) -> list[str]:
 
 
 def _heading(address: str, own: Mapping[str, Any]) -> str:
-    """Return ``companies.acme "Acme Corporation"  crm/companies.yaml:3``."""
+    """Return ``companies.acme "Acme Corporation"  crm/companies.yaml:3`` for an *address* that is clean."""
     name = f" {written(own['display_name'])}" if own["display_name"] else ""
     file = f"  {_place(own['file'])}" if own.get("file") else ""
-    return f"{clean(address)}{name}{file}"
+    return f"{address}{name}{file}"
 
 
 def _place(file: Mapping[str, Any]) -> str:
@@ -155,11 +155,11 @@ def _fields(
     width = max([_title_width(row.name) for row in rows if row.text], default=0)
     column = max([cells(row.text) for row in rows if row.comment and cells(row.text) <= _COMMENT_COLUMN], default=0)
     lines: list[str] = []
-    for row in rows:
-        line = f"{_padded(row.name, width)} {row.text}" if row.text else row.name
-        comment = f"{' ' * max(0, column - cells(row.text))}  {paint('dim', f'# {row.comment}')}" if row.comment else ""
-        lines.append(f"      {paint(_FIELD_STYLES[row.symbol], row.symbol)} {line}{comment}")
-        lines.extend([_below(each, paint) for each in row.below] if row.below else ())
+    for symbol, name, text, comment, below in rows:
+        line = f"{_padded(name, width)} {text}" if text else name
+        beside = f"{' ' * max(0, column - cells(text))}  {paint('dim', f'# {comment}')}" if comment else ""
+        lines.append(f"      {paint(_FIELD_STYLES[symbol], symbol)} {line}{beside}")
+        lines.extend([_below(each, paint) for each in below] if below else ())
     return lines
 
 
@@ -206,6 +206,8 @@ def _comment(field: Mapping[str, Any], reason: str, verbose: int, reasons: Mappi
 def _difference(field: Mapping[str, Any], symbol: str) -> tuple[str, Sequence[str]]:
     """Return how a field changes: on one line, or on the lines below."""
     before, after = field["before"], field["after"]
+    if isinstance(before, str) and isinstance(after, str):  # most are
+        return text_change(before, after)
     if symbol == "+" and _is_on_one_line(after):
         return written(after), ()
     if isinstance(before, list) and before and isinstance(after, list):
@@ -251,7 +253,7 @@ def _left(kept: Sequence[Mapping[str, Any]], is_observed: bool, title: str, pain
     lines = [paint("bold", title)] if chosen else []
     for address, group in _by_address(chosen):
         entries = list(group)
-        lines.append(f"  {_heading(address, entries[0])}")
+        lines.append(f"  {_heading(clean(address), entries[0])}")
         width = max(cells(clean(each["field"])) for each in entries) + 1
         for each in entries:
             text, below = _stays(each)
@@ -278,7 +280,7 @@ def _held(own: Mapping[str, Any], paint: Paint) -> list[str]:
     lines = [paint("bold", "Held, not done by this plan:")]
     for address, group in _by_address(own["held"]):
         entries = list(group)
-        lines.append(f"  {_heading(address, entries[0])}")
+        lines.append(f"  {_heading(clean(address), entries[0])}")
         for each in entries:
             if each["field"] is not None:
                 lines.extend(_fields([each], "", lambda _, text: text, 0, {}))
@@ -298,7 +300,7 @@ def _decided(own: Mapping[str, Any], paint: Paint) -> list[str]:
     lines = [paint("bold", "Decided in decisions.yaml:")] if own.get("decided") else []
     for address, group in _by_address(own.get("decided", ())):
         entries = list(group)
-        lines.append(f"  {_heading(address, entries[0])}")
+        lines.append(f"  {_heading(clean(address), entries[0])}")
         for each in entries:
             lines.append(f"      {clean(each['field'])}: {clean(each['choice'])}, {_CHOICES[each['choice']]}")
             lines.extend([f"          {clean(each['advice'])}"] if each["advice"] else [])
@@ -315,7 +317,7 @@ def _gone(own: Mapping[str, Any], paint: Paint) -> list[str]:
     lines = [paint("bold", "Gone from Copper (deleted or merged into another record):")]
     for each in own["gone"]:
         address = clean(each["address"])
-        lines.append(f"  {_heading(each['address'], each)}, was #{each['record_id']}")
+        lines.append(f"  {_heading(address, each)}, was #{each['record_id']}")
         lines.append(f"      Create it again with: --recreate {address}")
         lines.append(f"      Or stop managing it:  crmsync state forget {address}")
     return lines

@@ -107,16 +107,22 @@ def nested_change(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[s
     return [f"~ {clean(path)}: {written(old)} -> {written(new)}" for path, old, new in differences(before, after)]
 
 
-def long_change(before: Any, after: Any) -> list[str] | None:
+def text_change(before: str, after: str) -> tuple[str, Sequence[str]]:
+    """Return how a text becomes another one: on one line, or where that is too long on the lines below."""
+    if "\n" in before or "\n" in after:
+        return "", _line_diff(before, after)
+    old, new = written(before), written(after)
+    return ("", [f"- {old}", f"+ {new}"]) if cells(old) + cells(new) > _LONG else (f"{old} -> {new}", ())
+
+
+def long_change(before: Any, after: Any) -> Sequence[str] | None:
     """Return the lines of a change that is too long for one line, or None when it is not."""
     if not all(each is None or isinstance(each, str) for each in (before, after)):
         return None
-    if "\n" in (before or "") or "\n" in (after or ""):
-        return _line_diff(before or "", after or "")
-    if before is None or after is None:
-        return None
-    old, new = written(before), written(after)
-    return [f"- {old}", f"+ {new}"] if cells(old) + cells(new) > _LONG else None
+    if before is not None and after is not None:
+        line, below = text_change(before, after)
+        return None if line else below
+    return _line_diff(before or "", after or "") if "\n" in (before or after or "") else None
 
 
 def _line_diff(before: str, after: str) -> list[str]:
