@@ -15,7 +15,7 @@ from typing import Any
 from crmsync.model.address import Address
 from crmsync.model.records import OnDrift, PolicyRule
 from crmsync.sandbox import Quirks
-from tests.simulation.files import Files
+from tests.simulation.files import MOVED, Files, first_key
 from tests.simulation.runs import Network, RunWish
 
 #: Stands in every value that is written, and must never stand in the state.
@@ -344,7 +344,7 @@ def _clear(rng: Random, records: dict[Address, dict[str, Any]]) -> None:
 
 def _add(rng: Random, records: dict[Address, dict[str, Any]]) -> None:
     type_name = rng.choice(TYPES)
-    taken = {address.key.removesuffix("-new") for address in records if address.type == type_name}
+    taken = {first_key(address.key) for address in records if address.type == type_name}
     free = [key for key in KEYS[type_name] if key not in taken]
     if free:
         address = Address(type_name, rng.choice(free))
@@ -365,7 +365,7 @@ def _remove(rng: Random, records: dict[Address, dict[str, Any]]) -> None:
 
 def _move(rng: Random, records: dict[Address, dict[str, Any]]) -> tuple[tuple[Address, Address], ...]:
     origin = rng.choice(sorted(records))
-    destination = Address(origin.type, f"{origin.key}-new")
+    destination = Address(origin.type, origin.key + MOVED)
     if destination in records:
         return ()
     links = {"companies": ("company",), "people": ("primary_contact",)}.get(origin.type, ())

@@ -21,6 +21,8 @@ from crmsync.model.source import Diagnostic, Listing, Node, Position, Scalar, Ta
 #: A record as the user writes it: fields by name; the key `crmsync` holds its options.
 Written = Mapping[str, Any]
 PLACE = Position("crm/records.yaml", 1, 1)
+#: Ends a key once for each time that its record was moved.
+MOVED = "-new"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class Files:
         if self.moved:
             types["moved"] = [{"from": str(origin), "to": str(destination)} for origin, destination in self.moved]
         return types
+
+
+def first_key(key: str) -> str:
+    """Return the key that a record had before it was ever moved."""
+    return key.partition(MOVED)[0]
 
 
 def node(value: Any) -> Node:
