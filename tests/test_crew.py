@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import pickle
 import signal
@@ -109,7 +110,7 @@ def test_the_next_job_is_there_when_one_is_done() -> None:
             _wait_until_full(_piped(process.stdin))
             held = _held_by(_piped(process.stdin))
 
-    assert held > len(job)
+    assert held > len(job) - io.DEFAULT_BUFFER_SIZE  # so much of it may have been read with the one before
     assert [answer.result() for answer in answers if answer is not None] == [len(job), len(job)]
 
 
