@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from textwrap import wrap
 from typing import Any
 
@@ -21,6 +21,9 @@ _STYLES = {"error": "red", "warning": "yellow"}
 _TAB = "    "
 _DETAIL_WIDTH = 100
 
+#: So often a problem is shown in full; one that stands in more places is shown once, with the lines of the others.
+_SHOWN_EACH = 3
+
 #: Source lines wider than this are cut around the mark: a table in one line of JSON would fill the screen.
 _LINE_WIDTH = 160
 
@@ -28,7 +31,47 @@ _LINE_WIDTH = 160
 def diagnostics_text(diagnostics: Iterable[Diagnostic], line_of: LineOf, *, color: bool = False) -> str:
     """Return *diagnostics* as text with a newline at the end; no text at all for none of them."""
     paint = paint_for(color)
-    return "\n".join("\n".join(_one(each, line_of, paint)) + "\n" for each in diagnostics)
+    return "\n".join("\n".join(_told(alike, line_of, paint)) + "\n" for alike in _together(diagnostics))
+
+
+def _together(diagnostics: Iterable[Diagnostic]) -> Iterator[list[Diagnostic]]:
+    """Yield each diagnostic where it comes; one that many places have with all of them, where the first comes."""
+    told = list(diagnostics)
+    alike: dict[tuple[str, str, str], list[Diagnostic]] = {}
+    for each in told:
+        alike.setdefault(_saying(each), []).append(each)
+    for each in told:
+        same = alike[_saying(each)]
+        if len(same) <= _SHOWN_EACH:
+            yield [each]
+        elif same[0] is each:
+            yield same
+
+
+def _saying(diagnostic: Diagnostic) -> tuple[str, str, str]:
+    return diagnostic.severity, diagnostic.code.number, diagnostic.detail
+
+
+def _told(alike: list[Diagnostic], line_of: LineOf, paint: Paint) -> list[str]:
+    first, *others = alike
+    lines = _one(first, line_of, paint)
+    return [*lines, *_others(others, " " * (_gutter(first) + 1))] if others else lines
+
+
+def _others(others: list[Diagnostic], indent: str) -> list[str]:
+    """Return where else the same is wrong: the lines by file."""
+    places: dict[str, list[str]] = {}
+    for each in others:
+        where = each.position
+        places.setdefault("" if where is None else where.file, []).append(str(each.address if where is None else where.line))
+    said = [f"The same in {len(others):,} more places:"]
+    said += [f"  {f'{file}:' if file else ''}{', '.join(dict.fromkeys(spots))}" for file, spots in places.items()]
+    return _detail("\n".join(said), indent)
+
+
+def _gutter(diagnostic: Diagnostic) -> int:
+    """Return how many characters the numbers of lines have."""
+    return 2 if diagnostic.position is None else max(2, len(str(diagnostic.position.line)))
 
 
 def _one(diagnostic: Diagnostic, line_of: LineOf, paint: Paint) -> list[str]:
@@ -39,7 +82,7 @@ def _one(diagnostic: Diagnostic, line_of: LineOf, paint: Paint) -> list[str]:
     place = _place(diagnostic)
     if place:
         lines.append(f" --> {place}")
-    gutter = 2 if position is None else max(2, len(str(position.line)))
+    gutter = _gutter(diagnostic)
     source = None if position is None else line_of(position.file, position.line)
     if position is not None and source is not None:
         marked = mark(source, position)

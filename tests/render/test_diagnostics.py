@@ -74,6 +74,41 @@ error[CRM045]: Profile missing
     assert expected == diagnostics_text(several, DEALS)
 
 
+def wrong(file: str, line: int, *, detail: str = "It is text.") -> Diagnostic:
+    """Return a problem on a line of a file."""
+    return Diagnostic(CODES["CRM016"], detail, Position(file, line, 5, 8), Address("opportunities", f"o{line}"))
+
+
+def test_what_is_wrong_in_many_places_is_shown_once() -> None:
+    """One column with a wrong name is one thing to mend: it is shown where it stands first, and no place is left out."""
+    many = [wrong("crm/a.yaml", 3), wrong("crm/a.yaml", 4, detail="Another."), wrong("crm/a.yaml", 5)]
+    many += [wrong("crm/a.yaml", 5), wrong("crm/b.yaml", 7), Diagnostic(CODES["CRM016"], "It is text.", None, RENEWAL)]
+
+    expected = """\
+error[CRM016]: Looks like null
+ --> crm/a.yaml:3:5, in opportunities.o3
+   It is text.
+   The same in 4 more places:
+     crm/a.yaml:5
+     crm/b.yaml:7
+     opportunities.acme-renewal
+
+error[CRM016]: Looks like null
+ --> crm/a.yaml:4:5, in opportunities.o4
+   Another.
+"""
+    assert expected == diagnostics_text(many, lambda *_: None)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 50])
+def test_of_many_places_none_is_left_out(count: int) -> None:
+    """A few are shown in full each; of more, each line is named."""
+    text = diagnostics_text([wrong("crm/a.yaml", 1001 + each) for each in range(count)], lambda *_: None)
+
+    assert [str(1001 + each) for each in range(count)] == re.findall(r"\b1[0-9]{3}\b", re.sub(r", in .*", "", text))
+    assert text.count("error[") == (count if count < 4 else 1)
+
+
 def test_none() -> None:
     """No diagnostics are no text."""
     assert diagnostics_text([], DEALS) == ""
