@@ -8,6 +8,8 @@ from contextlib import closing
 from msgspec import Struct
 
 from crmsync.copper.client import Client
+from crmsync.model.address import Address
+from crmsync.model.state import State
 from crmsync.model.store import Store
 from crmsync.plan.world import Wishes
 from crmsync.project import quiet
@@ -23,7 +25,9 @@ class Again(Struct):
     """
     One plan made again, of files as *hashes* has them.
 
-    *begun* is what was asked of Copper so far, with the labels that *types* use, *unsieved* why not only a part is judged.
+    *state* is the one to plan on, where who calls holds the lease and has read it; *also* are records that must be judged,
+    whether or not they moved. *begun* is what was asked of Copper so far, with the labels that *types* use, *unsieved* why
+    not only a part is judged.
     """
 
     project: Project
@@ -34,6 +38,8 @@ class Again(Struct):
     clock: Callable[[], float]
     watch: Stopwatch
     hashes: Hashes
+    state: State | None = None
+    also: frozenset[Address] = frozenset()
     begun: Begun | None = None
     types: frozenset[str] = frozenset()
     quiet_inputs: str | None = None

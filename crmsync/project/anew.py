@@ -96,7 +96,7 @@ def _planned(
 ) -> Planned:
     """Return the plan of what moved since *known*. Raises Unsieved, Worn, and what looking at Copper raises."""
     project, catalogue, looking = again.project, begun.account.catalogue, begun.looking
-    part = sieving.part_of(ledger, known, tail, looking, catalogue, reading, project.settings.policies)
+    part = sieving.part_of(ledger, known, tail, looking, catalogue, reading, project.settings.policies, again.also)
     again.watch.lap("what moved")
     plan, problems = build(part.world, catalogue, again.wishes)
     warnings = in_file_order([*part.warnings, *problems])
@@ -144,7 +144,7 @@ def _whole(again: Again, check: Callable[[State], None]) -> Planned:
     inputs = sieving.inputs_of(again.project, again.wishes)
     # Others who read files start while the state is read.
     with kept(processes_for(load_project_sources(again.project).size())):
-        state = read_state(again.project, again.store)
+        state = again.state or read_state(again.project, again.store)
         check(state)
         refuse_other_key(again.project, state)
         again.watch.lap("state")

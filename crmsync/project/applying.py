@@ -38,7 +38,8 @@ from crmsync.project.keeping import Keeper, drop_old_copies, last_written, state
 from crmsync.project.leasing import leased, who
 from crmsync.project.planned import Planned, mirror_of
 from crmsync.project.planning import make_plan
-from crmsync.project.reviewing import Agreed, agree, review_id
+from crmsync.project.replanning import replan
+from crmsync.project.reviewing import Agreed, addresses_of, agree, review_id
 from crmsync.project.runner import Runner, steady_clock
 from crmsync.project.session import Project, is_ci, opened_state, refuse_other_key
 from crmsync.project.stamping import NAME, make_field
@@ -164,9 +165,8 @@ def apply(project: Project, options: ApplyOptions, watch: Watch, clock: Callable
         del before  # with many records a state is large, and the end of a run reads another
         if watch.stopping.is_set():
             raise KeyboardInterrupt
-        applied = _carry_out(
-            run, make_plan(project, run.client, state, options.wishes, clock=clock, mirror=mirror_of(project))
-        )
+        also = frozenset() if options.reviewed is None else addresses_of(options.reviewed)
+        applied = _carry_out(run, replan(project, run.client, store, options.wishes, clock=clock, state=state, also=also))
         del state
         _compact(store)
         drop_old_copies(project, store, clock)

@@ -14,6 +14,7 @@ from contextlib import closing
 from msgspec.structs import replace
 
 from crmsync.copper.client import Client
+from crmsync.model.address import Address
 from crmsync.model.plan import Plan
 from crmsync.model.state import State
 from crmsync.model.store import Store
@@ -42,18 +43,21 @@ def replan(
     clock: Callable[[], float] = time.time,
     check: Callable[[State], None] = lambda state: None,
     hashes: Hashes | None = None,
+    state: State | None = None,
+    also: frozenset[Address] = frozenset(),
 ) -> Planned:
     """
     Return the plan for *project* as `make_plan` does, with as little work as what changed allows.
 
     *check* looks at the state before Copper is asked, and may raise; with requests open the whole plan is made. *hashes* are
-    of the record files, begun by who calls.
+    of the record files, begun by who calls. Who holds the lease has the *state*, and gets a plan on just that one. Of the
+    records in *also* the plan has what Copper shows, whether or not they moved.
     """
     watch = Stopwatch(lambda: client.requests.total)
     with closing(hashes or Hashes(project.cache)) as hashes:
-        again = Again(project, client, store, wishes, expires_seconds, clock, watch, hashes)
-        planned = _quick(again) or _anew(again, check)
-    return replace(planned, phases=again.watch.phases)
+        again = Again(project, client, store, wishes, expires_seconds, clock, watch, hashes, state, also)
+        planned = (None if also else _quick(again)) or _anew(again, check)
+    return replace(planned, phases=again.watch.phases, state=state or planned.state)
 
 
 def _anew(again: Again, check: Callable[[State], None]) -> Planned:

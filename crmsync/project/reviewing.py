@@ -99,6 +99,12 @@ def review_id(reviewed: Document) -> str:
     return document_digest({"plan": ours["digest"], "position": ours["state_position"], "created_at": ours["created_at"]})
 
 
+def addresses_of(reviewed: Document) -> frozenset[Address]:
+    """Return the records that a reviewed plan changes."""
+    found = (Address.parse(change["address"]) for change in reviewed["resource_changes"])
+    return frozenset(address for address in found if address is not None)
+
+
 class Agreed(Struct, frozen=True):
     """The part of a plan that may run; what is set aside; addresses that changed but were never reviewed."""
 

@@ -106,9 +106,14 @@ def part_of(
     catalogue: Catalogue,
     reading: Reading,
     policies: Mapping[str, PolicyRule],
+    also: Collection[Address] = (),
 ) -> Part:
-    """Return the part of the world that must be planned. Raises Unsieved, Worn, and what looking at Copper raises."""
-    sieve = _Sieve(ledger, known, tail, looking, catalogue, reading, policies)
+    """
+    Return the part of the world that must be planned, with the records in *also* that are known.
+
+    Raises Unsieved, Worn, and what looking at Copper raises.
+    """
+    sieve = _Sieve(ledger, known, tail, looking, catalogue, reading, policies, also)
     sieve.refuse()
     return sieve.part()
 
@@ -123,6 +128,7 @@ class _Sieve(Struct):
     catalogue: Catalogue
     reading: Reading
     policies: Mapping[str, PolicyRule]
+    also: Collection[Address]
     marks: dict[str, Sequence[Any] | None] = field(default_factory=dict)
     entries: dict[Address, Entry] = field(default_factory=dict)
     bindings: PackedBindings = field(default_factory=lambda: PackedBindings({}, decode_binding, encode_binding))
@@ -178,7 +184,8 @@ class _Sieve(Struct):
         if changes is None:
             raise Unsieved("nobody knows which files changed")
         touched = _touched(self.tail.events)
-        moved = {*(entry.address for entry in self.ledger.open()), *changes.changed, *changes.removed, *touched}
+        known = self.ledger.find(self.also)
+        moved = {*(entry.address for entry in self.ledger.open()), *changes.changed, *changes.removed, *touched, *known}
         others = {address.type for address in moved} - set(self.known.marks)
         if others:
             raise Unsieved(f"{', '.join(sorted(others))} are new")

@@ -112,6 +112,11 @@ def read_declarations(project: Project, sources: Any, catalogue: Any, *ahead: An
     return declarations
 
 
+def replan(project: Project, client: Client, store: Any, wishes: Any, *, clock: Any, state: State, **_: Any) -> Any:
+    """Return the plan of everything: what a part of the world comes to is compared with that by tests/test_sieving.py."""
+    return planning.make_plan(project, client, state, wishes, clock=clock, mirror=applying.mirror_of(project))
+
+
 def agree(planned: Any, reviewed: Any, *rest: Any) -> Any:
     """Agree as the product does, and remember what was agreed to."""
     agreed = reviewing.agree(planned, reviewed, *rest)
@@ -151,6 +156,7 @@ def edges() -> dict[tuple[Any, str], Any]:
         (applying, "connect"): connect,
         (applying, "read_account"): read_account,
         (applying, "agree"): agree,
+        (applying, "replan"): replan,
         (applying, "mirror_of"): lambda project: None,
         (applying, "_leave_questions"): lambda run, planned, agreed: ("decisions.yaml", 0),
         (keeping, "append_private"): append_private,
