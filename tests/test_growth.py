@@ -15,7 +15,9 @@ import crmsync
 from crmsync.plan.world import Wishes
 from crmsync.project import anew
 from crmsync.project.replanning import replan
+from crmsync.project.session import open_project, opened_state
 from crmsync.project.validating import validate
+from tests.desk import Desk
 from tests.world import World
 
 PACKAGE = str(Path(crmsync.__file__).parent)
@@ -179,6 +181,26 @@ def test_a_glance_is_short(tmp_path: Path) -> None:
     few, many = (_of_rooms(lines_run(cold(World(_folder(tmp_path, count)), count))) for count in (FEW, 2 * FEW))
 
     assert (many - few) / (3 * FEW) < 500
+
+
+def test_an_apply_of_one_change_leaves_the_others_alone(desk: Desk) -> None:
+    """What is bound is read as text, and of the records that did not move none is planned, so of each a few lines run."""
+    few, many = (_applying_one(desk, count) for count in (FEW, 2 * FEW))
+
+    assert (many - few) / (3 * FEW) < 120
+
+
+def _applying_one(desk: Desk, count: int) -> int:
+    """Return how many lines run in an apply of one change among three times as many records."""
+    desk.write("crm/a.yaml", files(count))
+    desk.write("crm/one.yaml", "people:\n  one: {name: One, title: Buyer}\n")
+    desk.done("apply", "-y")
+    with opened_state(open_project(start=desk.root, environ={}), create=False) as (store, state):
+        store.compact(state.position)
+    desk.done("plan")
+    desk.write("crm/one.yaml", f"people:\n  one: {{name: One, title: Buyer {count}}}\n")
+    ran = lines_run(lambda: desk.done("apply", "-y"))
+    return ran.total()
 
 
 def _of_rooms(lines: Counter[str]) -> int:

@@ -41,7 +41,7 @@ from crmsync.project.planning import make_plan
 from crmsync.project.replanning import replan
 from crmsync.project.reviewing import Agreed, addresses_of, agree, review_id
 from crmsync.project.runner import Runner, steady_clock
-from crmsync.project.session import Project, is_ci, opened_state, refuse_other_key
+from crmsync.project.session import Project, is_ci, opened_store, read_state, refuse_other_key
 from crmsync.project.stamping import NAME, make_field
 from crmsync.project.trouble import LineOf, RefusedTrouble, Trouble
 from crmsync.render.breaches import refusal_text
@@ -130,6 +130,7 @@ class Run(Struct, frozen=True):
     client: Client
     store: Store
     told: list[Outcome] = field(default_factory=list)
+    appended: list[int] = field(default_factory=list)  # the number of events in each append
 
     def tell(self, seen: Outcome | Progress) -> None:
         """Tell whoever watches, and remember what was not brought about."""
@@ -144,8 +145,11 @@ class Run(Struct, frozen=True):
         runner = Runner(
             self.client, self.store, state.position, self.tell, keeper, self.watch.stopping, self.clock, parallel
         )
-        with self.watch.working(), copper_trouble():
-            return runner.run(task)
+        try:
+            with self.watch.working(), copper_trouble():
+                return runner.run(task)
+        finally:
+            self.appended.extend(runner.appended)
 
     def is_done(self, decided: Decided) -> bool:
         """Say whether nothing is told that kept a decided field from being brought about."""
@@ -158,17 +162,18 @@ def apply(project: Project, options: ApplyOptions, watch: Watch, clock: Callable
     """Apply the project's plan; None when the user said no. Raises Trouble."""
     _refuse_forgetful(project, options)
     clock = clock or steady_clock()
-    with opened_state(project, create=True) as (store, before), leased(store, clock):
+    with opened_store(project, create=True) as store, leased(store, clock):
         run = Run(project, options, watch, clock, connect(project, may_write=True), store)
-        # Read again: another run may have ended while this one waited for the lease.
-        state = settle_first(run, replace(store.read(), head=before.head))
-        del before  # with many records a state is large, and the end of a run reads another
+        state = read_state(project, store)
+        size = LogSize.of(state)
+        state = settle_first(run, state)
         if watch.stopping.is_set():
             raise KeyboardInterrupt
         also = frozenset() if options.reviewed is None else addresses_of(options.reviewed)
         applied = _carry_out(run, replan(project, run.client, store, options.wishes, clock=clock, state=state, also=also))
-        del state
-        _compact(store)
+        del state  # with many records it is large, and compacting reads another
+        if size.after(run.appended).may_be_overgrown:
+            _compact(store)
         drop_old_copies(project, store, clock)
         return applied
 
@@ -180,10 +185,33 @@ def _compact(store: Store) -> None:
         store.compact_overgrown(is_overgrown)
 
 
+class LogSize(Struct, frozen=True):
+    """How long a log is beside what it binds: *segments* and *events* since its snapshot, and *bindings* at the least."""
+
+    bindings: int
+    segments: int
+    events: int
+
+    @classmethod
+    def of(cls, state: State) -> LogSize:
+        """Return the size of the log that *state* was read from."""
+        return cls(len(state.bindings), state.position - state.compacted_at, state.logged)
+
+    def after(self, appended: Sequence[int]) -> LogSize:
+        """Return the size after so many events more in each append: each of them may have taken a binding away."""
+        more = sum(appended)
+        return LogSize(max(0, self.bindings - more), self.segments + len(appended), self.events + more)
+
+    @property
+    def may_be_overgrown(self) -> bool:
+        """Say whether the log is long; what a snapshot costs is then a small part of what was appended."""
+        is_long = self.segments > max(LONG_LOG, self.bindings // 4)
+        return is_long or self.events > max(EVENTS_OF_A_LONG_LOG, self.bindings)
+
+
 def is_overgrown(state: State) -> bool:
-    """Say whether the log is long beside what it binds; what a snapshot costs is then a small part of what was appended."""
-    bindings, segments = len(state.bindings), state.position - state.compacted_at
-    return segments > max(LONG_LOG, bindings // 4) or state.logged > max(EVENTS_OF_A_LONG_LOG, bindings)
+    """Say whether the log of *state* is long beside what it binds."""
+    return LogSize.of(state).may_be_overgrown
 
 
 @seldom_collected()

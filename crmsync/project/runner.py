@@ -74,7 +74,11 @@ class Keeping(Protocol):
 
 
 class Runner:
-    """Drives one run; *stopping* is set from outside (a signal) to let the calls in flight end and start no more."""
+    """
+    Drives one run; *stopping* is set from outside (a signal) to let the calls in flight end and start no more.
+
+    *position* is where the log ends, *appended* how many events each append had.
+    """
 
     def __init__(
         self,
@@ -90,6 +94,7 @@ class Runner:
         self._client = client
         self._store = store
         self.position = position
+        self.appended: list[int] = []
         self._emit = emit
         self._keeper = keeper
         self._stopping = stopping
@@ -147,6 +152,7 @@ class Runner:
         events = [each for each in items if not isinstance(each, Before)]
         copies = self._keeper.copies_of([each for each in items if isinstance(each, Before)])
         self.position = self._store.append(self.position, events, copies)
+        self.appended.append(len(events))
 
     def _read(self, effect: Read) -> tuple[Any, float | None]:
         """Return the answer, and when its request left."""

@@ -60,12 +60,19 @@ def connect(project: Project, *, may_write: bool) -> Client:
 
 @contextlib.contextmanager
 def opened_state(project: Project, *, create: bool) -> Iterator[tuple[Any, State]]:
-    """Open the state that all processes share."""
+    """Open the state that all processes share, and read it."""
     handle = Handle(running())
     try:
         yield handle, handle.read()
     except Unusable as error:
         raise Trouble(str(error)) from error
+
+
+@contextlib.contextmanager
+def opened_store(project: Project, *, create: bool) -> Iterator[Any]:
+    """Open the state that all processes share; that is a place where a process may be killed."""
+    with opened_state(project, create=create) as (handle, _):
+        yield handle
 
 
 def read_account(project: Project, client: Client, pinned: int | None, types: Any = None) -> Account:
@@ -152,7 +159,7 @@ def edges() -> dict[tuple[Any, str], Any]:
     """Return everything that is put in the place of something of the product: module and name, and what stands there."""
     threading = threading_of(process)
     return {
-        (applying, "opened_state"): opened_state,
+        (applying, "opened_store"): opened_store,
         (applying, "connect"): connect,
         (applying, "read_account"): read_account,
         (applying, "agree"): agree,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from crmsync.model.address import Address
-from crmsync.model.events import Origin, Refused
+from crmsync.model.events import Forgotten, Origin, Refused
 from crmsync.model.state import Binding, Head, State
-from crmsync.project.applying import EVENTS_OF_A_LONG_LOG, LONG_LOG, is_overgrown
+from crmsync.project.applying import EVENTS_OF_A_LONG_LOG, LONG_LOG, LogSize, is_overgrown
 from crmsync.project.session import open_project, opened_state
 from tests.desk import Desk
 
@@ -34,6 +34,23 @@ def test_a_log_of_few_long_segments_is_overgrown_too(events: int, bindings: int,
     state = State(Head("lineage", bytes(32)), bindings=bound).advance([Refused("i", "r")] * events, 3)
 
     assert is_overgrown(state) is expected
+
+
+@pytest.mark.parametrize("calls", [1, 50, LONG_LOG, LONG_LOG + 1, 800])
+@pytest.mark.parametrize("events", [1, 7])
+@pytest.mark.parametrize("bindings", [0, 2000, 5600, 9000])
+def test_a_run_knows_without_reading_when_its_log_is_short(calls: int, events: int, bindings: int) -> None:
+    """What a run appended says that a log is not overgrown, and never where it is: whatever became of the bindings."""
+    addresses = [Address("people", str(number)) for number in range(bindings)]
+    bound = {address: Binding(1, Origin.CREATED) for address in addresses}
+    before = State(Head("lineage", bytes(32)), position=7, bindings=bound, compacted_at=7)
+    gone = [Forgotten(address, "deleted") for address in addresses[: calls * events]]
+    others = [Refused("i", "r")] * (calls * events - len(gone))
+    after = before.advance([*gone, *others], 7 + calls)
+    size = LogSize.of(before).after([events] * calls)
+
+    assert size.may_be_overgrown or not is_overgrown(after)
+    assert not size.may_be_overgrown or calls > LONG_LOG or calls * events > EVENTS_OF_A_LONG_LOG
 
 
 def test_a_run_compacts_a_long_log(desk: Desk) -> None:
