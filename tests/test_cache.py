@@ -24,7 +24,7 @@ from msgspec import structs
 from crmsync.copper import ranks, read
 from crmsync.copper.client import Client
 from crmsync.copper.pace import Pacer
-from crmsync.model.plan import Plan
+from crmsync.model.plan import Plan, Step
 from crmsync.plan.world import Wishes
 from crmsync.project import anew, looking, validating
 from crmsync.project.hashing import Hashes
@@ -61,6 +61,12 @@ def people(titles: dict[int, str] | None = None, without: frozenset[int] = froze
     return "people:\n" + "".join(rows)
 
 
+def step_text(step: Step) -> str:
+    """Return what a step does, after which others."""
+    fields = [(each.field, each.before, each.after, each.cause) for each in step.fields]
+    return repr((step.id, step.action, step.record_id, step.after, fields))
+
+
 class Desk:
     """One project with a cache on disk, in a world."""
 
@@ -90,11 +96,11 @@ class Desk:
         return make_plan(project, client, self.world.store.read(), wishes, clock=self.world.clock)
 
     def text(self, files: str | None, *, uses_cache: bool = True) -> str:
-        """Return the plan for *files* (None: as they are) as its document."""
+        """Return the plan for *files* (None: as they are) as its document, with all that an apply makes of it."""
         planned = self.plan(files, uses_cache=uses_cache)
         document = plan_document(planned.plan, planned.account.catalogue, planned.meta)
         document["crmsync"] |= {"created_at": "", "expires_at": ""}
-        return dump(document)
+        return "\n".join([dump(document), *map(step_text, planned.plan.steps), repr(sorted(planned.plan.policies.items()))])
 
     @property
     def cache(self) -> Path:
