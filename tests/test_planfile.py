@@ -127,3 +127,27 @@ def test_what_others_did_to_our_members_sets_it_aside(desk: Desk) -> None:
     ran = desk.run("apply", "plan.json")
 
     assert (ran.code, _tags(desk)) == (6, ["two"]), ran
+
+
+DEAL = """\
+people:
+  ann: {name: Ann, title: Buyer}
+opportunities:
+  deal: {name: Deal, pipeline: Renewals, stage: Upcoming}
+"""
+
+
+def test_what_was_done_meanwhile_is_set_aside_and_its_labels_stay_known(desk: Desk) -> None:
+    """A stage whose name two pipelines have is found by the pipeline of its record, also where that has not moved since."""
+    desk.write("crm/a.yaml", DEAL)
+    desk.done("apply", "-y")
+    desk.done("plan")
+    desk.write("crm/a.yaml", DEAL.replace("Upcoming", "Negotiation").replace("Buyer", "Seller"))
+    desk.done("plan", "--out", "plan.json")
+    desk.done("apply", "-y", "--only", "opportunities.deal")
+    judged = desk.run("plan", "-v").err
+    ran = desk.run("apply", "plan.json")
+
+    assert "1 of 2 judged closely" in judged
+    assert (ran.code, ran.err) == (6, "")
+    assert "Applied 1, conflicts 1." in ran.out
