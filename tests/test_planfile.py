@@ -145,6 +145,7 @@ def test_what_was_done_meanwhile_is_set_aside_and_its_labels_stay_known(desk: De
     desk.write("crm/a.yaml", DEAL.replace("Upcoming", "Negotiation").replace("Buyer", "Seller"))
     desk.done("plan", "--out", "plan.json")
     desk.done("apply", "-y", "--only", "opportunities.deal")
+    desk.done("plan")
     judged = desk.run("plan", "-v").err
     ran = desk.run("apply", "plan.json")
 
