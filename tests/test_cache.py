@@ -79,13 +79,13 @@ class Desk:
         self.world.apply(files)
         self.world.clock.sleep(3600)
 
-    def plan(self, files: str | None, *, uses_cache: bool = True) -> Planned:
+    def plan(self, files: str | None, *, uses_cache: bool = True, **selection: Any) -> Planned:
         """Return the plan for *files* (None: as they are) as the command makes it; *requests* says what it took."""
         if files is not None:
             self.world.write(files)
         project = open_project(start=self.world.root, environ={})
         client = self.world.client()
-        wishes = Wishes(limits=project.settings.limits, policies=project.settings.policies)
+        wishes = Wishes(limits=project.settings.limits, policies=project.settings.policies, **selection)
         planned = self._planned(project, client, wishes, uses_cache)
         self.requests = client.requests.total
         return planned
@@ -95,9 +95,9 @@ class Desk:
             return replan(project, client, self.world.store, wishes, clock=self.world.clock)
         return make_plan(project, client, self.world.store.read(), wishes, clock=self.world.clock)
 
-    def text(self, files: str | None, *, uses_cache: bool = True) -> str:
+    def text(self, files: str | None, *, uses_cache: bool = True, **selection: Any) -> str:
         """Return the plan for *files* (None: as they are) as its document, with all that an apply makes of it."""
-        planned = self.plan(files, uses_cache=uses_cache)
+        planned = self.plan(files, uses_cache=uses_cache, **selection)
         document = plan_document(planned.plan, planned.account.catalogue, planned.meta)
         document["crmsync"] |= {"created_at": "", "expires_at": ""}
         return "\n".join([dump(document), *map(step_text, planned.plan.steps), repr(sorted(planned.plan.policies.items()))])

@@ -142,7 +142,8 @@ def test_over_random_histories_the_plan_is_the_same(tmp_path: Path, seed: int, m
         good = deepcopy(office.rows)
         for _ in range(chance.choice([1, 1, 2, 4])):
             act(chance.choice(choices))
-        files = office.files()
+        files, selection = office.files(), chance.choice(SELECTIONS)
+        assert outcome(desk, files, uses_cache=False, **selection) == outcome(desk, files, **selection)
         expected = outcome(desk, files, uses_cache=False)
         assert expected == outcome(desk, files)
         if expected.startswith("CRM"):
@@ -159,10 +160,22 @@ def act(move: Callable[[], Any]) -> None:
         return  # the files are wrong, so that nothing is applied
 
 
-def outcome(desk: Desk, files: Any, *, uses_cache: bool = True) -> str:
+#: What `--only` and `--except` may say.
+SELECTIONS: tuple[dict[str, tuple[str, ...]], ...] = (
+    {"only": ("people.*",)},
+    {"only": ("companies.*", "people.p3")},
+    {"excepted": ("people.p*",)},
+    {"only": ("people.*",), "excepted": ("people.p3",)},
+    {"only": ("nobody.*",)},
+)
+
+
+def outcome(desk: Desk, files: Any, **how: Any) -> str:
     """Return the plan as a document, or what is wrong with the files."""
     try:
-        return desk.text(files, uses_cache=uses_cache)
+        return desk.text(files, **how)
+    except UsageTrouble as trouble:
+        return str(trouble)
     except InputTrouble as trouble:
         return "\n".join(f"{each.code.number} {each.position} {each.detail}" for each in trouble.diagnostics)
 
@@ -180,6 +193,18 @@ def test_few_records_are_judged(tmp_path: Path) -> None:
 
     assert judged(planned) == 2
     assert [Address("people", "p3"), Address("people", "p5")] == [each.address for each in planned.plan.changes]
+
+
+def test_what_is_not_selected_is_still_to_come(tmp_path: Path) -> None:
+    """`--only` takes no more than what moved either, and what it leaves out is in the next plan."""
+    desk, office = settled(tmp_path)
+    office.rows["people"]["p3"]["title"] = "Chief"
+    office.rows["companies"]["f2"]["details"] = "Other"
+    selected, plain = desk.plan(office.files(), only=("companies.*",)), desk.plan(office.files())
+
+    assert (judged(selected), judged(plain)) == (2, 2)
+    assert [str(each.address) for each in selected.plan.changes] == ["companies.f2"]
+    assert [str(each.address) for each in plain.plan.changes] == ["companies.f2", "people.p3"]
 
 
 def test_what_is_open_is_judged_each_time(tmp_path: Path) -> None:

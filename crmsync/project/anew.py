@@ -27,7 +27,7 @@ from crmsync.project.inputs import labels_of
 from crmsync.project.ledger import Ledger
 from crmsync.project.ledgerfile import LedgerHead, Worn
 from crmsync.project.planned import Begun, Planned, begin, meta_of, mirror_of
-from crmsync.project.planning import Made, make_whole, refuse_unreadable
+from crmsync.project.planning import Made, make_whole, refuse_misnamed, refuse_unreadable
 from crmsync.project.reading import Reading
 from crmsync.project.recordfiles import read_declarations
 from crmsync.project.session import load_project_sources, read_state, refuse_other_key, tail_of
@@ -121,7 +121,9 @@ def _planned(
         decisions=load_decisions(project),
     )
     again.watch.lap("differences")
-    _note_part(ledger, part, planned, sieving.asking_of(reading))
+    refuse_misnamed(again.wishes, reading.records, state)
+    if not plan.is_partial:
+        _note_part(ledger, part, planned, sieving.asking_of(reading))
     _remember(again, planned, [name for name, bound in part.after.bound.items() if bound], again.quiet_inputs)
     again.watch.lap("notes for the next plan")
     return planned
@@ -214,7 +216,7 @@ def _judged(again: Again, state: State, inputs: str | None) -> Planned:
         begun.looking.has_all = False
     made = make_whole(again.project, again.client, state, again.wishes, again.expires_seconds, again.clock, mirror, begun)
     again.watch.take(made.planned.phases)
-    if inputs is not None:
+    if inputs is not None and not made.planned.plan.is_partial:
         _note_whole(again, made, inputs)
     types = list({address.type: None for address in state.bindings})
     _remember(again, made.planned, types, again.quiet_inputs)

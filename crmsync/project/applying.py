@@ -36,8 +36,7 @@ from crmsync.project.connect import connect, copper_trouble
 from crmsync.project.decisionfile import About
 from crmsync.project.keeping import Keeper, drop_old_copies, last_written, state_key
 from crmsync.project.leasing import leased, who
-from crmsync.project.planned import Planned, mirror_of
-from crmsync.project.planning import make_plan
+from crmsync.project.planned import Planned
 from crmsync.project.replanning import replan
 from crmsync.project.reviewing import Agreed, addresses_of, agree, review_id
 from crmsync.project.runner import Runner, steady_clock
@@ -278,9 +277,10 @@ def _moved_meanwhile(run: Run, planned: Planned, agreed: Agreed) -> dict[About, 
     if not moved or run.watch.stopping.is_set() or run.options.wishes.is_destroy:
         return {}
     state = replace(run.store.read(), head=planned.state.head)
-    wishes = replace(run.options.wishes, only=tuple(sorted({str(each.address) for each in moved})))
+    also = frozenset(each.address for each in moved)
+    wishes = replace(run.options.wishes, only=tuple(sorted(map(str, also))))
     try:
-        fresh = make_plan(run.project, run.client, state, wishes, clock=run.clock, mirror=mirror_of(run.project))
+        fresh = replan(run.project, run.client, run.store, wishes, clock=run.clock, state=state, also=also)
     except Trouble:
         return {}  # the ledger tells it, and the next apply meets it again
     return deciding.set_aside(fresh.plan, moved)

@@ -94,7 +94,7 @@ def make_whole(
         if ahead is None and not wishes.is_destroy and not declarations.is_sound:
             refuse_errors(declarations.diagnostics, sources)
         declared = _declared(project, account, declarations, wishes)
-        _refuse_misnamed(wishes, declared, state)
+        refuse_misnamed(wishes, declared, state)
         planned_at = clock() + client.seconds_ahead
         watch.lap("records")
         pile = FilePile(project.cache)
@@ -168,7 +168,7 @@ def refuse_unreadable(project: Project, sources: Sources, shelf: Shelf | None) -
     return ahead
 
 
-def _refuse_misnamed(wishes: Wishes, declared: Collection[Address], state: State) -> None:
+def refuse_misnamed(wishes: Wishes, declared: Collection[Address], state: State) -> None:
     """Refuse options that name nothing: whoever wrote them meant something. Raises UsageTrouble."""
     unknown = sorted(each for each in wishes.recreate if each not in declared and each not in state.bindings)
     if unknown:

@@ -85,9 +85,13 @@ class Part(Struct, frozen=True):
 
 
 def inputs_of(project: Project, wishes: Wishes) -> str | None:
-    """Return the digest of what every verdict depends on; None for a plan of which the ledger has nothing to say."""
-    is_plain = wishes == Wishes(limits=wishes.limits, pace=wishes.pace, policies=wishes.policies)
-    if not is_plain or project.settings.has_stamp or decisions_path(project).exists():
+    """
+    Return the digest of what every verdict depends on; None for a plan of which the ledger has nothing to say.
+
+    What is settled is so whether or not it is selected.
+    """
+    plain = Wishes(wishes.only, wishes.excepted, limits=wishes.limits, pace=wishes.pace, policies=wishes.policies)
+    if wishes != plain or project.settings.has_stamp or decisions_path(project).exists():
         return None
     told = f"{FORMAT} {crmsync.__version__} {project.settings} {wishes.policies}"
     return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

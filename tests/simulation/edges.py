@@ -17,6 +17,7 @@ from crmsync.project import account as accounts
 from crmsync.project import applying, forgetting, keeping, leasing, planned, planning, reviewing, runner, together
 from crmsync.project.account import Account, identify
 from crmsync.project.files import Sources
+from crmsync.project.mirror import Mirror
 from crmsync.project.reading import Ahead
 from crmsync.project.session import Project
 from crmsync.project.trouble import Trouble
@@ -121,7 +122,12 @@ def read_declarations(project: Project, sources: Any, catalogue: Any, *ahead: An
 
 def replan(project: Project, client: Client, store: Any, wishes: Any, *, clock: Any, state: State, **_: Any) -> Any:
     """Return the plan of everything: what a part of the world comes to is compared with that by tests/test_sieving.py."""
-    return planning.make_plan(project, client, state, wishes, clock=clock, mirror=applying.mirror_of(project))
+    return planning.make_plan(project, client, state, wishes, clock=clock, mirror=mirror_of(project))
+
+
+def mirror_of(project: Project) -> Mirror | None:
+    """Return no mirror: a host has one only in schedules with mirrors."""
+    return None
 
 
 def agree(planned: Any, reviewed: Any, *rest: Any) -> Any:
@@ -164,7 +170,6 @@ def edges() -> dict[tuple[Any, str], Any]:
         (applying, "read_account"): read_account,
         (applying, "agree"): agree,
         (applying, "replan"): replan,
-        (applying, "mirror_of"): lambda project: None,
         (applying, "_leave_questions"): lambda run, planned, agreed: ("decisions.yaml", 0),
         (keeping, "append_private"): append_private,
         (applying, "who"): lambda: "dana",

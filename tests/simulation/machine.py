@@ -22,7 +22,7 @@ from crmsync.model.effects import Outcome, Progress
 from crmsync.model.events import WriteAction
 from crmsync.model.settings import Settings
 from crmsync.plan.world import Wishes
-from crmsync.project import applying, forgetting, planfile
+from crmsync.project import applying, forgetting, planfile, planning
 from crmsync.project.applying import ApplyOptions, Watch
 from crmsync.project.session import Project
 from crmsync.project.trouble import Trouble
@@ -129,7 +129,7 @@ class Machine:
 
     def _saved(self, run: Run, project: Project, wishes: Wishes) -> Mapping[str, Any]:
         """Return a plan made a while before, as it is read back from its file."""
-        planned = applying.make_plan(
+        planned = planning.make_plan(
             project, applying.connect(project, may_write=False), self.log.read(), wishes, clock=run.clock
         )
         document = planfile.sealed(plan_document(planned.plan, planned.account.catalogue, planned.meta), wishes)

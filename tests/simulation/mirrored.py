@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from crmsync.copper import ranks, read
-from crmsync.project import applying, looking, mirrorfile
+from crmsync.project import looking, mirrorfile
 from crmsync.project.mirror import Mirror
 from crmsync.project.session import Project
+from tests.simulation import edges
 from tests.simulation.runs import running
 
 SMALL_PAGE = 3
@@ -34,7 +35,7 @@ def mirrors() -> Iterator[Mapping[tuple[Any, str], Any]]:
             return Mirror(Path(folder) / f"{run.wish.host}.db")
 
         yield {
-            (applying, "mirror_of"): mirror_of,
+            (edges, "mirror_of"): mirror_of,
             (read, "PAGE_SIZE"): SMALL_PAGE,
             (ranks, "PAGE_SIZE"): SMALL_PAGE,
             (looking, "MIRROR_REQUESTS"): 0,
