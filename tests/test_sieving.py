@@ -200,11 +200,23 @@ def test_what_is_not_selected_is_still_to_come(tmp_path: Path) -> None:
     desk, office = settled(tmp_path)
     office.rows["people"]["p3"]["title"] = "Chief"
     office.rows["companies"]["f2"]["details"] = "Other"
-    selected, plain = desk.plan(office.files(), only=("companies.*",)), desk.plan(office.files())
+    selected = [desk.plan(office.files(), only=("companies.*",)) for _ in range(2)]
+    plain = desk.plan(office.files())
 
-    assert (judged(selected), judged(plain)) == (2, 2)
-    assert [str(each.address) for each in selected.plan.changes] == ["companies.f2"]
+    assert [judged(each) for each in (*selected, plain)] == [2, 2, 2]
+    assert [[str(each.address) for each in one.plan.changes] for one in selected] == [["companies.f2"]] * 2
     assert [str(each.address) for each in plain.plan.changes] == ["companies.f2", "people.p3"]
+
+
+def test_a_file_may_change_many_times_between_plans_of_everything(tmp_path: Path) -> None:
+    """A selected plan notes what it saw as well: else the file that the ledger knows would be forgotten."""
+    desk, office = settled(tmp_path)
+    counts = []
+    for number in range(6):
+        office.rows["people"]["p3"]["title"] = f"Chief {number}"
+        counts.append(judged(desk.plan(office.files(), only=("companies.*",))))
+
+    assert counts == [1] * 6
 
 
 def test_what_is_open_is_judged_each_time(tmp_path: Path) -> None:

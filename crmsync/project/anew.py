@@ -18,6 +18,7 @@ from crmsync.model.state import State
 from crmsync.model.store import Tail
 from crmsync.plan.build import build
 from crmsync.plan.restriction import said_of
+from crmsync.plan.world import Wishes
 from crmsync.project import quiet, sieving
 from crmsync.project.again import Again
 from crmsync.project.connect import copper_trouble
@@ -122,15 +123,16 @@ def _planned(
     )
     again.watch.lap("differences")
     refuse_misnamed(again.wishes, reading.records, state)
-    if not plan.is_partial:
-        _note_part(ledger, part, planned, sieving.asking_of(reading))
+    _note_part(ledger, part, planned, sieving.asking_of(reading), again.wishes)
     _remember(again, planned, [name for name, bound in part.after.bound.items() if bound], again.quiet_inputs)
     again.watch.lap("notes for the next plan")
     return planned
 
 
-def _note_part(ledger: Ledger, part: Part, planned: Planned, asking: frozenset[Address]) -> None:
-    said = said_of(planned.plan, planned.warnings)
+def _note_part(ledger: Ledger, part: Part, planned: Planned, asking: frozenset[Address], wishes: Wishes) -> None:
+    """Note what a plan found; of what is not selected it found nothing, so that stays to be judged."""
+    unselected = (address for address in part.judged if not wishes.selects(address))
+    said = {*said_of(planned.plan, planned.warnings), *unselected}
     catalogue = planned.account.catalogue
     entries = list(sieving.entries_of(part.judged, part.world, said, asking, planned.looking, catalogue))
     ledger.update(part.before, part.after, entries, part.judged)
