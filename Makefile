@@ -26,7 +26,7 @@ demo: $(VENV)/.stamp-package
 
 test: check
 	@.ci/servers
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not soak" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto -m "not soak" $(PYTEST_ARGS)
 
 check: $(VENV)/.stamp-dev
 	$(BIN)/ruff check .

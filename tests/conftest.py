@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,12 +14,6 @@ from tests.desk import Desk, Stage, serving
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--accept``: write what stories came to as what they expect."""
     parser.addoption("--accept", action="store_true", help="rewrite the expected part of story files")
-
-
-@pytest.hookimpl(wrapper=True, optionalhook=True)
-def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """Start two workers more than there are processors: some tests do nothing but wait, for locks, signals and deadlines."""
-    return (yield) + 2
 
 
 @pytest.fixture(autouse=True)
