@@ -54,7 +54,6 @@ def held(act: Callable[[], Any]) -> int:
     tracemalloc.start()
     try:
         kept = act()
-        gc.unfreeze()  # what a large plan leaves is looked at by the next one only
         gc.collect()
         found = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(False, "*/sandbox/*")])
         assert kept is not None
