@@ -49,7 +49,7 @@ def files(count: int) -> str:
 
 
 def held(act: Callable[[], Any]) -> int:
-    """Return how many bytes are in use for what *act* returns, beside the sandbox, which is not ours."""
+    """Return how many bytes are in use for what *act* returns, beside the sandbox, which is not ours; a failure shows where."""
     gc.collect()
     tracemalloc.start()
     try:
@@ -57,6 +57,7 @@ def held(act: Callable[[], Any]) -> int:
         gc.collect()
         found = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(False, "*/sandbox/*")])
         assert kept is not None
+        print(*found.statistics("lineno")[:12], "", sep="\n")
         return sum(each.size for each in found.statistics("filename"))
     finally:
         tracemalloc.stop()
