@@ -100,7 +100,10 @@ class Desk:
         planned = self.plan(files, uses_cache=uses_cache, **selection)
         document = plan_document(planned.plan, planned.account.catalogue, planned.meta)
         document["crmsync"] |= {"created_at": "", "expires_at": ""}
-        return "\n".join([dump(document), *map(step_text, planned.plan.steps), repr(sorted(planned.plan.policies.items()))])
+        told = [f"{each.code.number} {each.position} {each.detail}" for each in planned.warnings]
+        lines = [planned.sources.line_of(each.position.file, each.position.line) for each in planned.warnings]
+        policies = repr(sorted(planned.plan.policies.items()))
+        return "\n".join([dump(document), *map(step_text, planned.plan.steps), policies, *told, repr(lines)])
 
     @property
     def cache(self) -> Path:

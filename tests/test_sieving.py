@@ -5,6 +5,7 @@ Plans of what moved alone: the same as of everything, byte for byte, over random
 from __future__ import annotations
 
 import random
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -16,12 +17,17 @@ import pytest
 
 from crmsync.copper import ranks, read
 from crmsync.model.address import Address
+from crmsync.plan.world import Wishes
 from crmsync.project import anew
+from crmsync.project.deciding import Ending, asking, contested, write_decisions
 from crmsync.project.planned import Planned
 from crmsync.project.trouble import InputTrouble, RefusedTrouble, UsageTrouble
+from crmsync.render.shown import Showing
 from tests.test_cache import Desk
 
 FIRMS, STAFF, DEALS = 20, 24, 6
+#: What may be chosen in `decisions.yaml`; nothing leaves a question open.
+CHOICES = ("keep_human", "take_file", "hand_over", "accept", "", "")
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +98,25 @@ def moves(desk: Desk, office: Office, chance: random.Random) -> list[Callable[[]
         if one != two:
             sandbox.merge(type_name, one, two)
 
+    def decide() -> None:
+        """Have what is contested written down as questions, and answer some."""
+        planned = desk.plan(office.files(), uses_cache=False)
+        asked = asking(planned.plan, contested(planned.plan))
+        ending = Ending(planned.state, Showing(planned.account.catalogue, planned.meta), Wishes())
+        write_decisions(planned.decisions, planned.plan, asked, ending)
+        text = decisions.read_text(encoding="utf-8")
+        decisions.write_text(re.sub("choice: ,", lambda _: f"choice: {chance.choice(CHOICES)},", text), encoding="utf-8")
+
+    def spoil() -> None:
+        with decisions.open("a", encoding="utf-8") as file:
+            file.write(chance.choice(["  - {address: people.nobody}\n", "  - nothing\n", "# a remark\n"]))
+
+    decisions = desk.world.root / "decisions.yaml"
     return [
+        decide,
+        decide,
+        spoil,
+        decisions.unlink,
         lambda: edit("people", title=f"Boss {chance.randrange(3)}"),
         lambda: edit("people", name=f"Zoe {chance.randrange(3)}"),
         lambda: edit("people", tags=["theirs"]),
@@ -148,14 +172,15 @@ def test_over_random_histories_the_plan_is_the_same(tmp_path: Path, seed: int, m
         assert expected == outcome(desk, files)
         if expected.startswith("CRM"):
             office.rows = good
+            (tmp_path / "decisions.yaml").unlink(missing_ok=True)
 
 
 def act(move: Callable[[], Any]) -> None:
     """Let something happen, if it can."""
     try:
         move()
-    except (KeyError, IndexError, ValueError):
-        return  # that record is gone already, or Copper takes no such value
+    except (KeyError, IndexError, ValueError, FileNotFoundError):
+        return  # that record is gone already, Copper takes no such value, or nothing is to be decided
     except (InputTrouble, UsageTrouble, RefusedTrouble):
         return  # the files are wrong, so that nothing is applied
 

@@ -24,6 +24,7 @@ from crmsync.project.again import Again
 from crmsync.project.connect import copper_trouble
 from crmsync.project.crew import kept, processes_for
 from crmsync.project.decisionfile import load_decisions
+from crmsync.project.files import with_others
 from crmsync.project.inputs import labels_of
 from crmsync.project.ledger import Ledger
 from crmsync.project.ledgerfile import LedgerHead, Worn
@@ -97,10 +98,11 @@ def _planned(
 ) -> Planned:
     """Return the plan of what moved since *known*. Raises Unsieved, Worn, and what looking at Copper raises."""
     project, catalogue, looking = again.project, begun.account.catalogue, begun.looking
+    decisions = load_decisions(project)
     part = sieving.part_of(ledger, known, tail, looking, catalogue, reading, project.settings.policies, again.also)
     again.watch.lap("what moved")
-    plan, problems = build(part.world, catalogue, again.wishes)
-    warnings = in_file_order([*part.warnings, *problems])
+    plan, problems = build(replace(part.world, decisions=decisions.chosen), catalogue, again.wishes)
+    warnings = in_file_order([*decisions.diagnostics, *part.warnings, *problems])
     if any(each.is_error for each in warnings):
         raise Unsieved("something is wrong with the files")
     count, total = len(part.judged), sum(part.after.bound.values())
@@ -111,7 +113,7 @@ def _planned(
         plan=plan,
         account=begun.account,
         state=state,
-        sources=reading.sources,
+        sources=with_others(reading.sources, decisions.document),
         warnings=warnings,
         observed=part.gathered.observed,
         planned_at=planned_at,
@@ -119,7 +121,7 @@ def _planned(
         meta=replace(meta, state_was_empty=False),
         looking=looking,
         is_asking=bool(part.gathered.found or part.gathered.related),
-        decisions=load_decisions(project),
+        decisions=decisions,
     )
     again.watch.lap("differences")
     refuse_misnamed(again.wishes, reading.records, state)

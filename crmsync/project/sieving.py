@@ -46,7 +46,6 @@ from crmsync.plan import restriction
 from crmsync.plan.restriction import Replaced, Touch
 from crmsync.plan.sent import moved_fields
 from crmsync.plan.world import Rest, Wishes, World
-from crmsync.project.decisionfile import decisions_path
 from crmsync.project.gather import Gathered, gather
 from crmsync.project.inputs import labels_of
 from crmsync.project.ledger import Ledger
@@ -88,10 +87,10 @@ def inputs_of(project: Project, wishes: Wishes) -> str | None:
     """
     Return the digest of what every verdict depends on; None for a plan of which the ledger has nothing to say.
 
-    What is settled is so whether or not it is selected.
+    What is settled is so whether or not it is selected, and leaves nothing to decide: choices make no difference to it.
     """
     plain = Wishes(wishes.only, wishes.excepted, limits=wishes.limits, pace=wishes.pace, policies=wishes.policies)
-    if wishes != plain or project.settings.has_stamp or decisions_path(project).exists():
+    if wishes != plain or project.settings.has_stamp:
         return None
     told = f"{FORMAT} {crmsync.__version__} {project.settings} {wishes.policies}"
     return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
