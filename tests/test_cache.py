@@ -24,7 +24,7 @@ from msgspec import structs
 from crmsync.copper import ranks, read
 from crmsync.copper.client import Client
 from crmsync.copper.pace import Pacer
-from crmsync.model.plan import Plan, Step
+from crmsync.model.plan import Note, Plan, Step
 from crmsync.plan.world import Wishes
 from crmsync.project import anew, looking, validating
 from crmsync.project.hashing import Hashes
@@ -67,6 +67,12 @@ def step_text(step: Step) -> str:
     return repr((step.id, step.action, step.record_id, step.after, fields))
 
 
+def note_text(note: Note) -> str:
+    """Return what the state is to learn of a record."""
+    rules = (note.is_protected, note.on_delete, note.rules)
+    return repr((note.address, sorted(note.applied.items()), note.released, note.renamed_from, *rules))
+
+
 class Desk:
     """One project with a cache on disk, in a world."""
 
@@ -103,7 +109,8 @@ class Desk:
         told = [f"{each.code.number} {each.position} {each.detail}" for each in planned.warnings]
         lines = [planned.sources.line_of(each.position.file, each.position.line) for each in planned.warnings]
         policies = repr(sorted(planned.plan.policies.items()))
-        return "\n".join([dump(document), *map(step_text, planned.plan.steps), policies, *told, repr(lines)])
+        plan = [*map(step_text, planned.plan.steps), *sorted(map(note_text, planned.plan.notes)), policies]
+        return "\n".join([dump(document), *plan, *told, repr(lines)])
 
     @property
     def cache(self) -> Path:

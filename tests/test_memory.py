@@ -49,7 +49,7 @@ def files(count: int) -> str:
 
 
 def held(act: Callable[[], Any]) -> int:
-    """Return how many bytes are in use for what *act* returns, beside the sandbox, which is not ours; a failure shows where."""
+    """Return how many bytes are in use for what *act* returns, beside the sandbox; where a test fails it shows which."""
     gc.collect()
     tracemalloc.start()
     try:

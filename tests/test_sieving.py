@@ -15,12 +15,14 @@ from typing import Any
 
 import pytest
 
+from crmsync.catalogue import CATALOGUE
 from crmsync.copper import ranks, read
 from crmsync.model.address import Address
 from crmsync.plan.world import Wishes
 from crmsync.project import anew
 from crmsync.project.deciding import Ending, asking, contested, write_decisions
 from crmsync.project.planned import Planned
+from crmsync.project.stamping import make_field
 from crmsync.project.trouble import InputTrouble, RefusedTrouble, UsageTrouble
 from crmsync.render.shown import Showing
 from tests.test_cache import Desk
@@ -123,6 +125,7 @@ def moves(desk: Desk, office: Office, chance: random.Random) -> list[Callable[[]
         lambda: edit("people", emails=[{"email": f"a{chance.randrange(STAFF)}@x.test", "category": "work"}]),
         lambda: edit("companies", details=f"Note {chance.randrange(3)}"),
         lambda: edit("companies", name=f"Other {chance.randrange(3)}"),
+        lambda: edit("people", custom_fields=[{**each, "value": "0"} for each in body("people")["custom_fields"]]),
         lambda: sandbox.create("people", {"name": "New", "emails": [f"n{chance.randrange(5)}@x.test"]}),
         lambda: sandbox.delete("people", body("people")["id"]),
         lambda: sandbox.delete("companies", body("companies")["id"]),
@@ -159,6 +162,8 @@ def test_over_random_histories_the_plan_is_the_same(tmp_path: Path, seed: int, m
     monkeypatch.setattr(anew, "SIFTED", seed % 2 * 1000)
     chance = random.Random(seed)
     desk, office = Desk(tmp_path, seed=seed), Office(chance)
+    if seed % 3 == 0:
+        stamping(desk)
     desk.settle(office.files())
     desk.plan(office.files())
     choices = moves(desk, office, chance)
@@ -173,6 +178,12 @@ def test_over_random_histories_the_plan_is_the_same(tmp_path: Path, seed: int, m
         if expected.startswith("CRM"):
             office.rows = good
             (tmp_path / "decisions.yaml").unlink(missing_ok=True)
+
+
+def stamping(desk: Desk) -> None:
+    """Let the records of *desk* carry their addresses in Copper."""
+    make_field(desk.world.client(may_write=True), CATALOGUE)
+    desk.world.settings_text = "stamp: true\n"
 
 
 def act(move: Callable[[], Any]) -> None:
@@ -277,6 +288,23 @@ def settled(tmp_path: Path) -> tuple[Desk, Office]:
     desk.settle(office.files())
     desk.plan(office.files())
     return desk, office
+
+
+def test_records_with_stamps_are_judged_as_few(tmp_path: Path) -> None:
+    """The stamp of a record follows from its address: no reason to look at all. A new one may be any, by its stamp."""
+    desk = Desk(tmp_path)
+    stamping(desk)
+    office = Office(random.Random(1))
+    desk.settle(office.files())
+    desk.plan(office.files())
+    office.rows["people"]["p3"]["title"] = "Chief"
+    one = desk.plan(office.files())
+    office.rows["people"]["p99"] = {"name": "Nobody", "emails": "[n@x.test]"}
+    new = desk.plan(office.files())
+
+    assert [judged(each) for each in (one, new)] == [1, None]
+    assert [each.address.key for each in new.plan.changes] == ["p3", "p99"]
+    assert desk.text(office.files(), uses_cache=False) == desk.text(office.files())
 
 
 def test_a_mirror_of_another_version_is_made_anew_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ from crmsync.project.recordfiles import read_declarations
 from crmsync.project.session import load_project_sources, read_state, refuse_other_key, tail_of
 from crmsync.project.shelf import shelf_of
 from crmsync.project.sieving import Part, Unsieved
+from crmsync.project.stamping import with_stamps
 from crmsync.project.upkeep import Told
 
 #: From so many bound records on they are not all held at once.
@@ -87,7 +88,8 @@ def _of_part(again: Again, ledger: Ledger, inputs: str) -> Planned:
         shelf, catalogue = shelf_of(project), begun.account.catalogue
         sources = load_project_sources(project)
         # What a ledger was made of was without an error.
-        reading = read_declarations(project, sources, catalogue, shelf, hashes=again.hashes, fitting=known.files)
+        read = read_declarations(project, sources, catalogue, shelf, hashes=again.hashes, fitting=known.files)
+        reading = with_stamps(read, project.settings, catalogue)
         begun.looking.notices += shelf.notices
         again.watch.lap("files")
         return _planned(again, ledger, known, tail, begun, reading, planned_at)
@@ -167,8 +169,8 @@ def _whole(again: Again, check: Callable[[State], None]) -> Planned:
 def _sifted(again: Again, state: State, inputs: str) -> Planned | None:
     """Return the plan of a large project, a few records at a time; None where it must be made of all at once."""
     project, mark, ledger = again.project, again.store.mark(state.position), _ledger(again)
-    if mark is None or len(state.bindings) < SIFTED or state.open_intents or state.missed:
-        return None
+    if mark is None or len(state.bindings) < SIFTED or state.open_intents or state.missed or project.settings.has_stamp:
+        return None  # no stamp is packed with its record
     shelf, sources = shelf_of(project), load_project_sources(project)
     ahead = refuse_unreadable(project, sources, shelf)
     again.watch.lap("files")

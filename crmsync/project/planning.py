@@ -18,7 +18,6 @@ from crmsync.model.source import in_file_order
 from crmsync.model.state import State
 from crmsync.plan.build import build
 from crmsync.plan.world import Wishes, World
-from crmsync.project.account import Account
 from crmsync.project.collector import without_collector
 from crmsync.project.connect import copper_trouble
 from crmsync.project.decisionfile import load_decisions
@@ -89,11 +88,12 @@ def make_whole(
         begun = begun or begin(project, client, state, mirror)
         account, looking = begun.account, begun.looking
         watch.lap("account")
-        declarations = read_declarations(project, sources, account.catalogue, shelf, ahead)
+        read = read_declarations(project, sources, account.catalogue, shelf, ahead)
+        declarations = with_stamps(read, project.settings, account.catalogue)
         looking.notices += shelf.notices if shelf is not None else []
         if ahead is None and not wishes.is_destroy and not declarations.is_sound:
             refuse_errors(declarations.diagnostics, sources)
-        declared = _declared(project, account, declarations, wishes)
+        declared: Mapping[Address, Declared] = {} if wishes.is_destroy else declarations.records
         refuse_misnamed(wishes, declared, state)
         planned_at = clock() + client.seconds_ahead
         watch.lap("records")
@@ -136,14 +136,6 @@ def _gathered(
     asking = {address: declared[address] for address in reading.asking()} if is_packed else None
     catalogue = begun.account.catalogue
     return gather(begun.looking, catalogue, declared, state, reading.moved, is_destroy, holders, asking, pile), holders
-
-
-def _declared(project: Project, account: Account, declarations: Reading, wishes: Wishes) -> Mapping[Address, Declared]:
-    """Return the records that shall exist: none when all is to go, each with its stamp where there are stamps."""
-    declared = {} if wishes.is_destroy else declarations.records
-    if not project.settings.has_stamp:
-        return declared
-    return with_stamps(declared, account.catalogue, project.settings.project)
 
 
 def refuse_unreadable(project: Project, sources: Sources, shelf: Shelf | None) -> Ahead | None:

@@ -24,6 +24,7 @@ from itertools import accumulate, chain, pairwise
 from typing import Any, TypeVar
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from crmsync import resolve
 from crmsync.model.address import Address
@@ -120,6 +121,13 @@ class Reading(Struct, frozen=True):
             went.append(sheet)
         return went, [sheet for sheet in self.sheets if sheet.id not in known]
 
+    def with_each(self, change: Callable[[Declared], Declared]) -> Reading:
+        """Return this reading with *change* made to each record, when it is asked for; how they are packed stays."""
+        records = self.records
+        if isinstance(records, SheetRecords):
+            return replace(self, records=dataclasses.replace(records, change=change))
+        return replace(self, records={address: change(record) for address, record in records.items()})
+
     def packed(self, addresses: Iterable[Address]) -> dict[Address, bytes]:
         """Return records as they are packed, those of *addresses* that stand in sheets."""
         return self.records.packed(addresses) if isinstance(self.records, SheetRecords) else {}
@@ -193,10 +201,15 @@ def _said_to_others(sheets: Collection[Sheet]) -> list[list[Any]]:
 
 @dataclasses.dataclass(eq=False)
 class SheetRecords(Mapping[Address, Declared]):
-    """The records of sheets; *mend* makes a sheet anew of which a record turned out to be damaged."""
+    """
+    The records of sheets, each after a *change* where there is one.
+
+    *mend* makes a sheet anew of which a record turned out to be damaged.
+    """
 
     sheets: list[Sheet]
     mend: Callable[[int], Sheet]
+    change: Callable[[Declared], Declared] | None = None
     _sought: dict[int, int | None] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -267,7 +280,8 @@ class SheetRecords(Mapping[Address, Declared]):
         return list(accumulate((len(sheet.own) for sheet in self.sheets), initial=0))
 
     def _made(self, at: int, start: int, stop: int) -> list[Declared]:
-        return self._asked(at, lambda sheet: sheet.records(start, stop))
+        records = self._asked(at, lambda sheet: sheet.records(start, stop))
+        return records if self.change is None else list(map(self.change, records))
 
     def _asked(self, at: int, ask: Callable[[Sheet], T]) -> T:
         """Ask a sheet, which is made anew where it is damaged."""

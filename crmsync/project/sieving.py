@@ -23,7 +23,7 @@ import crmsync
 from crmsync import resolve
 from crmsync.model.address import Address
 from crmsync.model.bodies import decode_body
-from crmsync.model.catalogue import Catalogue
+from crmsync.model.catalogue import STAMP, Catalogue
 from crmsync.model.digest import Digester, key_mark
 from crmsync.model.events import (
     Bound,
@@ -90,7 +90,7 @@ def inputs_of(project: Project, wishes: Wishes) -> str | None:
     What is settled is so whether or not it is selected, and leaves nothing to decide: choices make no difference to it.
     """
     plain = Wishes(wishes.only, wishes.excepted, limits=wishes.limits, pace=wishes.pace, policies=wishes.policies)
-    if wishes != plain or project.settings.has_stamp:
+    if wishes != plain:
         return None
     told = f"{FORMAT} {crmsync.__version__} {project.settings} {wishes.policies}"
     return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
@@ -160,6 +160,7 @@ class _Sieve(Struct):
         self.reading.seek(judged - moved)
         self._refuse_many(len(judged))
         declared = {address: self.reading.records[address] for address in judged if address in self.reading.records}
+        self._refuse_stamped(declared)
         gathered = gather(self.looking, self.catalogue, declared, self._state(), (), False, self._holders)
         self._refuse_unlinked(judged - declared.keys(), gathered)
         records = self._resolved(declared, gathered)
@@ -247,6 +248,13 @@ class _Sieve(Struct):
     def _refuse_many(self, count: int) -> None:
         if count > max(FEW, LARGEST_SHARE * sum(self.known.bound.values())):
             raise Unsieved(f"{count} records may have changed")
+
+    def _refuse_stamped(self, declared: Collection[Address]) -> None:
+        """Raise Unsieved where all records are looked at, to find the stamp of a new one."""
+        stamped = {entity.name for entity in self.catalogue.types if any(match.by == STAMP for match in entity.match_on)}
+        new = next((each for each in declared if each.type in stamped and each not in self.bindings), None)
+        if new is not None:
+            raise Unsieved(f"{new} is new and may be known by its stamp")
 
     def _refuse_unlinked(self, vanished: Iterable[Address], gathered: Gathered) -> None:
         """Raise Unsieved where a link went: whether crmsync deleted what it named, the state alone knows."""

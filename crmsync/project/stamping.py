@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 
 from msgspec.structs import replace
 
@@ -20,6 +19,8 @@ from crmsync.model.address import Address
 from crmsync.model.catalogue import STAMP, Catalogue, Match
 from crmsync.model.http import json_request
 from crmsync.model.records import Declared, DeclaredField
+from crmsync.model.settings import Settings
+from crmsync.project.reading import Reading
 from crmsync.project.trouble import Trouble
 
 NAME = STAMP.partition(".")[2]
@@ -39,15 +40,19 @@ def with_stamp_rung(catalogue: Catalogue) -> Catalogue:
     return replace(catalogue, types=types)
 
 
-def with_stamps(declared: Mapping[Address, Declared], catalogue: Catalogue, lineage: str) -> dict[Address, Declared]:
-    """Return *declared* with the stamp among the fields of each record whose type has the field."""
-    stamped = {}
-    for address, record in declared.items():
-        if STAMP in catalogue[address.type].by_name and STAMP not in record.fields:
-            mark = DeclaredField(stamp_of(lineage, address), record.position)
-            record = replace(record, fields={**record.fields, STAMP: mark})
-        stamped[address] = record
-    return stamped
+def with_stamps(reading: Reading, settings: Settings, catalogue: Catalogue) -> Reading:
+    """Return *reading* with the stamp among the fields of each record whose type has the field, where stamps are wanted."""
+    if not settings.has_stamp:
+        return reading
+    stamped = frozenset(entity.name for entity in catalogue.types if STAMP in entity.by_name)
+
+    def with_stamp(record: Declared) -> Declared:
+        if record.address.type not in stamped or STAMP in record.fields:
+            return record
+        mark = DeclaredField(stamp_of(settings.project, record.address), record.position)
+        return replace(record, fields={**record.fields, STAMP: mark})
+
+    return reading.with_each(with_stamp)
 
 
 def make_field(client: Client, catalogue: Catalogue) -> int | None:
