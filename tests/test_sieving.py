@@ -125,7 +125,7 @@ def moves(desk: Desk, office: Office, chance: random.Random) -> list[Callable[[]
         lambda: edit("people", emails=[{"email": f"a{chance.randrange(STAFF)}@x.test", "category": "work"}]),
         lambda: edit("companies", details=f"Note {chance.randrange(3)}"),
         lambda: edit("companies", name=f"Other {chance.randrange(3)}"),
-        lambda: edit("people", custom_fields=[{**each, "value": "0"} for each in body("people")["custom_fields"]]),
+        lambda: sandbox.edit("people", *misstamped(body("people"))),
         lambda: sandbox.create("people", {"name": "New", "emails": [f"n{chance.randrange(5)}@x.test"]}),
         lambda: sandbox.delete("people", body("people")["id"]),
         lambda: sandbox.delete("companies", body("companies")["id"]),
@@ -184,6 +184,13 @@ def stamping(desk: Desk) -> None:
     """Let the records of *desk* carry their addresses in Copper."""
     make_field(desk.world.client(may_write=True), CATALOGUE)
     desk.world.settings_text = "stamp: true\n"
+
+
+def misstamped(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """Return the id of a person, and what gives it the stamp of nobody if it has one."""
+    return body["id"], {
+        "custom_fields": [{**each, "value": "0"} for each in body["custom_fields"] if isinstance(each["value"], str)]
+    }
 
 
 def act(move: Callable[[], Any]) -> None:
@@ -305,6 +312,19 @@ def test_records_with_stamps_are_judged_as_few(tmp_path: Path) -> None:
     assert [judged(each) for each in (one, new)] == [1, None]
     assert [each.address.key for each in new.plan.changes] == ["p3", "p99"]
     assert desk.text(office.files(), uses_cache=False) == desk.text(office.files())
+
+
+def test_records_with_stamps_are_settled_at_a_glance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first look at all finds each stamp beside what its record is packed in; one that was changed is not settled."""
+    monkeypatch.setattr(anew, "SIFTED", 0)
+    desk = Desk(tmp_path)
+    stamping(desk)
+    office = Office(random.Random(1))
+    desk.settle(office.files())
+    (person, *_) = desk.world.sandbox.records("people")
+    desk.world.sandbox.edit("people", *misstamped(person))
+
+    assert judged(desk.plan(office.files())) == 1
 
 
 def test_a_mirror_of_another_version_is_made_anew_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

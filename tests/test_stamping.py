@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from crmsync.config.packing import pack, unpack, with_text
 from crmsync.model.address import Address
+from crmsync.model.catalogue import STAMP
+from crmsync.model.records import Declared, DeclaredField, RecordOptions
+from crmsync.model.source import Position
+from crmsync.model.values import Lookup, Member, Members
 from crmsync.project.stamping import stamp_of
 from tests.desk import PROJECT, SETTINGS, Desk
 
@@ -34,6 +44,28 @@ def test_a_stamp_says_the_address_to_those_who_know_it() -> None:
 
     assert len(stamps) == 4
     assert stamp_of("a", Address("companies", "acme")) in stamps
+
+
+START = Position("crm/a.yaml", 7, 3, 4)
+FIELDS = {
+    "none": {},
+    "one": {"name": "Acme"},
+    "odd": {"name": 'A "quoted", [odd] \\ name]\n\ud83d', "tags": Members((Member("a,b", "A,b"), Member("]", "]")))},
+    "several": {"assignee": Lookup("email", "dana@ourfirm.com", START), "employees": Decimal("1.5"), "details": STAMP[1:]},
+}
+
+
+@pytest.mark.parametrize("fields", FIELDS.values(), ids=FIELDS)
+@pytest.mark.parametrize("options", [RecordOptions(), RecordOptions(id=5, is_new=True)], ids=["plain", "with options"])
+def test_a_packed_record_gets_the_same_stamp(fields: dict[str, Any], options: RecordOptions) -> None:
+    """A record is stamped as it is packed just as it is when it is made."""
+    declared = {name: DeclaredField(value, Position("crm/a.yaml", 8, 5, 9)) for name, value in fields.items()}
+    stamped = {**declared, STAMP: DeclaredField("0123456789abcdef", START)}
+
+    packed = with_text(pack(Declared(ACME, declared, START, options)), STAMP, "0123456789abcdef")
+
+    assert unpack(packed, ACME, START.file, START.line) == Declared(ACME, stamped, START, options)
+    assert with_text(packed, STAMP, "another") == packed
 
 
 def test_twins_are_told_apart(desk: Desk) -> None:

@@ -73,6 +73,15 @@ def pack_value(declared: DeclaredField) -> str:
     return _PACK[value.__class__](value, position)
 
 
+def with_text(data: bytes, name: str, text: str) -> bytes:
+    """Return a packed record with one more field, a *text* that stands where its key does; unless it may have that field."""
+    quoted = _quote(name).encode()
+    if quoted + b"," in data:
+        return data
+    column, length, _ = data[1:].split(b",", 2)
+    return b"%b,%b,0,%b,%b,%b]" % (data[:-1], quoted, column, length, _quote(text).encode())
+
+
 def unpack(data: bytes, address: Address, file: str, line: int) -> Declared:
     """Return the record that `pack` made *data* of, which now stands on *line* of *file*."""
     flat = _decode(data.decode("utf-8", "surrogatepass"))

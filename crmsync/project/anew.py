@@ -169,8 +169,8 @@ def _whole(again: Again, check: Callable[[State], None]) -> Planned:
 def _sifted(again: Again, state: State, inputs: str) -> Planned | None:
     """Return the plan of a large project, a few records at a time; None where it must be made of all at once."""
     project, mark, ledger = again.project, again.store.mark(state.position), _ledger(again)
-    if mark is None or len(state.bindings) < SIFTED or state.open_intents or state.missed or project.settings.has_stamp:
-        return None  # no stamp is packed with its record
+    if mark is None or len(state.bindings) < SIFTED or state.open_intents or state.missed:
+        return None
     shelf, sources = shelf_of(project), load_project_sources(project)
     ahead = refuse_unreadable(project, sources, shelf)
     again.watch.lap("files")
@@ -181,7 +181,8 @@ def _sifted(again: Again, state: State, inputs: str) -> Planned | None:
             # One that could not be used was dropped: it is made anew at once, or all bodies would be held.
             begun.looking.mirror = begun.looking.mirror or mirror_of(project)
             again.watch.lap("account")
-            reading = read_declarations(project, sources, begun.account.catalogue, shelf, ahead)
+            read = read_declarations(project, sources, begun.account.catalogue, shelf, ahead)
+            reading = with_stamps(read, project.settings, begun.account.catalogue)
             again.watch.lap("records")
             if reading.moved or not reading.sheets or any(each.is_error for each in reading.diagnostics):
                 return None

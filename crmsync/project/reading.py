@@ -21,7 +21,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from functools import cached_property, partial
 from itertools import accumulate, chain, pairwise
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -59,6 +59,13 @@ class Changes(Struct, frozen=True):
 
     changed: tuple[Address, ...]
     removed: tuple[Address, ...]
+
+
+class EachRecord(NamedTuple):
+    """A change that is made to each record, as a value or as it is packed."""
+
+    made: Callable[[Declared], Declared]
+    packed: Callable[[Address, bytes], bytes]
 
 
 class Reading(Struct, frozen=True):
@@ -121,12 +128,12 @@ class Reading(Struct, frozen=True):
             went.append(sheet)
         return went, [sheet for sheet in self.sheets if sheet.id not in known]
 
-    def with_each(self, change: Callable[[Declared], Declared]) -> Reading:
-        """Return this reading with *change* made to each record, when it is asked for; how they are packed stays."""
+    def with_each(self, change: EachRecord) -> Reading:
+        """Return this reading with *change* made to each record, when it is asked for."""
         records = self.records
         if isinstance(records, SheetRecords):
             return replace(self, records=dataclasses.replace(records, change=change))
-        return replace(self, records={address: change(record) for address, record in records.items()})
+        return replace(self, records={address: change.made(record) for address, record in records.items()})
 
     def packed(self, addresses: Iterable[Address]) -> dict[Address, bytes]:
         """Return records as they are packed, those of *addresses* that stand in sheets."""
@@ -209,7 +216,7 @@ class SheetRecords(Mapping[Address, Declared]):
 
     sheets: list[Sheet]
     mend: Callable[[int], Sheet]
-    change: Callable[[Declared], Declared] | None = None
+    change: EachRecord | None = None
     _sought: dict[int, int | None] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -250,7 +257,7 @@ class SheetRecords(Mapping[Address, Declared]):
             packed = self._asked(at, partial(Sheet.packed, start=start, stop=stop))
             names = self.sheets[at].names.between(start, stop)
             found.update((by_name[name], data) for name, data in zip(names, packed, strict=True) if name in by_name)
-        return found
+        return found if self.change is None else {each: self.change.packed(each, data) for each, data in found.items()}
 
     def _sheetwise(self, places: Sequence[int]) -> Iterator[tuple[int, int, int]]:
         """Yield the sheet, the first, and the number after the last of those of *places*, in order, that are in a row."""
@@ -281,7 +288,7 @@ class SheetRecords(Mapping[Address, Declared]):
 
     def _made(self, at: int, start: int, stop: int) -> list[Declared]:
         records = self._asked(at, lambda sheet: sheet.records(start, stop))
-        return records if self.change is None else list(map(self.change, records))
+        return records if self.change is None else list(map(self.change.made, records))
 
     def _asked(self, at: int, ask: Callable[[Sheet], T]) -> T:
         """Ask a sheet, which is made anew where it is damaged."""

@@ -13,6 +13,7 @@ import json
 
 from msgspec.structs import replace
 
+from crmsync.config.packing import with_text
 from crmsync.copper import read
 from crmsync.copper.client import Client
 from crmsync.model.address import Address
@@ -20,7 +21,7 @@ from crmsync.model.catalogue import STAMP, Catalogue, Match
 from crmsync.model.http import json_request
 from crmsync.model.records import Declared, DeclaredField
 from crmsync.model.settings import Settings
-from crmsync.project.reading import Reading
+from crmsync.project.reading import EachRecord, Reading
 from crmsync.project.trouble import Trouble
 
 NAME = STAMP.partition(".")[2]
@@ -45,14 +46,18 @@ def with_stamps(reading: Reading, settings: Settings, catalogue: Catalogue) -> R
     if not settings.has_stamp:
         return reading
     stamped = frozenset(entity.name for entity in catalogue.types if STAMP in entity.by_name)
+    lineage = settings.project
 
-    def with_stamp(record: Declared) -> Declared:
+    def made(record: Declared) -> Declared:
         if record.address.type not in stamped or STAMP in record.fields:
             return record
-        mark = DeclaredField(stamp_of(settings.project, record.address), record.position)
+        mark = DeclaredField(stamp_of(lineage, record.address), record.position)
         return replace(record, fields={**record.fields, STAMP: mark})
 
-    return reading.with_each(with_stamp)
+    def packed(address: Address, data: bytes) -> bytes:
+        return data if address.type not in stamped else with_text(data, STAMP, stamp_of(lineage, address))
+
+    return reading.with_each(EachRecord(made, packed))
 
 
 def make_field(client: Client, catalogue: Catalogue) -> int | None:
