@@ -19,7 +19,7 @@ from crmsync.model.store import Tail
 from crmsync.plan.build import build
 from crmsync.plan.restriction import said_of
 from crmsync.plan.world import Wishes
-from crmsync.project import quiet, sieving
+from crmsync.project import noting, quiet, sieving
 from crmsync.project.again import Again
 from crmsync.project.connect import copper_trouble
 from crmsync.project.crew import kept, processes_for
@@ -56,7 +56,7 @@ def _ledger(again: Again) -> Ledger:
 
 def _sieved(again: Again) -> Planned | None:
     """Return the plan of the part that moved; None where the whole must be planned."""
-    inputs, ledger = sieving.inputs_of(again.project, again.wishes), _ledger(again)
+    inputs, ledger = noting.inputs_of(again.project, again.wishes), _ledger(again)
     if inputs is None or not ledger.is_there:
         return None
     try:
@@ -77,7 +77,7 @@ def _of_part(again: Again, ledger: Ledger, inputs: str) -> Planned:
     if known.inputs != inputs:
         raise Unsieved("settings, options or the version are others")
     tail = tail_of(project, again.store, known.position, known.state_mark)
-    if tail is None or sieving.log_of(tail.head) != known.lineage:
+    if tail is None or noting.log_of(tail.head) != known.lineage:
         raise Unsieved("the state is another one, or was compacted")
     again.inputs()
     again.watch.lap("state")
@@ -127,7 +127,7 @@ def _planned(
     )
     again.watch.lap("differences")
     refuse_misnamed(again.wishes, reading.records, state)
-    _note_part(ledger, part, planned, sieving.asking_of(reading), again.wishes)
+    _note_part(ledger, part, planned, noting.asking_of(reading), again.wishes)
     _remember(again, planned, [name for name, bound in part.after.bound.items() if bound], again.quiet_inputs)
     again.watch.lap("notes for the next plan")
     return planned
@@ -138,7 +138,7 @@ def _note_part(ledger: Ledger, part: Part, planned: Planned, asking: frozenset[A
     unselected = (address for address in part.judged if not wishes.selects(address))
     said = {*said_of(planned.plan, planned.warnings), *unselected}
     catalogue = planned.account.catalogue
-    entries = list(sieving.entries_of(part.judged, part.world, said, asking, planned.looking, catalogue))
+    entries = list(noting.entries_of(part.judged, part.world, said, asking, planned.looking, catalogue))
     ledger.update(part.before, part.after, entries, part.judged)
 
 
@@ -149,7 +149,7 @@ def _whole(again: Again, check: Callable[[State], None]) -> Planned:
     again.inputs()
     with copper_trouble():
         again.read_all_labels()
-    inputs = sieving.inputs_of(again.project, again.wishes)
+    inputs = noting.inputs_of(again.project, again.wishes)
     # Others who read files start while the state is read.
     with kept(processes_for(load_project_sources(again.project).size())):
         state = again.state or read_state(again.project, again.store)
@@ -210,7 +210,7 @@ def _sift(again: Again, begun: Begun, reading: Reading, state: State, inputs: st
     ):
         every.present()
         again.watch.lap("Copper")
-        head = sieving.head_of(inputs, state, mark, account.id, catalogue, reading, looking)
+        head = noting.head_of(inputs, state, mark, account.id, catalogue, reading, looking)
         every.rest(head)
         ledger.finish(head)
     again.watch.lap("all records, at a glance")
@@ -237,10 +237,10 @@ def _note_whole(again: Again, made: Made, inputs: str) -> None:
     mark, account = again.store.mark(state.position), made.planned.account
     if mark is None or not state.bindings or reading.moved or not reading.sheets or state.open_intents or state.missed:
         return
-    head = sieving.head_of(inputs, state, mark, account.id, account.catalogue, reading, planned.looking)
+    head = noting.head_of(inputs, state, mark, account.id, account.catalogue, reading, planned.looking)
     addresses = dict.fromkeys((*state.bindings, *made.world.desired))
-    said, asking = said_of(planned.plan, planned.warnings), sieving.asking_of(reading)
-    entries = sieving.entries_of(addresses, made.world, said, asking, planned.looking, account.catalogue)
+    said, asking = said_of(planned.plan, planned.warnings), noting.asking_of(reading)
+    entries = noting.entries_of(addresses, made.world, said, asking, planned.looking, account.catalogue)
     with suppress(Worn):  # it only saves work
         _ledger(again).replace(head, entries)
 

@@ -10,16 +10,13 @@ it does not pay, there is none, and the whole plan is made: it is the one that c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
-from hashlib import blake2b
-from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-import crmsync
 from crmsync import resolve
 from crmsync.model.address import Address
 from crmsync.model.bodies import decode_body
@@ -39,25 +36,24 @@ from crmsync.model.events import (
 )
 from crmsync.model.records import Declared, Desired, PolicyRule
 from crmsync.model.source import Diagnostic
-from crmsync.model.state import Head, State, record_id
+from crmsync.model.state import State, record_id
 from crmsync.model.store import Tail
 from crmsync.model.values import is_empty
 from crmsync.plan import restriction
-from crmsync.plan.restriction import Replaced, Touch
+from crmsync.plan.restriction import Replaced
 from crmsync.plan.sent import moved_fields
-from crmsync.plan.world import Rest, Wishes, World
+from crmsync.plan.world import Rest, World
 from crmsync.project.gather import Gathered, gather
 from crmsync.project.inputs import labels_of
 from crmsync.project.ledger import Ledger
 from crmsync.project.ledgerfile import Entry, LedgerHead
 from crmsync.project.looking import Looking
 from crmsync.project.mirrorfile import Mark, content_digest
+from crmsync.project.noting import plain_mark
 from crmsync.project.reading import Reading
-from crmsync.project.session import Project
 from crmsync.state.codec import decode_binding, encode_binding
-from crmsync.state.packed import PackedBindings, text_of
+from crmsync.state.packed import PackedBindings
 
-FORMAT = 1
 #: More than this share of all records is not judged as a part, if it is more than `FEW`.
 LARGEST_SHARE = 0.3
 FEW = 1000
@@ -81,24 +77,6 @@ class Part(Struct, frozen=True):
     judged: frozenset[Address]
     before: LedgerHead
     after: LedgerHead
-
-
-def inputs_of(project: Project, wishes: Wishes) -> str | None:
-    """
-    Return the digest of what every verdict depends on; None for a plan of which the ledger has nothing to say.
-
-    What is settled is so whether or not it is selected, and leaves nothing to decide: choices make no difference to it.
-    """
-    plain = Wishes(wishes.only, wishes.excepted, limits=wishes.limits, pace=wishes.pace, policies=wishes.policies)
-    if wishes != plain:
-        return None
-    told = f"{FORMAT} {crmsync.__version__} {project.settings} {wishes.policies}"
-    return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-def log_of(head: Head) -> str:
-    """Return what says whose log a ledger is about, without its secret."""
-    return f"{head.lineage} {blake2b(head.digest_key, digest_size=16).hexdigest()}"
 
 
 def part_of(
@@ -207,7 +185,7 @@ class _Sieve(Struct):
                 if ids is None:
                     raise Unsieved(f"nobody knows which {name} changed in Copper")
                 moved |= {entry.address for entry in self.ledger.bound_to(name, ids)}
-            self.marks[name] = _plain(self.looking.mark(entity))
+            self.marks[name] = plain_mark(self.looking.mark(entity))
         self.looking.has_all = True
         return moved
 
@@ -329,10 +307,6 @@ class _Sieve(Struct):
                 raise Unsieved(f"{address} is not what it was")
 
 
-def _plain(mark: Mark | None) -> list[Any] | None:
-    return None if mark is None else [mark.read_at, mark.changes, mark.tag]
-
-
 def _touched(events: Iterable[Event]) -> set[Address]:
     """Return the addresses of which the state knows something else after *events*."""
     found: set[Address] = set()
@@ -343,62 +317,3 @@ def _touched(events: Iterable[Event]) -> set[Address]:
             case Bound() | FieldsApplied() | FieldsReleased() | Forgotten() | Protected() | Ruled() | Intent() | Missed():
                 found.add(event.address)
     return found
-
-
-# What is noted of a plan
-
-
-def entries_of(
-    addresses: Iterable[Address],
-    world: World,
-    said: Collection[Address],
-    asking: Collection[Address],
-    looking: Looking,
-    catalogue: Catalogue,
-) -> Iterator[Entry]:
-    """
-    Yield what a plan of *world* found of *addresses*.
-
-    *said* are those of which it, or anything wrong with the files, says something; *asking* those whose files ask Copper.
-    """
-    bindings = world.state.bindings
-    for address in addresses:
-        desired, is_bound = world.desired.get(address), address in bindings
-        if desired is None and not is_bound:
-            continue
-        id = record_id(bindings, address) if is_bound else None
-        record = None if id is None else world.observed.get((address.type, id))
-        is_there = desired is not None and record is not None
-        is_settled = is_there and address not in said and address not in asking
-        touches: frozenset[Touch] = frozenset()
-        if is_settled and desired is not None and record is not None:
-            values = {name: each.value for name, each in desired.fields.items()}
-            touches = frozenset(restriction.touches_of(catalogue[address.type], values, record.fields))
-        content = looking.small.get(address.type, {}).get(id or 0, b"")
-        text = text_of(bindings, address, encode_binding) if is_bound else ""
-        yield Entry(address, id, content, text, is_settled, is_there, touches)
-
-
-def asking_of(reading: Reading) -> frozenset[Address]:
-    """Return the records whose files look others up, in Copper if no file has them: what they mean may change any time."""
-    return frozenset(reading.where(lambda sheet: sheet.questions.owners))
-
-
-def head_of(
-    inputs: str, state: State, state_mark: str, account: int, catalogue: Catalogue, reading: Reading, looking: Looking
-) -> LedgerHead:
-    """Return the head of a ledger about all records, after a plan of the whole."""
-    bound = Counter(map(attrgetter("type"), state.bindings))
-    types = dict.fromkeys(sorted(reading.types().union(bound)))
-    marks = {name: _plain(looking.mark(catalogue[name])) for name in types}
-    return LedgerHead(
-        inputs=inputs,
-        lineage=log_of(state.head),
-        position=state.position,
-        state_mark=state_mark,
-        account=account,
-        labels=labels_of(catalogue, types),
-        files=reading.mark(),
-        marks=marks,
-        bound=dict(bound),
-    )

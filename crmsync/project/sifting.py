@@ -26,9 +26,10 @@ from crmsync.project.ledgerpart import Settled
 from crmsync.project.looking import Looking
 from crmsync.project.mirrorfile import Row
 from crmsync.project.newledger import NewLedger
+from crmsync.project.noting import asking_of
 from crmsync.project.reading import Reading
 from crmsync.project.sheets import hash_of_address
-from crmsync.project.sieving import FEW, LARGEST_SHARE, Unsieved, asking_of
+from crmsync.project.sieving import FEW, LARGEST_SHARE, Unsieved
 from crmsync.project.upkeep import kept_rows
 from crmsync.state.codec import encode_binding
 from crmsync.state.packed import PackedBindings
