@@ -156,13 +156,7 @@ def _strays(reading: Reading, records: SheetRecords, catalogue: Catalogue, setti
     suspected = {address: reading.records[address] for address in reading.where(suspects)}
     if not suspected:
         return ()
-
-    def holders(question: resolve.Question) -> Sequence[Address]:
-        type_name, name, key = question
-        found = (reading.records[address] for address in reading.holders(type_name, name, [key]))
-        return [each.address for each in found if key in resolve.keys_of(each.fields[name].value)]
-
-    resolved = resolve.resolve(reading.records, catalogue, settings.policies, None, only=suspected, holders=holders)
+    resolved = resolve.resolve(reading.records, catalogue, settings.policies, None, only=suspected, holders=reading.holding)
     return resolved.diagnostics
 
 

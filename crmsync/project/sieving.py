@@ -139,7 +139,7 @@ class _Sieve(Struct):
         self._refuse_many(len(judged))
         declared = {address: self.reading.records[address] for address in judged if address in self.reading.records}
         self._refuse_stamped(declared)
-        gathered = gather(self.looking, self.catalogue, declared, self._state(), (), False, self._holders)
+        gathered = gather(self.looking, self.catalogue, declared, self._state(), (), False, self.reading.holding)
         self._refuse_unlinked(judged - declared.keys(), gathered)
         records = self._resolved(declared, gathered)
         context = restriction.met(records.values(), gathered.observed.values(), self.catalogue, self.ledger) - judged
@@ -280,14 +280,9 @@ class _Sieve(Struct):
 
     # What they should be, and what they meet
 
-    def _holders(self, question: resolve.Question) -> Sequence[Address]:
-        type_name, name, key = question
-        found = (self.reading.records[address] for address in self.reading.holders(type_name, name, [key]))
-        return [each.address for each in found if key in resolve.keys_of(each.fields[name].value)]
-
     def _resolved(self, declared: Mapping[Address, Declared], gathered: Gathered) -> Mapping[Address, Desired]:
         resolved = resolve.resolve(
-            self.reading.records, self.catalogue, self.policies, gathered.found, only=declared, holders=self._holders
+            self.reading.records, self.catalogue, self.policies, gathered.found, only=declared, holders=self.reading.holding
         )
         if any(each.is_error for each in resolved.diagnostics):
             raise Unsieved("something is wrong with the files")
